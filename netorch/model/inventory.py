@@ -1,0 +1,254 @@
+"""The network as its operators wrote it, checked and resolved; nothing here is derived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Mapping, Optional, Tuple, Union
+
+from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork
+
+RELATIONS = ("transit", "peer", "customer", "ixp")
+DAEMONS = ("bird", "frr")
+
+
+@dataclass(frozen=True)
+class SecretRef:
+    """Where a secret is kept, never the secret: ``env:NAME`` or ``file:PATH`` (relative to the inventory)."""
+
+    scheme: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is accepted of one family; prefix lengths are inclusive."""
+
+    max_prefixes: int
+    min_length: int
+    max_length: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Import policy defaults of the network."""
+
+    ipv4: Limits = Limits(max_prefixes=1_500_000, min_length=8, max_length=24)
+    ipv6: Limits = Limits(max_prefixes=400_000, min_length=16, max_length=48)
+    max_path_length: int = 64
+    local_preference: Mapping[str, int] = field(
+        default_factory=lambda: {"customer": 300, "peer": 200, "ixp": 200, "transit": 100}
+    )
+
+    def limits(self, family: Family) -> Limits:
+        """The limits of ``family``."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
+@dataclass(frozen=True)
+class Ssh:
+    """How a device is reached. Empty values are taken from ``~/.ssh/config`` and its defaults.
+
+    ``known_hosts`` and ``identity`` are absolute paths.
+    """
+
+    address: str
+    port: Optional[int] = None
+    user: Optional[str] = None
+    known_hosts: Optional[str] = None
+    identity: Optional[str] = None
+    proxy_jump: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A network that we buy from, peer with or sell to. ``id`` (1 to 999) goes into communities, marks and tables."""
+
+    name: str
+    id: int
+    asn: int
+    relation: str
+    description: str = ""
+    local_preference: Optional[int] = None
+    max_prefixes: Mapping[Family, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CircuitAddresses:
+    """One family of a circuit: our interface address on the switch, and the provider's address (same subnet)."""
+
+    local: IPInterface
+    neighbor: IPAddress
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """One provider's line into one switch port. ``id`` is unique in the network and goes into communities."""
+
+    id: int
+    name: str
+    provider: str
+    switch: str
+    port: str
+    vlan: Optional[int] = None
+    ipv4: Optional[CircuitAddresses] = None
+    ipv6: Optional[CircuitAddresses] = None
+    password: Optional[SecretRef] = None
+    capacity_bps: int = 0
+    description: str = ""
+
+    def addresses(self, family: Family) -> Optional[CircuitAddresses]:
+        """The addresses of ``family``, None where the circuit does not carry it."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
+@dataclass(frozen=True)
+class Port:
+    """A switch port, by its interface name."""
+
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A switch. ``name`` is full (``sw1.pop1``); ``fabric`` is the layer-3 interface that all ports are switched into
+    (a bridge), ``fabric_ipv4``/``fabric_ipv6`` its addresses towards the hosts."""
+
+    name: str
+    pop: str
+    ssh: Ssh
+    router_id: str
+    daemon: str
+    version: str
+    fabric: str
+    fabric_ipv4: IPv4Interface
+    fabric_ipv6: IPv6Interface
+    ports: Tuple[Port, ...]
+    default_route_via: Optional[str] = None
+
+    def fabric_address(self, family: Family) -> IPInterface:
+        """The address of ``family`` that hosts peer with."""
+        return self.fabric_ipv4 if family is Family.IPV4 else self.fabric_ipv6
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """A host's interface into a switch port; both addresses lie in that switch's fabric subnets."""
+
+    interface: str
+    switch: str
+    port: str
+    ipv4: IPv4Interface
+    ipv6: IPv6Interface
+
+    def address(self, family: Family) -> IPInterface:
+        """The uplink's address of ``family``."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host. ``service`` are its own addresses, one per family or more, inside the POP's service prefixes."""
+
+    name: str
+    pop: str
+    ssh: Ssh
+    router_id: str
+    daemon: str
+    version: str
+    uplinks: Tuple[Uplink, ...]
+    service: Tuple[IPAddress, ...]
+
+
+@dataclass(frozen=True)
+class ServicePrefix:
+    """A prefix of ours that a POP announces while at least one of ``originators`` (full host names) originates it."""
+
+    prefix: IPNetwork
+    originators: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pop:
+    """A point of presence; circuits and prefixes in the order of its file."""
+
+    name: str
+    description: str
+    switches: Tuple[Switch, ...]
+    hosts: Tuple[Host, ...]
+    circuits: Tuple[Circuit, ...]
+    prefixes: Tuple[ServicePrefix, ...]
+
+    @property
+    def devices(self) -> Tuple[Union[Switch, Host], ...]:
+        """Switches, then hosts."""
+        return (*self.switches, *self.hosts)
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """An enabled plugin with its own settings, as plain data, and where a plugin outside the project is found."""
+
+    name: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    path: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class LabSpeaker:
+    """How the lab plays one provider. Milliseconds one way, loss in percent of packets that arrive on it."""
+
+    provider: str
+    speaker: str = "bird"
+    prefixes_ipv4: int = 100
+    prefixes_ipv6: int = 100
+    delay_ms: float = 0.0
+    jitter_ms: float = 0.0
+    loss_percent: float = 0.0
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The whole network. ``folder`` is the absolute path that it was read from; ``commit`` its git commit, "" outside git."""
+
+    folder: str
+    name: str
+    asn: int
+    policy: Policy
+    own_prefixes: Tuple[IPNetwork, ...]
+    providers: Tuple[Provider, ...]
+    pops: Tuple[Pop, ...]
+    plugins: Tuple[PluginSettings, ...]
+    lab: Tuple[LabSpeaker, ...] = ()
+    templates: Optional[str] = None
+    commit: str = ""
+
+    def provider(self, name: str) -> Provider:
+        """The provider called ``name``; KeyError if there is none."""
+        return next_named(self.providers, name)
+
+    def pop(self, name: str) -> Pop:
+        """The POP called ``name``; KeyError if there is none."""
+        return next_named(self.pops, name)
+
+    @property
+    def devices(self) -> Tuple[Union[Switch, Host], ...]:
+        """Every device, POP by POP, switches before hosts."""
+        return tuple(device for pop in self.pops for device in pop.devices)
+
+    @property
+    def circuits(self) -> Tuple[Circuit, ...]:
+        """Every circuit, POP by POP."""
+        return tuple(circuit for pop in self.pops for circuit in pop.circuits)
+
+
+def next_named(things: Tuple, name: str):  # type: ignore[no-untyped-def, type-arg]
+    """The first of ``things`` whose ``name`` is ``name``; KeyError if there is none."""
+    for thing in things:
+        if thing.name == name:
+            return thing
+    raise KeyError(name)

@@ -1,0 +1,51 @@
+"""The field's own small types."""
+
+from __future__ import annotations
+
+import enum
+import re
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from typing import Union
+
+IPAddress = Union[IPv4Address, IPv6Address]
+IPNetwork = Union[IPv4Network, IPv6Network]
+IPInterface = Union[IPv4Interface, IPv6Interface]
+
+
+class Family(enum.Enum):
+    """An address family, by the name that BIRD gives its channels."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+    @property
+    def number(self) -> int:
+        """4 or 6."""
+        return 4 if self is Family.IPV4 else 6
+
+    @property
+    def host_length(self) -> int:
+        """The prefix length of a single address."""
+        return 32 if self is Family.IPV4 else 128
+
+
+def family_of(value: Union[IPAddress, IPNetwork, IPInterface]) -> Family:
+    """The family of an address, network or interface address."""
+    return Family.IPV4 if value.version == 4 else Family.IPV6
+
+
+class Mac(str):
+    """A MAC address in lower case with colons; ValueError for anything else."""
+
+    _PATTERN = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
+
+    def __new__(cls, text: str) -> "Mac":
+        value = text.lower().replace("-", ":")
+        if not cls._PATTERN.match(value):
+            raise ValueError(f"not a MAC address: {text!r}")
+        return super().__new__(cls, value)
+
+    @property
+    def is_unicast(self) -> bool:
+        """Neither multicast, nor broadcast, nor all zero: usable as a neighbour's address."""
+        return not int(self[:2], 16) & 1 and self != "00:00:00:00:00:00"

@@ -1,0 +1,66 @@
+"""What the core needs from outside, as Protocols; ``netorch.io`` has the real ones, ``netorch.testing`` the fakes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The end of a remote command. ``status`` is the exit status; a command that was killed or cut off raises instead."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Transport(Protocol):
+    """One connection to one device. Not shared between threads."""
+
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+        """Run ``command`` with ``stdin``, drain both streams under one deadline.
+
+        Raises TimedOut at the deadline and TransportError when the connection ends before the exit status arrived.
+        """
+
+    def close(self) -> None:
+        """End the connection; never raises."""
+
+
+class Connector(Protocol):
+    """Opens connections to devices by the inventory's name."""
+
+    def connect(self, device: str, *, timeout_s: float) -> Transport:
+        """Connect with a strict host key check.
+
+        Raises Unreachable, AuthError (host key unknown or changed, no key accepted) or TimedOut.
+        """
+
+
+class Clock(Protocol):
+    """Time. ``now`` is seconds since the epoch (UTC), ``monotonic`` never steps."""
+
+    def now(self) -> float: ...
+
+    def monotonic(self) -> float: ...
+
+    def wait(self, seconds: float) -> None:
+        """Return after ``seconds``; for poll intervals, never instead of a condition."""
+
+
+class Secrets(Protocol):
+    """Resolves secret references of the inventory."""
+
+    def resolve(self, reference: str) -> str:
+        """The secret behind ``env:NAME`` or ``file:PATH``; InventoryError-like NetorchError when it is missing."""
+
+
+class Progress(Protocol):
+    """Told what happens while devices are worked on; the terminal and the logs are observers."""
+
+    def step(self, device: str, text: str) -> None:
+        """``device`` ("" for the run as a whole) now does ``text``."""
+
+    def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
+        """``device`` is finished: ``changed``, ``unchanged``, ``failed``, ``reverted`` or ``unknown``."""
