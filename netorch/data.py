@@ -5,13 +5,17 @@ They live beside the package in a checkout, and inside it (``netorch/_data``) in
 
 from __future__ import annotations
 
+from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import Tuple
+from typing import TYPE_CHECKING, Iterator, Tuple
 
 from netorch.errors import InternalError
 
-_CHECKOUT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+_CHECKOUT: Traversable = Path(__file__).resolve().parent.parent
 
 
 def data_text(relative_path: str) -> str:
@@ -19,8 +23,7 @@ def data_text(relative_path: str) -> str:
 
     Raises InternalError if this installation lacks it.
     """
-    for root in (resources.files("netorch").joinpath("_data"), _CHECKOUT):
-        file = root.joinpath(*relative_path.split("/"))
+    for file in _candidates(relative_path):
         if file.is_file():
             return file.read_text(encoding="utf-8")
     raise InternalError(f"{relative_path} is missing from this installation")
@@ -31,8 +34,14 @@ def data_files(folder: str) -> Tuple[str, ...]:
 
     Raises InternalError if this installation lacks the folder.
     """
-    for root in (resources.files("netorch").joinpath("_data"), _CHECKOUT):
-        directory = root.joinpath(*folder.split("/"))
+    for directory in _candidates(folder):
         if directory.is_dir():
             return tuple(sorted(f"{folder}/{entry.name}" for entry in directory.iterdir() if entry.is_file()))
     raise InternalError(f"{folder} is missing from this installation")
+
+
+def _candidates(relative_path: str) -> Iterator[Traversable]:
+    # One component at a time: zipfile.Path.joinpath takes no more before Python 3.10.
+    parts = relative_path.split("/")
+    yield reduce(lambda place, part: place.joinpath(part), parts, resources.files("netorch").joinpath("_data"))
+    yield reduce(lambda place, part: place.joinpath(part), parts, _CHECKOUT)
