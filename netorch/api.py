@@ -1,0 +1,268 @@
+"""Everything that a plugin may use; the only module of netorch that plugins import.
+
+A plugin is a value, ``PLUGIN = Plugin(...)``: pure functions that look at the intent and the facts, and verbs that tell the
+core what to do, step by step. The core gathers facts, executes operations and prints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, FrozenSet, Generator, Mapping, Optional, Tuple, Union
+
+from netorch.errors import GuardRefused, NetorchError, PluginError, UsageError
+from netorch.model.facts import DaemonFacts, DeviceFacts, FileFact, Link, Neighbour, RouteCount
+from netorch.model.intent import (
+    CIRCUIT_COMMUNITY,
+    PROVIDER_COMMUNITY,
+    DeviceIntent,
+    ExportPolicy,
+    ImportPolicy,
+    Intent,
+    Interface,
+    NextHop,
+    ProviderTable,
+    Session,
+    provider_ids,
+)
+from netorch.model.inventory import Circuit, Host, Inventory, Pop, Provider, Switch
+from netorch.model.items import (
+    AddressItem,
+    AliasItem,
+    ClosedSessionItem,
+    FileItem,
+    Item,
+    NeighbourItem,
+    OverlayItem,
+    PeerItem,
+    RouteItem,
+    RuleItem,
+    SysctlItem,
+)
+from netorch.model.overlay import Overlay, OverlayEntry
+from netorch.model.state import Channel, Protocol
+from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
+
+__all__ = [
+    "CIRCUIT_COMMUNITY",
+    "PROVIDER_COMMUNITY",
+    "AddressItem",
+    "AliasItem",
+    "Argument",
+    "ChangeOverlay",
+    "Channel",
+    "Circuit",
+    "ClosedSessionItem",
+    "DaemonFacts",
+    "Deploy",
+    "DeviceFacts",
+    "DeviceIntent",
+    "ExportPolicy",
+    "Family",
+    "FileFact",
+    "FileItem",
+    "Gather",
+    "GuardRefused",
+    "Host",
+    "IPAddress",
+    "IPInterface",
+    "IPNetwork",
+    "ImportPolicy",
+    "Intent",
+    "Interface",
+    "Inventory",
+    "Item",
+    "Link",
+    "Mac",
+    "Neighbour",
+    "NeighbourItem",
+    "NetorchError",
+    "NextHop",
+    "Option",
+    "Overlay",
+    "OverlayEntry",
+    "OverlayItem",
+    "PeerItem",
+    "Plugin",
+    "PluginError",
+    "Pop",
+    "Probe",
+    "ProbeResult",
+    "Protocol",
+    "Provider",
+    "ProviderTable",
+    "Report",
+    "RouteCount",
+    "RouteItem",
+    "RuleItem",
+    "Session",
+    "Step",
+    "Switch",
+    "SysctlItem",
+    "UsageError",
+    "Verb",
+    "VerbContext",
+    "Wait",
+    "family_of",
+    "provider_ids",
+]
+
+Facts = Mapping[str, DeviceFacts]
+"""Facts by full device name; devices that could not be reached are missing."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A positional argument of a verb. ``many`` takes any number, at least one where it is ``required``."""
+
+    name: str
+    help: str = ""
+    required: bool = True
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a verb, ``--NAME``. ``kind``: ``text``, ``int``, ``duration`` (``90s``, ``2h``: float seconds), ``flag``."""
+
+    name: str
+    help: str = ""
+    kind: str = "text"
+    default: Any = None
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class VerbContext:
+    """What a verb knows when it starts. ``now`` is seconds since the epoch, ``author`` who typed the command."""
+
+    inventory: Inventory
+    intent: Intent
+    overlay: Overlay
+    now: float
+    author: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ChangeOverlay:
+    """Step: these entries hold from now on. They are written by the next ``Deploy``. Result: the new Overlay."""
+
+    entries: Tuple[OverlayEntry, ...]
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Step: bring ``devices`` to the intent that follows from inventory and overlay. Result: True when all are there;
+    a failed device ends the verb with that error."""
+
+    devices: Tuple[str, ...]
+    why: str
+    only: FrozenSet[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Step: facts of ``devices`` now, with the costly parts in ``wants``. Result: ``Facts``."""
+
+    devices: Tuple[str, ...]
+    wants: Tuple[str, ...] = ("neighbours", "links", "protocols")
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Step: gather facts of ``devices`` every ``interval_s`` until ``until(history)`` or ``timeout_s`` is over.
+
+    ``until`` sees every gathering so far, the newest last, each with its monotonic time in seconds. Result: whether it held.
+    """
+
+    devices: Tuple[str, ...]
+    until: Callable[[Tuple[Tuple[float, Facts], ...]], bool]
+    what: str
+    timeout_s: float
+    interval_s: float = 1.0
+    wants: Tuple[str, ...] = ("links", "protocols")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Step: ping ``destination`` from ``host`` with ``mark``, ``count`` packets every ``interval_s``. Result: ProbeResult."""
+
+    host: str
+    destination: IPAddress
+    mark: int
+    count: int = 5
+    interval_s: float = 0.2
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """Round-trip times of the packets that were answered, in the order sent."""
+
+    sent: int
+    rtts_ms: Tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Step: show this. ``rows`` (plain JSON values, all with the same keys) become a table or, with ``-o``, a document;
+    ``text`` is a line for people. Result: None."""
+
+    text: str = ""
+    rows: Tuple[Mapping[str, Any], ...] = ()
+    changed: Optional[bool] = None
+
+
+Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, Report]
+Steps = Generator[Step, Any, None]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command, ``netorch NAME``; a name of two words (``arp show``) makes a group.
+
+    ``run`` yields steps and is sent each step's result. ``plan`` of what it would do is shown with ``--check`` by the core:
+    overlay changes and deploys are then planned, not executed.
+    """
+
+    name: str
+    help: str
+    run: Callable[[VerbContext, Mapping[str, Any]], Steps]
+    arguments: Tuple[Argument, ...] = ()
+    options: Tuple[Option, ...] = ()
+
+
+def _amend_nothing(intent: Intent, overlay: Overlay) -> Intent:
+    return intent
+
+
+def _need_nothing(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
+    return {}
+
+
+def _propose_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin.
+
+    ``amend`` changes the intent (a drain closes sessions), ``needs`` names costly facts per device that ``propose`` wants,
+    ``propose`` yields items per device beyond those that follow from the intent. All three are pure; ``propose`` must give
+    the same items for the same input and must name an item that is to stay, even if the facts of today say nothing of it.
+    ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when nothing is missing. The deploy
+    waits for it, gathers facts again and applies what is then proposed as a step of its own.
+    """
+
+    name: str
+    help: str
+    amend: Callable[[Intent, Overlay], Intent] = _amend_nothing
+    needs: Callable[[Intent], Mapping[str, Tuple[str, ...]]] = _need_nothing
+    propose: Callable[[Intent, Facts], Mapping[str, Tuple[Item, ...]]] = _propose_nothing
+    later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _propose_nothing
+    verbs: Tuple[Verb, ...] = ()
+
+
+def newest(history: Tuple[Tuple[float, Facts], ...]) -> Dict[str, DeviceFacts]:
+    """The latest gathering of a ``Wait``, by device; {} before the first."""
+    return dict(history[-1][1]) if history else {}

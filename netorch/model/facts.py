@@ -1,0 +1,112 @@
+"""What a device reports of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Tuple
+
+from netorch.model.items import Item
+from netorch.model.overlay import OverlayEntry
+from netorch.model.state import Protocol
+from netorch.model.types import Family, IPAddress, Mac
+
+
+@dataclass(frozen=True)
+class DaemonFacts:
+    """The routing daemon. Stamps are those of the configuration that is live, and of the file on disk; None where there is
+    none. ``protocols`` is () when the daemon does not run."""
+
+    name: str
+    version: Optional[str]
+    running: bool
+    live_stamp: Optional[str]
+    disk_stamp: Optional[str]
+    last_reconfiguration: Optional[str] = None
+    protocols: Tuple[Protocol, ...] = ()
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """A file that netorch owns or is about to: ``text`` is None when it does not exist."""
+
+    path: str
+    sha256: Optional[str]
+    mode: Optional[int]
+    text: Optional[str] = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """An ARP or ND entry as the kernel has it; ``state`` in the kernel's words, lower case (``reachable``, ``failed``)."""
+
+    family: Family
+    interface: str
+    address: IPAddress
+    mac: Optional[Mac]
+    state: str
+    protocol: int = 0
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface and its counters since it came up."""
+
+    name: str
+    mac: Optional[Mac]
+    up: bool
+    carrier: bool
+    alias: str
+    rx_bytes: int
+    tx_bytes: int
+    rx_packets: int
+    tx_packets: int
+
+
+@dataclass(frozen=True)
+class RouteCount:
+    """How many routes one kernel table holds."""
+
+    family: Family
+    table: int
+    routes: int
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A change that waits for its confirmation. ``remaining_s`` is what was left when the facts were taken."""
+
+    id: str
+    author: str
+    since: float
+    remaining_s: float
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """Everything that a device reported in one go.
+
+    ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values of
+    the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is applied
+    only while it is still the same (counters do not count).
+    """
+
+    device: str
+    agent: str
+    base: str
+    generation: int
+    daemon: DaemonFacts
+    files: Tuple[FileFact, ...] = ()
+    items: Tuple[Item, ...] = ()
+    overlay: Tuple[OverlayEntry, ...] = ()
+    neighbours: Tuple[Neighbour, ...] = ()
+    links: Tuple[Link, ...] = ()
+    route_counts: Tuple[RouteCount, ...] = ()
+    pending: Optional[Pending] = None
+
+    def protocol(self, name: str) -> Optional[Protocol]:
+        """The daemon's protocol called ``name``."""
+        return next((protocol for protocol in self.daemon.protocols if protocol.name == name), None)
+
+    def link(self, name: str) -> Optional[Link]:
+        """The interface called ``name``."""
+        return next((link for link in self.links if link.name == name), None)

@@ -1,0 +1,168 @@
+"""The network resolved per device, daemon-neutral: what each device is meant to be, before it is written in a daemon's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+
+from netorch.model.inventory import Limits, SecretRef
+from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork
+
+PROVIDER_TABLE_BASE = 1000
+"""mark = table = 1000 + provider id, both families: applications rely on it."""
+
+PROVIDER_COMMUNITY = 1
+"""Large community OWN:1:PROVIDER-ID on every route that a provider sent."""
+
+CIRCUIT_COMMUNITY = 2
+"""Large community OWN:2:CIRCUIT-ID on every route that arrived on a circuit."""
+
+
+@dataclass(frozen=True)
+class ImportPolicy:
+    """What is accepted from a provider, and what it becomes. Bogons and own prefixes are always refused."""
+
+    limits: Limits
+    max_path_length: int
+    local_preference: int
+    large_communities: Tuple[Tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class ExportPolicy:
+    """What is added to own prefixes when they are announced to a provider."""
+
+    communities: Tuple[Tuple[int, int], ...] = ()
+    large_communities: Tuple[Tuple[int, int, int], ...] = ()
+    prepend: int = 0
+
+
+@dataclass(frozen=True)
+class Session:
+    """One BGP session of one family, seen from the device that holds it.
+
+    ``name`` is the daemon's symbol, unique on the device. ``kind`` says who is at the other end: ``provider`` (eBGP, on
+    switches), ``host`` (iBGP to a route-reflector client, on switches) or ``switch`` (iBGP to the reflector, on hosts).
+    ``peer`` is that provider's or device's name. Only provider sessions have policies and a circuit. A session that is not
+    ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
+    """
+
+    name: str
+    kind: str
+    peer: str
+    family: Family
+    local_asn: int
+    peer_asn: int
+    local: IPAddress
+    neighbor: IPAddress
+    interface: str
+    description: str = ""
+    password: Optional[SecretRef] = None
+    bfd: bool = False
+    circuit: Optional[int] = None
+    import_policy: Optional[ImportPolicy] = None
+    export_policy: Optional[ExportPolicy] = None
+    enabled: bool = True
+    shutdown_message: str = ""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """An interface that netorch knows of. ``role`` is ``circuit``, ``host`` (a switch port to a host), ``fabric`` or
+    ``uplink``; ``peer`` the provider or device behind it; ``alias`` the label it is to carry, "" to leave it alone."""
+
+    name: str
+    role: str
+    peer: str
+    alias: str = ""
+
+
+@dataclass(frozen=True)
+class NextHop:
+    """A provider's address that a host must be able to send to over ``interface``, and the switch that knows its MAC.
+
+    ``local`` is the host's own address on that interface, ``switch_interface`` where the switch holds the neighbour entry.
+    """
+
+    family: Family
+    address: IPAddress
+    interface: str
+    local: IPInterface
+    switch: str
+    switch_interface: str
+    provider: str
+    circuit: int
+
+
+@dataclass(frozen=True)
+class ProviderTable:
+    """One provider's kernel table on a host; ``number`` is mark and table."""
+
+    provider: str
+    provider_id: int
+    number: int
+
+
+@dataclass(frozen=True)
+class DeviceIntent:
+    """What one device is meant to be. ``role`` is ``switch`` or ``host``.
+
+    ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that this
+    switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts (``/32``, ``/128``).
+    ``default_route_via`` names the provider whose default route a switch may install.
+    """
+
+    name: str
+    pop: str
+    role: str
+    daemon: str
+    version: str
+    asn: int
+    router_id: str
+    own_prefixes: Tuple[IPNetwork, ...]
+    originated: Tuple[IPNetwork, ...]
+    service: Tuple[IPAddress, ...]
+    sessions: Tuple[Session, ...]
+    interfaces: Tuple[Interface, ...]
+    tables: Tuple[ProviderTable, ...] = ()
+    next_hops: Tuple[NextHop, ...] = ()
+    sysctls: Tuple[Tuple[str, str], ...] = ()
+    default_route_via: Optional[str] = None
+
+    def families(self) -> Tuple[Family, ...]:
+        """The families that the device's sessions carry, IPv4 first."""
+        carried = {session.family for session in self.sessions}
+        return tuple(family for family in Family if family in carried)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """The whole network's intent. ``settings`` holds each enabled plugin's own settings from the inventory."""
+
+    asn: int
+    devices: Tuple[DeviceIntent, ...]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def device(self, name: str) -> DeviceIntent:
+        """The device called ``name``; KeyError if there is none."""
+        for device in self.devices:
+            if device.name == name:
+                return device
+        raise KeyError(name)
+
+    def in_pop(self, pop: str, role: Optional[str] = None) -> Tuple[DeviceIntent, ...]:
+        """The devices of ``pop``, only those of ``role`` where one is given."""
+        return tuple(d for d in self.devices if d.pop == pop and role in (None, d.role))
+
+    def with_sessions(self, change: Callable[[DeviceIntent, Session], Session]) -> "Intent":
+        """A copy in which every session is what ``change`` makes of it; what most ``amend`` hooks need."""
+        return self.with_devices(lambda d: replace(d, sessions=tuple(change(d, session) for session in d.sessions)))
+
+    def with_devices(self, change: Callable[[DeviceIntent], DeviceIntent]) -> "Intent":
+        """A copy in which every device is what ``change`` makes of it."""
+        return replace(self, devices=tuple(change(device) for device in self.devices))
+
+
+def provider_ids(intent: Intent) -> Dict[str, int]:
+    """Provider name to id, of every provider that some host has a table for."""
+    return {table.provider: table.provider_id for device in intent.devices for table in device.tables}

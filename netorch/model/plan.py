@@ -1,0 +1,90 @@
+"""The plan: what turns facts into desired state. What ``plan`` prints and ``deploy`` executes is the same object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from netorch.model.items import Item
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One change of one item. ``action`` is ``add``, ``change`` or ``remove``; ``before`` is what a change or a removal
+    replaces. ``risk`` is ``none`` (nothing that carries traffic is touched), ``routing`` or ``reset``."""
+
+    action: str
+    item: Item
+    before: Optional[Item] = None
+    risk: str = "none"
+
+    def inverse(self) -> "Operation":
+        """The operation that takes this one back."""
+        if self.action == "add":
+            return Operation("remove", self.item, self.item, self.risk)
+        if self.action == "remove":
+            return Operation("add", self.item, None, self.risk)
+        assert self.before is not None, "a change knows what it replaces"
+        return Operation("change", self.before, self.item, self.risk)
+
+
+@dataclass(frozen=True)
+class Reset:
+    """A session that the plan will start, close or restart. ``effect`` is one of these three words."""
+
+    session: str
+    effect: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the device must show after the change before it may be confirmed.
+
+    ``up`` are sessions that must be (or come) up, ``down`` those that must be down, within ``timeout_s``. A session in
+    ``up`` whose accepted prefixes fall by more than ``prefix_drop_percent`` fails the check as well; None leaves that out.
+    """
+
+    up: Tuple[str, ...] = ()
+    down: Tuple[str, ...] = ()
+    prefix_drop_percent: Optional[float] = None
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class DevicePlan:
+    """The operations for one device, in the order in which they are applied. ``base`` is that of the facts it was made from."""
+
+    device: str
+    base: str
+    generation: int
+    operations: Tuple[Operation, ...] = ()
+    resets: Tuple[Reset, ...] = ()
+    check: Check = Check()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to do."""
+        return not self.operations
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plan of a whole deploy. ``later`` are steps that can be planned only after earlier ones, described in words."""
+
+    devices: Tuple[DevicePlan, ...]
+    commit: str = ""
+    later: Tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to do on any device, now or later."""
+        return all(device.is_empty for device in self.devices) and not self.later
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What became of a check: ``findings`` name what failed, in words for the operator; () when all is well."""
+
+    passed: bool
+    findings: Tuple[str, ...] = ()
