@@ -28,12 +28,25 @@ class InventoryError(NetorchError):
     """The inventory is wrong: ``problems`` holds every finding, in file order."""
 
     def __init__(self, problems: Sequence["InventoryProblem"]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__("\n".join(annotated(problem) for problem in problems))
         self.problems = tuple(problems)
 
 
 class InventoryProblem(NetorchError):
-    """One finding in the inventory; ``where`` is ``file:line:column: path.to.key``."""
+    """One finding in the inventory; ``where`` is ``file:line:column: path.to.key``, less what is not known.
+
+    ``line`` and ``column`` count from 1; ``line`` 0 means the file as a whole.
+    """
+
+    def __init__(
+        self, message: str, *, file: str, line: int = 0, column: int = 0, key: str = "", hint: str = ""
+    ) -> None:
+        position = f"{file}:{line}:{column}" if line else file
+        super().__init__(message, where=f"{position}: {key}" if key else position, hint=hint)
+        self.file = file
+        self.line = line
+        self.column = column
+        self.key = key
 
 
 class RenderError(NetorchError):

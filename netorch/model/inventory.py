@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
-from typing import Mapping, Optional, Tuple, Union
+from typing import Iterable, Mapping, Optional, Protocol, Tuple, TypeVar, Union
 
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork
 
@@ -86,7 +86,8 @@ class CircuitAddresses:
 
 @dataclass(frozen=True)
 class Circuit:
-    """One provider's line into one switch port. ``id`` is unique in the network and goes into communities."""
+    """One provider's line into one switch port. ``id`` and ``name`` are unique in the network; ``id`` goes into
+    communities. ``switch`` is the switch's full name; ``capacity_bps`` is 0 where it is not known."""
 
     id: int
     name: str
@@ -116,7 +117,8 @@ class Port:
 @dataclass(frozen=True)
 class Switch:
     """A switch. ``name`` is full (``sw1.pop1``); ``fabric`` is the layer-3 interface that all ports are switched into
-    (a bridge), ``fabric_ipv4``/``fabric_ipv6`` its addresses towards the hosts."""
+    (a bridge), ``fabric_ipv4``/``fabric_ipv6`` its addresses towards the hosts. ``default_route_via`` names a provider
+    that has a circuit on this switch."""
 
     name: str
     pop: str
@@ -137,7 +139,8 @@ class Switch:
 
 @dataclass(frozen=True)
 class Uplink:
-    """A host's interface into a switch port; both addresses lie in that switch's fabric subnets."""
+    """A host's interface into a switch port; both addresses lie in that switch's fabric subnets. ``switch`` is the
+    switch's full name; a host has at most one uplink to each."""
 
     interface: str
     switch: str
@@ -191,7 +194,8 @@ class Pop:
 
 @dataclass(frozen=True)
 class PluginSettings:
-    """An enabled plugin with its own settings, as plain data, and where a plugin outside the project is found."""
+    """An enabled plugin with its own settings, as plain data. ``path`` is the absolute path of the folder that holds a
+    plugin which is neither shipped nor installed."""
 
     name: str
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -213,7 +217,11 @@ class LabSpeaker:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The whole network. ``folder`` is the absolute path that it was read from; ``commit`` its git commit, "" outside git."""
+    """The whole network. ``folder`` is the absolute path that it was read from; ``commit`` its git commit, "" outside git.
+
+    Names of devices are unique by being full, those of circuits and providers by themselves. ``templates`` is the
+    absolute path of the folder whose templates override netorch's own.
+    """
 
     folder: str
     name: str
@@ -235,6 +243,14 @@ class Inventory:
         """The POP called ``name``; KeyError if there is none."""
         return next_named(self.pops, name)
 
+    def device(self, name: str) -> Union[Switch, Host]:
+        """The device with the full name ``name`` (``sw1.pop1``); KeyError if there is none."""
+        return next_named(self.devices, name)
+
+    def circuit(self, name: str) -> Circuit:
+        """The circuit called ``name``; KeyError if there is none."""
+        return next_named(self.circuits, name)
+
     @property
     def devices(self) -> Tuple[Union[Switch, Host], ...]:
         """Every device, POP by POP, switches before hosts."""
@@ -246,7 +262,15 @@ class Inventory:
         return tuple(circuit for pop in self.pops for circuit in pop.circuits)
 
 
-def next_named(things: Tuple, name: str):  # type: ignore[no-untyped-def, type-arg]
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Thing = TypeVar("_Thing", bound=_Named)
+
+
+def next_named(things: Iterable[_Thing], name: str) -> _Thing:
     """The first of ``things`` whose ``name`` is ``name``; KeyError if there is none."""
     for thing in things:
         if thing.name == name:
