@@ -1,7 +1,7 @@
 """Everything that a plugin may use; the only module of netorch that plugins import.
 
-A plugin is a value, ``PLUGIN = Plugin(...)``: pure functions that look at the intent and the facts, and verbs that tell the
-core what to do, step by step. The core gathers facts, executes operations and prints.
+A plugin is a value, ``PLUGIN = Plugin(...)``: pure functions that look at the intent and the facts, and verbs that tell
+the core what to do, step by step. The core gathers facts, executes operations and prints.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ class Argument:
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a verb, ``--NAME``. ``kind``: ``text``, ``int``, ``duration`` (``90s``, ``2h``: float seconds), ``flag``."""
+    """An option of a verb, ``--NAME``. ``kind``: ``text``, ``int``, ``duration`` (``90s``, ``2h``: float seconds),
+    ``flag``.
+    """
 
     name: str
     help: str = ""
@@ -172,7 +174,8 @@ class Gather:
 class Wait:
     """Step: gather facts of ``devices`` every ``interval_s`` until ``until(history)`` or ``timeout_s`` is over.
 
-    ``until`` sees every gathering so far, the newest last, each with its monotonic time in seconds. Result: whether it held.
+    ``until`` sees every gathering so far, the newest last, each with its monotonic time in seconds. Result: whether it
+    held.
     """
 
     devices: Tuple[str, ...]
@@ -185,7 +188,9 @@ class Wait:
 
 @dataclass(frozen=True)
 class Probe:
-    """Step: ping ``destination`` from ``host`` with ``mark``, ``count`` packets every ``interval_s``. Result: ProbeResult."""
+    """Step: ping ``destination`` from ``host`` with ``mark``, ``count`` packets every ``interval_s``. Result:
+    ProbeResult.
+    """
 
     host: str
     destination: IPAddress
@@ -220,8 +225,8 @@ Steps = Generator[Step, Any, None]
 class Verb:
     """A command, ``netorch NAME``; a name of two words (``arp show``) makes a group.
 
-    ``run`` yields steps and is sent each step's result. ``plan`` of what it would do is shown with ``--check`` by the core:
-    overlay changes and deploys are then planned, not executed.
+    ``run`` yields steps and is sent each step's result. ``plan`` of what it would do is shown with ``--check`` by the
+    core: overlay changes and deploys are then planned, not executed.
     """
 
     name: str
@@ -243,15 +248,20 @@ def _propose_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, .
     return {}
 
 
+def _await_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Plugin:
     """A plugin.
 
-    ``amend`` changes the intent (a drain closes sessions), ``needs`` names costly facts per device that ``propose`` wants,
-    ``propose`` yields items per device beyond those that follow from the intent. All three are pure; ``propose`` must give
-    the same items for the same input and must name an item that is to stay, even if the facts of today say nothing of it.
-    ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when nothing is missing. The deploy
-    waits for it, gathers facts again and applies what is then proposed as a step of its own.
+    ``amend`` changes the intent (a drain closes sessions), ``needs`` names costly facts per device that ``propose``
+    wants, ``propose`` yields items per device beyond those that follow from the intent. All three are pure; ``propose``
+    must give the same items for the same input and must name an item that is to stay, even if the facts of today say
+    nothing of it. ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when
+    nothing is missing. The deploy waits for it, gathers facts again and applies what is then proposed as a step of its
+    own.
     """
 
     name: str
@@ -259,7 +269,7 @@ class Plugin:
     amend: Callable[[Intent, Overlay], Intent] = _amend_nothing
     needs: Callable[[Intent], Mapping[str, Tuple[str, ...]]] = _need_nothing
     propose: Callable[[Intent, Facts], Mapping[str, Tuple[Item, ...]]] = _propose_nothing
-    later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _propose_nothing
+    later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _await_nothing
     verbs: Tuple[Verb, ...] = ()
 
 

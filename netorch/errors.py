@@ -27,7 +27,7 @@ class NetorchError(Exception):
 class InventoryError(NetorchError):
     """The inventory is wrong: ``problems`` holds every finding, in file order."""
 
-    def __init__(self, problems: Sequence["InventoryProblem"]) -> None:
+    def __init__(self, problems: Sequence[InventoryProblem]) -> None:
         super().__init__("\n".join(annotated(problem) for problem in problems))
         self.problems = tuple(problems)
 
@@ -109,7 +109,9 @@ class InternalError(NetorchError):
     """A defect of netorch itself."""
 
     def __init__(self, message: str, *, where: str = "") -> None:
-        super().__init__(message, where=where, hint="this is a defect of netorch: please report it with the output above")
+        super().__init__(
+            message, where=where, hint="this is a defect of netorch: please report it with the output above"
+        )
 
 
 def annotated(error: NetorchError) -> str:

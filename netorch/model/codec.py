@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import ipaddress
 import sys
-from functools import lru_cache
+from functools import cache
 from typing import Any, Dict, Tuple, Type, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from netorch.errors import ParseError
@@ -96,6 +96,6 @@ def _decode_union(members: Tuple[Any, ...], data: Any) -> Any:
     return _decode(tagged[data["kind"]], data)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hints(kind: type) -> Dict[str, Any]:
     return get_type_hints(kind, vars(sys.modules[kind.__module__]))

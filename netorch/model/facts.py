@@ -13,8 +13,9 @@ from netorch.model.types import Family, IPAddress, Mac
 
 @dataclass(frozen=True)
 class DaemonFacts:
-    """The routing daemon. Stamps are those of the configuration that is live, and of the file on disk; None where there is
-    none. ``protocols`` is () when the daemon does not run."""
+    """The routing daemon. Stamps are those of the configuration that is live, and of the file on disk; None where there
+    is none. ``protocols`` is () when the daemon does not run.
+    """
 
     name: str
     version: Optional[str]
@@ -85,9 +86,9 @@ class Pending:
 class DeviceFacts:
     """Everything that a device reported in one go.
 
-    ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values of
-    the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is applied
-    only while it is still the same (counters do not count).
+    ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values
+    of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
+    applied only while it is still the same (counters do not count).
     """
 
     device: str

@@ -1,4 +1,6 @@
-"""The network resolved per device, daemon-neutral: what each device is meant to be, before it is written in a daemon's language."""
+"""The network resolved per device, daemon-neutral: what each device is meant to be, before it is written in a daemon's
+language.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,8 @@ class Session:
 
     ``name`` is the daemon's symbol, unique on the device. ``kind`` says who is at the other end: ``provider`` (eBGP, on
     switches), ``host`` (iBGP to a route-reflector client, on switches) or ``switch`` (iBGP to the reflector, on hosts).
-    ``peer`` is that provider's or device's name. Only provider sessions have policies and a circuit. A session that is not
-    ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
+    ``peer`` is that provider's or device's name. Only provider sessions have policies and a circuit. A session that is
+    not ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
     """
 
     name: str
@@ -81,7 +83,8 @@ class Interface:
 class NextHop:
     """A provider's address that a host must be able to send to over ``interface``, and the switch that knows its MAC.
 
-    ``local`` is the host's own address on that interface, ``switch_interface`` where the switch holds the neighbour entry.
+    ``local`` is the host's own address on that interface, ``switch_interface`` where the switch holds the neighbour
+    entry.
     """
 
     family: Family
@@ -107,9 +110,9 @@ class ProviderTable:
 class DeviceIntent:
     """What one device is meant to be. ``role`` is ``switch`` or ``host``.
 
-    ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that this
-    switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts (``/32``, ``/128``).
-    ``default_route_via`` names the provider whose default route a switch may install.
+    ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that
+    this switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts
+    (``/32``, ``/128``). ``default_route_via`` names the provider whose default route a switch may install.
     """
 
     name: str
@@ -154,11 +157,11 @@ class Intent:
         """The devices of ``pop``, only those of ``role`` where one is given."""
         return tuple(d for d in self.devices if d.pop == pop and role in (None, d.role))
 
-    def with_sessions(self, change: Callable[[DeviceIntent, Session], Session]) -> "Intent":
+    def with_sessions(self, change: Callable[[DeviceIntent, Session], Session]) -> Intent:
         """A copy in which every session is what ``change`` makes of it; what most ``amend`` hooks need."""
         return self.with_devices(lambda d: replace(d, sessions=tuple(change(d, session) for session in d.sessions)))
 
-    def with_devices(self, change: Callable[[DeviceIntent], DeviceIntent]) -> "Intent":
+    def with_devices(self, change: Callable[[DeviceIntent], DeviceIntent]) -> Intent:
         """A copy in which every device is what ``change`` makes of it."""
         return replace(self, devices=tuple(change(device) for device in self.devices))
 

@@ -1,8 +1,8 @@
 """Desired items: what a device is to have. The same classes say what it has, so that a plan is a comparison.
 
-Every item has a ``key`` that names the slot it fills; two items with one key and different values are a change. The agent
-reports only items that netorch owns (by protocol number, or by netorch's record), so an item that is present and not desired
-is removed, save for the kinds in ``NEVER_REMOVED``.
+Every item has a ``key`` that names the slot it fills; two items with one key and different values are a change. The
+agent reports only items that netorch owns (by protocol number, or by netorch's record), so an item that is present and
+not desired is removed, save for the kinds in ``NEVER_REMOVED``.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from netorch.model.overlay import OverlayEntry
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 KERNEL_PROTOCOL = 110
-"""netorch's number for the routes, rules, neighbours and addresses that it installs (RTPROT, FRA_PROTOCOL, NDA_PROTOCOL,
-IFA_PROTO); unassigned in iproute2's rt_protos."""
+"""netorch's number for the routes, rules, neighbours and addresses that it installs (RTPROT, FRA_PROTOCOL,
+NDA_PROTOCOL, IFA_PROTO); unassigned in iproute2's rt_protos.
+"""
 
 Key = Tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class FileItem:
-    """A file, whole. ``text`` may hold secrets and is therefore never shown as it is. ``daemon`` names the routing daemon
-    whose main configuration it is, "" for other files."""
+    """A file, whole. ``text`` may hold secrets and is therefore never shown as it is. ``daemon`` names the routing
+    daemon whose main configuration it is, "" for other files.
+    """
 
     path: str
     text: str = field(repr=False)
@@ -178,6 +180,7 @@ APPLY_ORDER = (
     PeerItem,
     RouteItem,
 )
-"""Additions and changes in this order, removals in the reverse: a next hop becomes reachable only once its MAC is known, a
-service address exists before a route names it as source, a session is closed with its message before the configuration
-that keeps it closed is loaded."""
+"""Additions and changes in this order, removals in the reverse: a next hop becomes reachable only once its MAC is
+known, a service address exists before a route names it as source, a session is closed with its message before the
+configuration that keeps it closed is loaded.
+"""

@@ -10,9 +10,10 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 class OverlayEntry:
     """One operational decision, such as a drain.
 
-    ``id`` starts with the plugin's name (``drain/provider/northtel@pop1``); ``version`` grows with each change; a removed
-    entry stays as a tombstone so that a device which missed the removal cannot bring it back. ``devices`` are the full names
-    of the devices that keep it. ``data`` is the plugin's own, plain JSON. Times are seconds since the epoch.
+    ``id`` starts with the plugin's name (``drain/provider/northtel@pop1``); ``version`` grows with each change; a
+    removed entry stays as a tombstone so that a device which missed the removal cannot bring it back. ``devices`` are
+    the full names of the devices that keep it. ``data`` is the plugin's own, plain JSON. Times are seconds since the
+    epoch.
     """
 
     id: str

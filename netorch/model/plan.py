@@ -18,7 +18,7 @@ class Operation:
     before: Optional[Item] = None
     risk: str = "none"
 
-    def inverse(self) -> "Operation":
+    def inverse(self) -> Operation:
         """The operation that takes this one back."""
         if self.action == "add":
             return Operation("remove", self.item, self.item, self.risk)
@@ -42,7 +42,8 @@ class Check:
     """What the device must show after the change before it may be confirmed.
 
     ``up`` are sessions that must be (or come) up, ``down`` those that must be down, within ``timeout_s``. A session in
-    ``up`` whose accepted prefixes fall by more than ``prefix_drop_percent`` fails the check as well; None leaves that out.
+    ``up`` whose accepted prefixes fall by more than ``prefix_drop_percent`` fails the check as well; None leaves that
+    out.
     """
 
     up: Tuple[str, ...] = ()
@@ -51,16 +52,22 @@ class Check:
     timeout_s: float = 30.0
 
 
+NO_CHECK = Check()
+"""Nothing is asked of the device."""
+
+
 @dataclass(frozen=True)
 class DevicePlan:
-    """The operations for one device, in the order in which they are applied. ``base`` is that of the facts it was made from."""
+    """The operations for one device, in the order in which they are applied. ``base`` is that of the facts it was made
+    from.
+    """
 
     device: str
     base: str
     generation: int
     operations: Tuple[Operation, ...] = ()
     resets: Tuple[Reset, ...] = ()
-    check: Check = Check()
+    check: Check = NO_CHECK
 
     @property
     def is_empty(self) -> bool:

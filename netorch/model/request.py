@@ -11,8 +11,9 @@ from netorch.model.plan import Check, CheckResult, Operation
 
 @dataclass(frozen=True)
 class FactsRequest:
-    """``files`` are paths whose content is wanted, ``sysctls`` names whose values are, ``aliases`` interfaces. ``wants``
-    holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``protocols``."""
+    """``files`` are paths whose content is wanted, ``sysctls`` names whose values are, ``aliases`` interfaces.
+    ``wants`` holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``protocols``.
+    """
 
     device: str
     daemon: str
@@ -51,8 +52,9 @@ class DecideRequest:
 @dataclass(frozen=True)
 class Answer:
     """The agent's answer. ``outcome``: ``facts``, ``pending`` (applied, checks passed, waits for its confirmation),
-    ``confirmed``, ``reverted``, ``refused`` (nothing changed) or ``failed``; ``message`` says why, in the daemon's own words
-    where it has any."""
+    ``confirmed``, ``reverted``, ``refused`` (nothing changed) or ``failed``; ``message`` says why, in the daemon's own
+    words where it has any.
+    """
 
     outcome: str
     message: str = ""

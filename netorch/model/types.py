@@ -39,7 +39,7 @@ class Mac(str):
 
     _PATTERN = re.compile(r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")
 
-    def __new__(cls, text: str) -> "Mac":
+    def __new__(cls, text: str) -> Mac:
         value = text.lower().replace("-", ":")
         if not cls._PATTERN.match(value):
             raise ValueError(f"not a MAC address: {text!r}")

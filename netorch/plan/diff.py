@@ -1,0 +1,129 @@
+"""Compares what a device is to have with what it has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from netorch.errors import PluginError
+from netorch.model.facts import DeviceFacts
+from netorch.model.items import (
+    APPLY_ORDER,
+    NEVER_REMOVED,
+    AliasItem,
+    ClosedSessionItem,
+    FileItem,
+    Item,
+    Key,
+    OverlayItem,
+)
+from netorch.model.plan import NO_CHECK, Check, DevicePlan, Operation, Reset
+from netorch.plan.resets import foresee_resets
+
+
+def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = NO_CHECK) -> DevicePlan:
+    """The operations that turn ``facts`` into ``desired``, in the order in which they are to be applied.
+
+    Raises PluginError when two desired items claim one slot with different values.
+    """
+    wanted = _by_key(desired, facts.device)
+    present = {item.key: item for item in (*facts.items, *_file_items(wanted, facts))}
+    operations = [
+        Operation("add" if key not in present else "change", item, present.get(key), _risk(item))
+        for key, item in wanted.items()
+        if key not in present or not _fulfils(present[key], item, facts)
+    ]
+    removals = [
+        Operation("remove", item, item, _risk(item))
+        for key, item in present.items()
+        if key not in wanted and _is_ours_to_remove(item, wanted, facts)
+    ]
+    resets = _resets(operations, removals)
+    operations.sort(key=lambda operation: (_rank(operation.item), operation.item.key))
+    removals.sort(key=lambda operation: (-_rank(operation.item), operation.item.key))
+    return DevicePlan(
+        device=facts.device,
+        base=facts.base,
+        generation=facts.generation,
+        operations=tuple(_with_reset_risk(operation, resets) for operation in (*operations, *removals)),
+        resets=resets,
+        check=check,
+    )
+
+
+def _by_key(desired: Sequence[Item], device: str) -> Dict[Key, Item]:
+    wanted: Dict[Key, Item] = {}
+    for item in desired:
+        held = wanted.setdefault(item.key, item)
+        if held != item:
+            raise PluginError(
+                f"two plugins want different values for {' '.join(item.key)}: {held} and {item}",
+                where=device,
+                hint="disable one of them in network.yml, under plugins",
+            )
+    return wanted
+
+
+def _file_items(wanted: Dict[Key, Item], facts: DeviceFacts) -> List[FileItem]:
+    """The files that the device has, as the items that they would be; group and daemon are taken from what is wanted."""
+    found = []
+    for fact in facts.files:
+        item = wanted.get(("file", fact.path))
+        if fact.text is not None and fact.mode is not None and isinstance(item, FileItem):
+            found.append(replace(item, text=fact.text, mode=fact.mode))
+    return found
+
+
+def _fulfils(present: Item, item: Item, facts: DeviceFacts) -> bool:
+    if present != item:
+        return False
+    if isinstance(item, FileItem) and item.daemon:
+        # The right file on disk is worth nothing while the daemon runs something else.
+        return facts.daemon.live_stamp == facts.daemon.disk_stamp
+    return True
+
+
+def _is_ours_to_remove(item: Item, wanted: Dict[Key, Item], facts: DeviceFacts) -> bool:
+    if isinstance(item, ClosedSessionItem):
+        # A session of somebody else's, or of a configuration that is about to go, needs no opening.
+        return any(
+            isinstance(file, FileItem) and file.daemon and _names_session(file.text, item.session)
+            for file in wanted.values()
+        )
+    return not isinstance(item, NEVER_REMOVED)
+
+
+def _names_session(text: str, session: str) -> bool:
+    return any(line.split()[2:3] == [session] for line in text.splitlines() if line.startswith("protocol bgp "))
+
+
+def _rank(item: Item) -> int:
+    return APPLY_ORDER.index(type(item))
+
+
+def _risk(item: Item) -> str:
+    if isinstance(item, (AliasItem, OverlayItem)):
+        return "none"
+    return "reset" if isinstance(item, ClosedSessionItem) else "routing"
+
+
+def _resets(operations: Sequence[Operation], removals: Sequence[Operation]) -> Tuple[Reset, ...]:
+    resets: Dict[str, Reset] = {}
+    for operation in operations:
+        if isinstance(operation.item, FileItem) and operation.item.daemon:
+            before: Optional[Item] = operation.before
+            old = before.text if isinstance(before, FileItem) else ""
+            resets.update({reset.session: reset for reset in foresee_resets(old, operation.item.text)})
+    for operation in operations:
+        if isinstance(operation.item, ClosedSessionItem):
+            name = operation.item.session
+            resets[name] = Reset(name, "close", operation.item.message or "closed by the configuration")
+    for operation in removals:
+        if isinstance(operation.item, ClosedSessionItem):
+            resets.setdefault(operation.item.session, Reset(operation.item.session, "start", "it was closed"))
+    return tuple(resets[name] for name in sorted(resets))
+
+
+def _with_reset_risk(operation: Operation, resets: Sequence[Reset]) -> Operation:
+    is_daemon_file = isinstance(operation.item, FileItem) and bool(operation.item.daemon)
+    return replace(operation, risk="reset") if is_daemon_file and resets else operation
