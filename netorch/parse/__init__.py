@@ -1,0 +1,1 @@
+"""Daemon output to the model: text in, ``netorch.model.state`` out. Standard library and TextFSM, no I/O but templates."""

@@ -1,0 +1,60 @@
+"""Runs the TextFSM templates of ``templates/textfsm`` over replies."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Dict, List, Tuple
+
+from textfsm import TextFSM, TextFSMError
+
+from netorch.data import data_text
+from netorch.errors import ParseError
+from netorch.parse.framing import Reply
+
+Row = Dict[str, str]
+
+_HINT = "the template knows no such line: was this the output of another command, or of another version of the daemon?"
+
+
+class _Machines(threading.local):
+    """Compiled templates; one set per thread, since a TextFSM object holds the state of its run."""
+
+    def __init__(self) -> None:
+        self.compiled: Dict[str, TextFSM] = {}
+
+    def get(self, template: str) -> TextFSM:
+        machine = self.compiled.get(template)
+        if machine is None:
+            machine = TextFSM(io.StringIO(data_text(f"templates/textfsm/{template}.textfsm")))
+            self.compiled[template] = machine
+        machine.Reset()
+        return machine
+
+
+_MACHINES = _Machines()
+
+
+def parse_rows(template: str, reply: Reply) -> Tuple[Row, ...]:
+    """The rows that ``template`` (a file name without its ending) records, each with the values that were found in it.
+
+    Raises ParseError for the first line that no rule matches, with its number and text.
+    """
+    machine = _MACHINES.get(template)
+    try:
+        rows: List[List[str]] = machine.ParseText("\n".join(reply.lines) + "\n")
+    except TextFSMError:
+        raise _first_error(template, reply) from None
+    header: List[str] = machine.header
+    return tuple({name: value for name, value in zip(header, row) if value} for row in rows)
+
+
+def _first_error(template: str, reply: Reply) -> ParseError:
+    """Find the failing line by parsing again, line by line: TextFSM does not tell its number."""
+    machine = _MACHINES.get(template)
+    for index, line in enumerate(reply.lines):
+        try:
+            machine.ParseText(line or "\n", eof=False)
+        except TextFSMError:
+            return reply.error(index, "unexpected line", hint=_HINT)
+    raise AssertionError("a reply failed as a whole but none of its lines did")
