@@ -261,7 +261,8 @@ class Plugin:
     must give the same items for the same input and must name an item that is to stay, even if the facts of today say
     nothing of it. ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when
     nothing is missing. The deploy waits for it, gathers facts again and applies what is then proposed as a step of its
-    own.
+    own. ``kinds`` are the classes
+    of items that ``propose`` yields; a deploy of this plugin alone touches no other.
     """
 
     name: str
@@ -270,6 +271,7 @@ class Plugin:
     needs: Callable[[Intent], Mapping[str, Tuple[str, ...]]] = _need_nothing
     propose: Callable[[Intent, Facts], Mapping[str, Tuple[Item, ...]]] = _propose_nothing
     later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _await_nothing
+    kinds: Tuple[type, ...] = ()
     verbs: Tuple[Verb, ...] = ()
 
 

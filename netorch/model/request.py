@@ -7,6 +7,7 @@ from typing import Optional, Tuple
 
 from netorch.model.facts import DeviceFacts
 from netorch.model.plan import Check, CheckResult, Operation
+from netorch.model.types import IPAddress
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,38 @@ class DecideRequest:
 
 
 @dataclass(frozen=True)
+class PingRequest:
+    """ICMP echo from this device to ``destination`` with each of ``marks`` at the same time, from ``source`` (None: as
+    the kernel chooses); ``count`` packets per mark, ``interval_s`` apart, each waited for ``timeout_s``.
+    """
+
+    destination: IPAddress
+    marks: Tuple[int, ...]
+    source: Optional[IPAddress] = None
+    count: int = 5
+    interval_s: float = 0.2
+    timeout_s: float = 2.0
+
+
+@dataclass(frozen=True)
+class PingSeries:
+    """The echoes of one mark: round-trip times in the order sent, None for what was lost; ``error`` is the kernel's,
+    such as ``Network is unreachable``, when nothing could be sent.
+    """
+
+    mark: int
+    rtts_ms: Tuple[Optional[float], ...]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class PingAnswer:
+    """One series for each mark of the request, in its order."""
+
+    series: Tuple[PingSeries, ...]
+
+
+@dataclass(frozen=True)
 class Answer:
     """The agent's answer. ``outcome``: ``facts``, ``pending`` (applied, checks passed, waits for its confirmation),
     ``confirmed``, ``reverted``, ``refused`` (nothing changed) or ``failed``; ``message`` says why, in the daemon's own
@@ -61,4 +94,5 @@ class Answer:
     hint: str = ""
     generation: int = 0
     facts: Optional[DeviceFacts] = None
+    ping: Optional[PingAnswer] = None
     checked: Optional[CheckResult] = None
