@@ -1,0 +1,114 @@
+"""Fakes of the ports, for tests of netorch and of plugins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Callable, Mapping, Optional, Union
+
+from netorch.errors import NetorchError, TransportError, Unreachable
+from netorch.ports import Reply
+
+Answer = Callable[[str, bytes], Reply]
+"""What a fake device does: (command, standard input) -> Reply. It may raise TransportError or TimedOut."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One command that a FakeTransport was asked to run."""
+
+    command: str
+    stdin: bytes
+    timeout_s: float
+
+
+@dataclass
+class FakeTransport:
+    """A connection whose commands ``answer`` replies to; ``calls`` keeps them in order."""
+
+    answer: Answer
+    calls: list[Call] = field(default_factory=list)
+    closed: bool = False
+
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+        """The reply of ``answer``; TransportError once the connection is closed."""
+        if self.closed:
+            raise TransportError("the connection is closed")
+        self.calls.append(Call(command, stdin, timeout_s))
+        return self.answer(command, stdin)
+
+    def close(self) -> None:
+        """End the connection."""
+        self.closed = True
+
+
+class FakeConnector:
+    """Devices by name: an answer each, or the error that connecting raises. Devices not named are unreachable.
+
+    ``opened`` holds every connection as (device, transport), in order.
+    """
+
+    def __init__(self, devices: Mapping[str, Union[Answer, TransportError]]) -> None:
+        self.devices = dict(devices)
+        self.opened: list[tuple[str, FakeTransport]] = []
+
+    def connect(self, device: str, *, timeout_s: float) -> FakeTransport:
+        """A new connection to ``device``."""
+        behaviour = self.devices.get(device, Unreachable(f"no answer within {timeout_s:g} s", where=device))
+        if isinstance(behaviour, TransportError):
+            raise behaviour
+        transport = FakeTransport(behaviour)
+        self.opened.append((device, transport))
+        return transport
+
+
+class FakeClock:
+    """A clock that moves only when somebody waits. ``on_wait`` is called after each step, to let things happen."""
+
+    def __init__(self, now: float = 1_700_000_000.0, on_wait: Optional[Callable[[float], None]] = None) -> None:
+        self._now = now
+        self._monotonic = 0.0
+        self._on_wait = on_wait
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since the fake was made."""
+        return self._monotonic
+
+    def wait(self, seconds: float) -> None:
+        """Step ``seconds`` forward at once."""
+        self._now += seconds
+        self._monotonic += seconds
+        if self._on_wait is not None:
+            self._on_wait(seconds)
+
+
+class FakeSecrets:
+    """Secrets by reference."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._secrets = dict(secrets)
+
+    def resolve(self, reference: str) -> str:
+        """The secret, or NetorchError when there is none."""
+        if reference not in self._secrets:
+            raise NetorchError("the secret is missing", where=reference)
+        return self._secrets[reference]
+
+
+class RecordingProgress:
+    """Keeps what it is told: ``steps`` as (device, text), ``outcomes`` as {device: (outcome, detail)}."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, str]] = []
+        self.outcomes: dict[str, tuple[str, Optional[str]]] = {}
+
+    def step(self, device: str, text: str) -> None:
+        """Keep a step."""
+        self.steps.append((device, text))
+
+    def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
+        """Keep an outcome."""
+        self.outcomes[device] = (outcome, detail)
