@@ -156,12 +156,15 @@ class InterfaceAddress:
 
 @dataclass(frozen=True)
 class Interface:
-    """A network interface as the daemon sees it. ``master`` is a name, or ``#INDEX`` where the daemon knows no name."""
+    """A network interface as the daemon sees it.
+
+    ``link_type`` is ``MultiAccess`` or ``PtP``; ``master`` a name, or ``#INDEX`` where the daemon knows no name.
+    """
 
     name: str
     up: bool
     index: int
-    kind: str
+    link_type: str
     admin_up: bool
     link_up: bool
     mtu: int
@@ -231,14 +234,16 @@ class BgpAttributes:
 class Route:
     """One path to one prefix. Paths of a prefix follow each other, the best first.
 
-    ``prefix`` is text, since tables also hold ROA, VPN and flow entries. ``kind`` is ``unicast``, ``blackhole``,
-    ``unreachable``, ``prohibited``, ... ``sync_error`` means that the kernel refused the route. ``learned_from`` is the
-    router that announced it where it is not the next hop. ``metric`` is the IGP metric; None also where the next hop does
-    not resolve (``resolvable`` is False then). ``source`` and ``bgp`` are filled by the long form only.
+    ``prefix`` is text, since tables also hold ROA, VPN and flow entries. ``destination`` is ``unicast``, ``blackhole``,
+    ``unreachable``, ``prohibited``, ...; None for entries that lead nowhere, such as ROAs. ``sync_error`` means that the
+    kernel refused the route. ``learned_from`` is the router that announced it where it is not the next hop. ``metric`` is
+    the IGP metric; None also where the next hop does not resolve (``resolvable`` is False then). Only the long form fills
+    ``source`` (``BGP``, ``static``, ...), ``scope``, ``bgp`` and ``attributes``, which has those of other protocols by the
+    daemon's names (``OSPF.metric1``). RFC 7911 path ids are not printed by BIRD 2.
     """
 
     prefix: str
-    kind: str
+    destination: Optional[str]
     protocol: str
     since: str
     table: Optional[str] = None

@@ -1,1 +1,28 @@
-"""Daemon output to the model: text in, ``netorch.model.state`` out. Standard library and TextFSM, no I/O but templates."""
+"""A routing daemon's answers as text -> ``netorch.model.state``. No I/O but the templates.
+
+``parse_command`` serves ``netorch parse``; the other functions are for those who know what they asked.
+"""
+
+from netorch.parse.commands import SUPPORTED, parse_command, plain
+from netorch.parse.daemon import parse_eval, parse_memory, parse_status
+from netorch.parse.framing import ReplyError, read_reply
+from netorch.parse.interfaces import parse_bfd_sessions, parse_interface_summary, parse_interfaces
+from netorch.parse.protocols import parse_protocols
+from netorch.parse.routes import parse_route_counts, parse_routes
+
+__all__ = [
+    "SUPPORTED",
+    "ReplyError",
+    "parse_bfd_sessions",
+    "parse_command",
+    "parse_eval",
+    "parse_interface_summary",
+    "parse_interfaces",
+    "parse_memory",
+    "parse_protocols",
+    "parse_route_counts",
+    "parse_routes",
+    "parse_status",
+    "plain",
+    "read_reply",
+]

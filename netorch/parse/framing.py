@@ -72,7 +72,8 @@ def read_reply(text: str, *, evaluated: bool = False) -> Reply:
         raise ParseError("no output at all", hint="birdc prints at least 'BIRD ... ready.'; was it run?")
     if not text.endswith("\n"):
         raise ParseError(
-            f"the output ends inside line {text.count(chr(10)) + 1}", hint="keep the line break at the end of birdc's output"
+            f"the output ends inside line {text.count(chr(10)) + 1}",
+            hint="keep the line break at the end of birdc's output",
         )
     if _ANY_LINE_BREAK.search(text):
         text = text.replace("\r\n", "\n").translate(_LINE_BREAKS)

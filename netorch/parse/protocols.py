@@ -136,7 +136,9 @@ def _updates(row: Row) -> Optional[Updates]:
     columns = _COLUMN_GAP.split(header)
     unknown = set(columns) - _COUNTERS
     if unknown:
-        raise ParseError(f"expected the counters {', '.join(sorted(_COUNTERS))}, found also {', '.join(sorted(unknown))}")
+        raise ParseError(
+            f"expected the counters {', '.join(sorted(_COUNTERS))}, found also {', '.join(sorted(unknown))}"
+        )
     return Updates(
         import_updates=_counts(columns, row["import_updates"]),
         import_withdraws=_counts(columns, row["import_withdraws"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import Dict, List, Tuple
+from typing import Dict, List, Tuple, Union
 
 from textfsm import TextFSM, TextFSMError
 
@@ -38,15 +38,25 @@ _MACHINES = _Machines()
 def parse_rows(template: str, reply: Reply) -> Tuple[Row, ...]:
     """The rows that ``template`` (a file name without its ending) records, each with the values that were found in it.
 
+    The elements of a List value are joined by line breaks; ``elements`` takes them apart.
+
     Raises ParseError for the first line that no rule matches, with its number and text.
     """
     machine = _MACHINES.get(template)
     try:
-        rows: List[List[str]] = machine.ParseText("\n".join(reply.lines) + "\n")
+        rows: List[List[Union[str, List[str]]]] = machine.ParseText("\n".join(reply.lines) + "\n")
     except TextFSMError:
         raise _first_error(template, reply) from None
     header: List[str] = machine.header
-    return tuple({name: value for name, value in zip(header, row) if value} for row in rows)
+    return tuple(
+        {name: value if isinstance(value, str) else "\n".join(value) for name, value in zip(header, row) if value}
+        for row in rows
+    )
+
+
+def elements(row: Row, name: str) -> Tuple[str, ...]:
+    """The elements of a List value, () if there are none."""
+    return tuple(row[name].split("\n")) if name in row else ()
 
 
 def _first_error(template: str, reply: Reply) -> ParseError:
