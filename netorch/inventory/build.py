@@ -1,0 +1,166 @@
+"""Checked files -> the model that the rest of netorch works with."""
+
+from __future__ import annotations
+
+import posixpath
+
+from netorch.inventory.schema import (
+    CircuitIpv4,
+    CircuitIpv6,
+    CircuitKeys,
+    HostKeys,
+    NetworkFile,
+    PolicyKeys,
+    ProviderKeys,
+    SpeakerKeys,
+    SshKeys,
+    SwitchKeys,
+)
+from netorch.inventory.tree import Site, Tree, router_id
+from netorch.model.inventory import (
+    Circuit,
+    CircuitAddresses,
+    Host,
+    Inventory,
+    LabSpeaker,
+    Limits,
+    PluginSettings,
+    Policy,
+    Pop,
+    Port,
+    Provider,
+    ServicePrefix,
+    Ssh,
+    Switch,
+    Uplink,
+)
+from netorch.model.types import Family
+
+
+def build_inventory(tree: Tree, *, folder: str, commit: str) -> Inventory:
+    """The Inventory of a tree that passed every check."""
+    network = tree.network
+    return Inventory(
+        folder=folder,
+        name=network.name,
+        asn=network.asn,
+        policy=_policy(network.policy),
+        own_prefixes=tuple(network.own_prefixes),
+        providers=tuple(_provider(provider) for provider in tree.providers.providers),
+        pops=tuple(_pop(site, network, folder=folder) for site in tree.sites),
+        plugins=tuple(
+            PluginSettings(plugin.name, plugin.settings, _absolute(plugin.path, folder)) for plugin in network.plugins
+        ),
+        lab=tuple(_speaker(speaker) for speaker in tree.lab.speakers),
+        templates=_absolute(network.templates, folder),
+        commit=commit,
+    )
+
+
+def _absolute(path: str | None, folder: str) -> str | None:
+    return None if path is None else posixpath.normpath(posixpath.join(folder, path))
+
+
+def _policy(policy: PolicyKeys) -> Policy:
+    return Policy(
+        ipv4=Limits(policy.ipv4.max_prefixes, policy.ipv4.min_length, policy.ipv4.max_length),
+        ipv6=Limits(policy.ipv6.max_prefixes, policy.ipv6.min_length, policy.ipv6.max_length),
+        max_path_length=policy.max_path_length,
+        local_preference=policy.local_preference.model_dump(),
+    )
+
+
+def _provider(provider: ProviderKeys) -> Provider:
+    counts = {Family.IPV4: provider.max_prefixes.ipv4, Family.IPV6: provider.max_prefixes.ipv6}
+    return Provider(
+        name=provider.name,
+        id=provider.id,
+        asn=provider.asn,
+        relation=provider.relation,
+        description=provider.description,
+        local_preference=provider.local_preference,
+        max_prefixes={family: count for family, count in counts.items() if count is not None},
+    )
+
+
+def _speaker(speaker: SpeakerKeys) -> LabSpeaker:
+    return LabSpeaker(**speaker.model_dump())
+
+
+def _pop(site: Site, network: NetworkFile, *, folder: str) -> Pop:
+    keys = site.keys
+    return Pop(
+        name=site.name,
+        description=keys.description,
+        switches=tuple(_switch(switch, site, network, folder=folder) for switch in keys.switches),
+        hosts=tuple(_host(host, site, network, folder=folder) for host in keys.hosts),
+        circuits=tuple(_circuit(circuit, site) for circuit in keys.circuits),
+        prefixes=tuple(
+            ServicePrefix(service.prefix, tuple(site.full_name(host) for host in service.originators))
+            for service in keys.prefixes
+        ),
+    )
+
+
+def _ssh(ssh: SshKeys, network: NetworkFile, *, folder: str) -> Ssh:
+    defaults = network.ssh
+    return Ssh(
+        address=ssh.address,
+        port=ssh.port or defaults.port,
+        user=ssh.user or defaults.user,
+        known_hosts=_absolute(ssh.known_hosts or defaults.known_hosts, folder),
+        identity=_absolute(ssh.identity or defaults.identity, folder),
+        proxy_jump=ssh.proxy_jump or defaults.proxy_jump,
+    )
+
+
+def _switch(switch: SwitchKeys, site: Site, network: NetworkFile, *, folder: str) -> Switch:
+    return Switch(
+        name=site.full_name(switch.name),
+        pop=site.name,
+        ssh=_ssh(switch.ssh, network, folder=folder),
+        router_id=router_id(switch) or "",
+        daemon=switch.daemon or network.defaults.daemon,
+        version=switch.version or network.defaults.version,
+        fabric=switch.fabric.interface,
+        fabric_ipv4=switch.fabric.ipv4,
+        fabric_ipv6=switch.fabric.ipv6,
+        ports=tuple(Port(port.name, port.description) for port in switch.ports),
+        default_route_via=switch.default_route_via,
+    )
+
+
+def _host(host: HostKeys, site: Site, network: NetworkFile, *, folder: str) -> Host:
+    return Host(
+        name=site.full_name(host.name),
+        pop=site.name,
+        ssh=_ssh(host.ssh, network, folder=folder),
+        router_id=router_id(host) or "",
+        daemon=host.daemon or network.defaults.daemon,
+        version=host.version or network.defaults.version,
+        uplinks=tuple(
+            Uplink(uplink.interface, site.full_name(uplink.switch), uplink.port, uplink.ipv4, uplink.ipv6)
+            for uplink in host.uplinks
+        ),
+        service=tuple(host.service),
+    )
+
+
+def _circuit(circuit: CircuitKeys, site: Site) -> Circuit:
+    return Circuit(
+        id=circuit.id,
+        name=circuit.name,
+        provider=circuit.provider,
+        switch=site.full_name(circuit.switch),
+        port=circuit.port,
+        vlan=circuit.vlan,
+        ipv4=_addresses(circuit.ipv4),
+        ipv6=_addresses(circuit.ipv6),
+        password=circuit.password,
+        capacity_bps=circuit.capacity or 0,
+        description=circuit.description,
+    )
+
+
+def _addresses(addresses: CircuitIpv4 | CircuitIpv6 | None) -> CircuitAddresses | None:
+    return None if addresses is None else CircuitAddresses(addresses.local, addresses.neighbor)

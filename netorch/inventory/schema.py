@@ -1,0 +1,351 @@
+"""The keys that the inventory's files may have. docs/inventory.md and ``netorch schema`` come from here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from netorch.inventory.fields import (
+    AnyAddress,
+    Asn,
+    Capacity,
+    CircuitName,
+    Description,
+    FilePath,
+    InterfaceName,
+    Ipv4,
+    Ipv4WithLength,
+    Ipv6,
+    Ipv6WithLength,
+    Name,
+    PluginName,
+    Prefix,
+    RouterId,
+    Secret,
+    SshHost,
+    SshJump,
+    SshUser,
+    Version,
+    choice,
+    decimal,
+    text_of,
+    whole,
+)
+from netorch.model.inventory import DAEMONS, RELATIONS, LabSpeaker, Policy
+
+DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe")
+MAX_PREFIXES = 10_000_000
+SPEAKERS = ("bird", "exabgp", "gobgp")
+
+_POLICY = Policy()
+_LAB = LabSpeaker(provider="")
+_Item = TypeVar("_Item")
+
+
+class Keys(BaseModel):
+    """A mapping of the inventory; no other keys than its fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def _named(value: Any) -> Any:
+    """A name alone stands for a mapping that has nothing else."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _plain_text(value: Any) -> Any:
+    """Settings of plugins are free, but text in them holds no control characters either."""
+    if isinstance(value, str):
+        text_of(value, "text")
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            text_of(key, "text")
+            _plain_text(below)
+    elif isinstance(value, list):
+        for below in value:
+            _plain_text(below)
+    return value
+
+
+class SshDefaults(Keys):
+    user: SshUser | None = Field(default=None, description="who to log in as", examples=["root"])
+    port: Annotated[int, whole(1, 65535)] | None = Field(default=None, description="TCP port", examples=[22])
+    identity: FilePath | None = Field(default=None, description="private key, relative to the inventory folder")
+    known_hosts: FilePath | None = Field(default=None, description="host keys, relative to the inventory folder")
+    proxy_jump: SshJump | None = Field(
+        default=None, description="jump hosts on the way", examples=["ops@bastion.example.net"]
+    )
+
+
+class SshKeys(SshDefaults):
+    address: SshHost = Field(description="where sshd listens", examples=["198.18.1.1"])
+
+
+class DeviceDefaults(Keys):
+    daemon: Annotated[Literal["bird", "frr"], choice(DAEMONS)] = Field(default="bird", description="the routing daemon")
+    version: Version = Field(default="2.0.12", description="the daemon's version", examples=["2.0.12"])
+
+
+class Ipv4Limits(Keys):
+    max_prefixes: Annotated[int, whole(1, MAX_PREFIXES)] = Field(
+        default=_POLICY.ipv4.max_prefixes, description="a session that announces more is closed"
+    )
+    min_length: Annotated[int, whole(0, 32)] = Field(
+        default=_POLICY.ipv4.min_length, description="the shortest prefix length accepted"
+    )
+    max_length: Annotated[int, whole(0, 32)] = Field(
+        default=_POLICY.ipv4.max_length, description="the longest prefix length accepted"
+    )
+
+
+class Ipv6Limits(Keys):
+    max_prefixes: Annotated[int, whole(1, MAX_PREFIXES)] = Field(
+        default=_POLICY.ipv6.max_prefixes, description="a session that announces more is closed"
+    )
+    min_length: Annotated[int, whole(0, 128)] = Field(
+        default=_POLICY.ipv6.min_length, description="the shortest prefix length accepted"
+    )
+    max_length: Annotated[int, whole(0, 128)] = Field(
+        default=_POLICY.ipv6.max_length, description="the longest prefix length accepted"
+    )
+
+
+LocalPreference = Annotated[int, whole(1, 4294967295)]
+
+
+class LocalPreferenceKeys(Keys):
+    customer: LocalPreference = Field(default=_POLICY.local_preference["customer"], description="routes of customers")
+    peer: LocalPreference = Field(default=_POLICY.local_preference["peer"], description="routes of peers")
+    ixp: LocalPreference = Field(default=_POLICY.local_preference["ixp"], description="routes learned at exchanges")
+    transit: LocalPreference = Field(
+        default=_POLICY.local_preference["transit"], description="routes of transit providers"
+    )
+
+
+class PolicyKeys(Keys):
+    ipv4: Ipv4Limits = Field(default=Ipv4Limits(), description="what is accepted of IPv4")
+    ipv6: Ipv6Limits = Field(default=Ipv6Limits(), description="what is accepted of IPv6")
+    max_path_length: Annotated[int, whole(1, 255)] = Field(
+        default=_POLICY.max_path_length, description="the longest AS path accepted"
+    )
+    local_preference: LocalPreferenceKeys = Field(
+        default=LocalPreferenceKeys(), description="by relation; the highest wins"
+    )
+
+
+class PluginKeys(Keys):
+    name: PluginName = Field(description="the plugin's name", examples=["drain"])
+    path: FilePath | None = Field(
+        default=None,
+        description="folder of a plugin that is neither shipped nor installed, relative to the inventory folder",
+    )
+    settings: Annotated[dict[str, Any], BeforeValidator(_plain_text)] = Field(
+        default={}, description="the plugin's own settings; its README lists them"
+    )
+
+
+class NetworkFile(Keys):
+    name: Name = Field(description="the network's name", examples=["example"])
+    asn: Asn = Field(description="our AS number", examples=[64500])
+    own_prefixes: list[Prefix] = Field(
+        min_length=1,
+        description="everything that is ours: nothing else is announced, and nobody may announce these to us",
+        examples=[["192.0.2.0/24", "2001:db8:1::/48"]],
+    )
+    ssh: SshDefaults = Field(default=SshDefaults(), description="how devices are reached; a device's own ssh keys win")
+    defaults: DeviceDefaults = Field(default=DeviceDefaults(), description="of devices that do not say otherwise")
+    policy: PolicyKeys = Field(default=PolicyKeys(), description="what is accepted of providers")
+    plugins: list[Annotated[PluginKeys, BeforeValidator(_named, json_schema_input_type=PluginName | PluginKeys)]] = (
+        Field(
+            default=[PluginKeys(name=name) for name in DEFAULT_PLUGINS],
+            description="the plugins to use, in this order; a name alone, or a mapping",
+        )
+    )
+    templates: FilePath | None = Field(
+        default=None, description="folder of templates that override netorch's own, relative to the inventory folder"
+    )
+
+
+class FamilyCounts(Keys):
+    ipv4: Annotated[int, whole(1, MAX_PREFIXES)] | None = Field(default=None, description="IPv4 prefixes")
+    ipv6: Annotated[int, whole(1, MAX_PREFIXES)] | None = Field(default=None, description="IPv6 prefixes")
+
+
+class ProviderKeys(Keys):
+    name: Name = Field(description="the provider's name, unique", examples=["northtel"])
+    id: Annotated[int, whole(1, 999)] = Field(
+        description="unique; goes into communities, and is mark and table on hosts (1000 + id)", examples=[1]
+    )
+    asn: Asn = Field(description="the provider's AS number", examples=[64496])
+    relation: Annotated[Literal["transit", "peer", "customer", "ixp"], choice(RELATIONS)] = Field(
+        description="what the provider is to us", examples=["transit"]
+    )
+    description: Description = Field(default="", description="free text")
+    local_preference: LocalPreference | None = Field(default=None, description="instead of the relation's")
+    max_prefixes: FamilyCounts = Field(default=FamilyCounts(), description="instead of the policy's")
+
+
+class ProvidersFile(Keys):
+    providers: list[ProviderKeys] = Field(
+        min_length=1, description="the networks that we buy from, peer with or sell to"
+    )
+
+
+class PortKeys(Keys):
+    name: InterfaceName = Field(description="interface name", examples=["swp1"])
+    description: Description = Field(default="", description="free text")
+
+
+class FabricKeys(Keys):
+    interface: InterfaceName = Field(
+        description="the layer-3 interface that joins all ports (a bridge)", examples=["br0"]
+    )
+    ipv4: Ipv4WithLength = Field(description="its address towards the hosts", examples=["10.1.1.1/24"])
+    ipv6: Ipv6WithLength = Field(description="its address towards the hosts", examples=["fd00:1:1::1/64"])
+
+
+class DeviceKeys(Keys):
+    name: Name = Field(description="unique in the POP; the full name is NAME.POP", examples=["sw1"])
+    ssh: SshKeys = Field(description="how it is reached; adds to the network's ssh keys")
+    daemon: Annotated[Literal["bird", "frr"], choice(DAEMONS)] | None = Field(
+        default=None, description="instead of the network's default"
+    )
+    version: Version | None = Field(default=None, description="instead of the network's default")
+
+
+class SwitchKeys(DeviceKeys):
+    router_id: RouterId | None = Field(
+        default=None, description="unique; the fabric's IPv4 address where left out", examples=["10.1.1.1"]
+    )
+    fabric: FabricKeys = Field(description="where hosts peer with it")
+    ports: list[Annotated[PortKeys, BeforeValidator(_named, json_schema_input_type=InterfaceName | PortKeys)]] = Field(
+        min_length=1, description="the ports that circuits and uplinks may use; a name alone, or a mapping"
+    )
+    default_route_via: Name | None = Field(
+        default=None, description="a provider with a circuit here, to which the switch's own default route points"
+    )
+
+
+class UplinkKeys(Keys):
+    interface: InterfaceName = Field(description="the host's interface", examples=["eth0"])
+    switch: Name = Field(description="a switch of this POP; one uplink to each at most", examples=["sw1"])
+    port: InterfaceName = Field(description="the switch's port", examples=["swp11"])
+    ipv4: Ipv4WithLength = Field(description="in the switch's fabric subnet", examples=["10.1.1.11/24"])
+    ipv6: Ipv6WithLength = Field(description="in the switch's fabric subnet", examples=["fd00:1:1::11/64"])
+
+
+class HostKeys(DeviceKeys):
+    router_id: RouterId | None = Field(
+        default=None, description="unique; the first IPv4 service address where left out", examples=["192.0.2.11"]
+    )
+    service: list[AnyAddress] = Field(
+        min_length=1,
+        description="the host's own addresses, in the POP's prefixes, of every family that a circuit of the POP carries",
+        examples=[["192.0.2.11", "2001:db8:1::11"]],
+    )
+    uplinks: list[UplinkKeys] = Field(min_length=1, description="its interfaces into switches")
+
+
+class CircuitIpv4(Keys):
+    local: Ipv4WithLength = Field(description="our address on the switch", examples=["203.0.113.2/30"])
+    neighbor: Ipv4 = Field(description="the provider's address, same subnet", examples=["203.0.113.1"])
+
+
+class CircuitIpv6(Keys):
+    local: Ipv6WithLength = Field(description="our address on the switch", examples=["2001:db8:c:1::2/64"])
+    neighbor: Ipv6 = Field(description="the provider's address, same subnet", examples=["2001:db8:c:1::1"])
+
+
+class CircuitKeys(Keys):
+    id: Annotated[int, whole(1, 4294967295)] = Field(
+        description="unique in the network; goes into communities", examples=[1]
+    )
+    name: CircuitName = Field(description="unique in the network", examples=["northtel-pop1-a"])
+    provider: Name = Field(description="a provider of providers.yml", examples=["northtel"])
+    switch: Name = Field(description="a switch of this POP", examples=["sw1"])
+    port: InterfaceName = Field(description="the switch's port", examples=["swp1"])
+    vlan: Annotated[int, whole(1, 4094)] | None = Field(
+        default=None, description="the circuit's VLAN, untagged where left out"
+    )
+    ipv4: CircuitIpv4 | None = Field(default=None, description="IPv4; at least one family is needed")
+    ipv6: CircuitIpv6 | None = Field(default=None, description="IPv6; at least one family is needed")
+    password: Secret | None = Field(
+        default=None,
+        description="TCP MD5 password, by reference: env:NAME or file:PATH",
+        examples=["env:SOUTHNET_PASSWORD"],
+    )
+    capacity: Capacity | None = Field(default=None, description="bits per second, with k, M, G or T", examples=["10G"])
+    description: Description = Field(default="", description="free text")
+
+
+class PrefixKeys(Keys):
+    prefix: Prefix = Field(description="inside of own_prefixes", examples=["192.0.2.0/24"])
+    originators: list[Name] = Field(
+        min_length=1, description="hosts of this POP; announced while one of them has it", examples=[["h1", "h2"]]
+    )
+
+
+class PopFile(Keys):
+    name: Name = Field(description="the POP's name, the file's without .yml", examples=["pop1"])
+    description: Description = Field(default="", description="free text")
+    switches: list[SwitchKeys] = Field(min_length=1, description="the switches")
+    hosts: list[HostKeys] = Field(default=[], description="the hosts")
+    circuits: list[CircuitKeys] = Field(default=[], description="the providers' lines into switch ports")
+    prefixes: list[PrefixKeys] = Field(default=[], description="what the POP announces to providers")
+
+
+class SpeakerKeys(Keys):
+    provider: Name = Field(description="a provider of providers.yml", examples=["northtel"])
+    speaker: Annotated[Literal["bird", "exabgp", "gobgp"], choice(SPEAKERS)] = Field(
+        default="bird", description="the program that plays it"
+    )
+    prefixes_ipv4: Annotated[int, whole(0, 1_000_000)] = Field(
+        default=_LAB.prefixes_ipv4, description="IPv4 prefixes announced"
+    )
+    prefixes_ipv6: Annotated[int, whole(0, 1_000_000)] = Field(
+        default=_LAB.prefixes_ipv6, description="IPv6 prefixes announced"
+    )
+    delay_ms: Annotated[float, decimal(0, 10_000)] = Field(
+        default=_LAB.delay_ms, description="one way, in milliseconds"
+    )
+    jitter_ms: Annotated[float, decimal(0, 10_000)] = Field(
+        default=_LAB.jitter_ms, description="added at random, up to this"
+    )
+    loss_percent: Annotated[float, decimal(0, 100)] = Field(
+        default=_LAB.loss_percent, description="of packets that arrive on it"
+    )
+
+
+class LabFile(Keys):
+    speakers: list[SpeakerKeys] = Field(
+        default=[], description="how the lab plays providers; those left out get the defaults"
+    )
+
+
+FILES: dict[str, type[Keys]] = {"network": NetworkFile, "providers": ProvidersFile, "pop": PopFile, "lab": LabFile}
+
+
+class _SchemaWriter(GenerateJsonSchema):
+    """Titles come from the types alone, not from the names of fields and classes."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of all files: ``#/$defs/network``, ``providers``, ``pop`` and ``lab``, one for each kind."""
+    references, definitions = models_json_schema(
+        [(keys, "validation") for keys in FILES.values()], schema_generator=_SchemaWriter
+    )
+    defs: dict[str, Any] = {name: {"$ref": references[keys, "validation"]["$ref"]} for name, keys in FILES.items()}
+    for name, definition in definitions["$defs"].items():
+        definition.pop("title", None)
+        defs[name] = definition
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "netorch inventory: network.yml, providers.yml, pops/NAME.yml, lab.yml",
+        "anyOf": [{"$ref": f"#/$defs/{name}"} for name in FILES],
+        "$defs": defs,
+    }
