@@ -39,10 +39,16 @@ def annotations(tree: ast.AST) -> Iterator[ast.expr]:
 
 
 def unions(path: Path) -> list[str]:
-    """Where annotations say X | Y, which Python 3.9 cannot evaluate."""
+    """Where annotations say X | Y although Python evaluates them, which fails in 3.9.
+
+    The JSON codec evaluates those of netorch.model; elsewhere ``from __future__ import annotations`` keeps them text.
+    """
+    text = path.read_text(encoding="utf-8")
+    if "\nfrom __future__ import annotations\n" in text and "model" not in path.relative_to(ROOT).parts:
+        return []
     return [
-        f"{path}:{node.lineno}"
-        for annotation in annotations(ast.parse(path.read_text(encoding="utf-8")))
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for annotation in annotations(ast.parse(text))
         for node in ast.walk(annotation)
         if isinstance(node, ast.BinOp)
     ]
@@ -55,8 +61,8 @@ def test_shared_code_needs_no_newer_python() -> None:
 
 
 def test_shared_annotations_can_be_evaluated() -> None:
-    """Annotations of shared code say Optional[X] and Union[X, Y]."""
-    assert [place for path in sources() for place in unions(path)] == []
+    """Annotations that are evaluated on devices say Optional[X] and Union[X, Y]."""
+    assert "\n".join(place for path in sources() for place in unions(path)) == ""
 
 
 @pytest.mark.parametrize(
