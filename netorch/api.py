@@ -40,6 +40,7 @@ from netorch.model.items import (
 )
 from netorch.model.overlay import Overlay, OverlayEntry
 from netorch.model.state import Channel, Protocol
+from netorch.model.text import one_line
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "DeviceFacts",
     "DeviceIntent",
     "ExportPolicy",
+    "Facts",
     "Family",
     "FileFact",
     "FileItem",
@@ -96,6 +98,7 @@ __all__ = [
     "RuleItem",
     "Session",
     "Step",
+    "Steps",
     "Switch",
     "SysctlItem",
     "UsageError",
@@ -103,6 +106,8 @@ __all__ = [
     "VerbContext",
     "Wait",
     "family_of",
+    "newest",
+    "one_line",
     "provider_ids",
 ]
 
@@ -112,18 +117,24 @@ Facts = Mapping[str, DeviceFacts]
 
 @dataclass(frozen=True)
 class Argument:
-    """A positional argument of a verb. ``many`` takes any number, at least one where it is ``required``."""
+    """A positional argument of a verb. ``many`` takes any number, at least one where it is ``required``; only the last
+    may. ``kind``: ``text``, or ``targets``: TARGET expressions, which the core resolves, so that the verb is handed the
+    full names of the devices (``Tuple[str, ...]``) in the inventory's order.
+
+    A verb finds its arguments and options by name, with ``_`` for ``-``. Absent ones are None, () where ``many``.
+    """
 
     name: str
     help: str = ""
     required: bool = True
     many: bool = False
+    kind: str = "text"
 
 
 @dataclass(frozen=True)
 class Option:
     """An option of a verb, ``--NAME``. ``kind``: ``text``, ``int``, ``duration`` (``90s``, ``2h``: float seconds),
-    ``flag``.
+    ``flag`` (False unless given).
     """
 
     name: str
@@ -261,8 +272,8 @@ class Plugin:
     must give the same items for the same input and must name an item that is to stay, even if the facts of today say
     nothing of it. ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when
     nothing is missing. The deploy waits for it, gathers facts again and applies what is then proposed as a step of its
-    own. ``kinds`` are the classes
-    of items that ``propose`` yields; a deploy of this plugin alone touches no other.
+    own. ``kinds`` are the classes of items that ``propose`` yields; a deploy of this plugin alone touches no other.
+    ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused.
     """
 
     name: str
@@ -272,6 +283,7 @@ class Plugin:
     propose: Callable[[Intent, Facts], Mapping[str, Tuple[Item, ...]]] = _propose_nothing
     later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _await_nothing
     kinds: Tuple[type, ...] = ()
+    settings: Tuple[str, ...] = ()
     verbs: Tuple[Verb, ...] = ()
 
 

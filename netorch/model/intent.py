@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from netorch.model.inventory import Limits, SecretRef
+from netorch.model.inventory import Circuit, Limits, Provider, SecretRef
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork
 
 PROVIDER_TABLE_BASE = 1000
@@ -140,11 +140,14 @@ class DeviceIntent:
 
 @dataclass(frozen=True)
 class Intent:
-    """The whole network's intent. ``settings`` holds each enabled plugin's own settings from the inventory."""
+    """The whole network's intent. ``settings`` holds each enabled plugin's own settings from the inventory;
+    ``providers`` and ``circuits`` are the inventory's, for what people call them."""
 
     asn: int
     devices: Tuple[DeviceIntent, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    providers: Tuple[Provider, ...] = ()
+    circuits: Tuple[Circuit, ...] = ()
 
     def device(self, name: str) -> DeviceIntent:
         """The device called ``name``; KeyError if there is none."""

@@ -1,0 +1,20 @@
+"""Text that people typed, made fit for places that take one short line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def one_line(text: str, *, max_bytes: int) -> str:
+    """``text`` as one line of at most ``max_bytes`` bytes of UTF-8, cut between characters.
+
+    Whatever cannot be seen (control and format characters, line and paragraph separators, lone surrogates) and runs of
+    blanks become one space, so that text cannot end a line or a field, nor turn the writing direction of what follows.
+    """
+    visible = "".join(" " if _is_unseen(character) else character for character in text)
+    return " ".join(visible.split()).encode()[:max_bytes].decode(errors="ignore").rstrip()
+
+
+def _is_unseen(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] == "C" or category in ("Zl", "Zp")
