@@ -1,0 +1,76 @@
+"""Facts of many devices, and the overlay that they hold between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterable, Mapping
+
+from netorch.app.controller import Controller
+from netorch.errors import NetorchError
+from netorch.model.facts import DeviceFacts
+from netorch.model.intent import DeviceIntent, Intent
+from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
+from netorch.model.request import FactsRequest
+from netorch.render import config_paths
+
+
+@dataclass(frozen=True)
+class World:
+    """The network as it is: facts, the devices that gave none, the merged overlay, and the intent that follows from it."""
+
+    facts: Mapping[str, DeviceFacts]
+    failures: Mapping[str, NetorchError]
+    overlay: Overlay
+    intent: Intent
+
+
+def gather_world(
+    controller: Controller,
+    targets: Iterable[str],
+    *,
+    wants: Iterable[str] = (),
+    entries: tuple[OverlayEntry, ...] = (),
+) -> World:
+    """Ask ``targets`` and the switches of their POPs, which hold the overlay and the neighbours that hosts mirror.
+
+    ``wants`` are costly facts beyond those that the plugins need; ``entries`` is overlay that no device holds yet.
+    """
+    plain = controller.intent(Overlay())
+    chosen = set(targets)
+    pops = {device.pop for device in plain.devices if device.name in chosen}
+    asked = [
+        device for device in plain.devices if device.name in chosen or (device.role == "switch" and device.pop in pops)
+    ]
+    facts, failures = gather_facts(controller, plain, asked, wants=wants)
+    overlay = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
+    return World(facts, failures, overlay, controller.intent(overlay))
+
+
+def gather_facts(
+    controller: Controller, intent: Intent, devices: Iterable[DeviceIntent], *, wants: Iterable[str] = ()
+) -> tuple[dict[str, DeviceFacts], dict[str, NetorchError]]:
+    """Facts and failures of ``devices``, by name."""
+    by_name = {device.name: device for device in devices}
+    needed: dict[str, set[str]] = {name: {"protocols", *wants} for name in by_name}
+    for plugin in controller.plugins:
+        for name, more in plugin.needs(intent).items():
+            if name in needed:
+                needed[name].update(more)
+
+    def ask(name: str) -> DeviceFacts:
+        controller.progress.step(name, "gathering facts")
+        return controller.devices(name).facts(facts_request(by_name[name], needed[name]))
+
+    return controller.each(by_name, ask)
+
+
+def facts_request(device: DeviceIntent, wants: Iterable[str]) -> FactsRequest:
+    """What is asked of ``device``: its daemon's files, the sysctls and aliases that the intent names, and ``wants``."""
+    return FactsRequest(
+        device=device.name,
+        daemon=device.daemon,
+        files=config_paths(device),
+        sysctls=tuple(name for name, _ in device.sysctls),
+        aliases=tuple(dict.fromkeys(interface.name for interface in device.interfaces)),
+        wants=tuple(sorted(wants)),
+    )

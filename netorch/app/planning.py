@@ -1,0 +1,86 @@
+"""Intent and facts to the plan that ``netorch plan`` shows and ``netorch deploy`` executes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import AbstractSet, Iterable, Mapping
+
+from netorch.api import Plugin
+from netorch.app.controller import Controller
+from netorch.app.gather import World
+from netorch.errors import NetorchError
+from netorch.intent import desired_items
+from netorch.model.intent import DeviceIntent
+from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
+from netorch.model.plan import DevicePlan, Plan
+from netorch.plan import derive_check, plan_device
+from netorch.render import render_device, seal
+
+
+def make_plan(
+    controller: Controller, world: World, targets: Iterable[str], *, only: AbstractSet[str] = frozenset()
+) -> tuple[Plan, dict[str, NetorchError]]:
+    """The plan for those of ``targets`` that gave facts, and what could not be planned, by device.
+
+    ``only`` narrows it to the kinds of items that these plugins own.
+    """
+    proposals = _propose(controller, world)
+    kinds = tuple(kind for plugin in controller.plugins if plugin.name in only for kind in plugin.kinds)
+    plans: list[DevicePlan] = []
+    failures: dict[str, NetorchError] = {}
+    chosen = tuple(name for name in targets if name in world.facts)
+    deployed = {name for name, facts in world.facts.items() if facts.daemon.live_stamp is not None} | set(chosen)
+    for name in chosen:
+        device, facts = world.intent.device(name), world.facts[name]
+        try:
+            desired = (*_own_items(controller, world, device), *proposals.get(name, ()))
+            plan = plan_device(desired, facts, check=derive_check(device, facts, deployed=_reachable(device, deployed)))
+        except NetorchError as error:
+            failures[name] = error
+            continue
+        plans.append(_narrowed(plan, kinds) if only else plan)
+    later = pending_steps(controller.plugins, world, chosen)
+    return Plan(tuple(plans), controller.inventory.commit, later), failures
+
+
+def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str]) -> tuple[str, ...]:
+    """What plugins cannot propose yet for ``targets``, in words."""
+    chosen = set(targets)
+    return tuple(
+        f"{name}: {step}"
+        for plugin in plugins
+        for name, steps in plugin.later(world.intent, world.facts).items()
+        if name in chosen
+        for step in steps
+    )
+
+
+def _reachable(device: DeviceIntent, deployed: AbstractSet[str]) -> AbstractSet[str]:
+    # Switches go first, when their hosts have no configuration yet: only a host waits for its reflectors.
+    return deployed if device.role == "host" else frozenset()
+
+
+def _propose(controller: Controller, world: World) -> Mapping[str, list[Item]]:
+    proposals: dict[str, list[Item]] = defaultdict(list)
+    for plugin in controller.plugins:
+        for name, items in plugin.propose(world.intent, world.facts).items():
+            proposals[name].extend(items)
+    return proposals
+
+
+def _own_items(controller: Controller, world: World, device: DeviceIntent) -> list[Item]:
+    """What follows from the intent and the overlay alone; files are sealed with their secrets and stamps."""
+    items: list[Item] = list(desired_items(device))
+    items += [ClosedSessionItem(s.name, s.shutdown_message) for s in device.sessions if not s.enabled]
+    items += [OverlayItem(entry) for entry in world.overlay.kept_by(device.name)]
+    items += [
+        replace(file, text=seal(file.text, controller.secrets.resolve))
+        for file in render_device(device, controller.templates)
+        if isinstance(file, FileItem)
+    ]
+    return items
+
+
+def _narrowed(plan: DevicePlan, kinds: tuple[type, ...]) -> DevicePlan:
+    return replace(plan, operations=tuple(o for o in plan.operations if isinstance(o.item, kinds)), resets=())

@@ -1,0 +1,140 @@
+"""Runs a plugin's verb: performs each step that it yields and sends the result back into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Mapping
+
+from netorch.api import (
+    ChangeOverlay,
+    Deploy,
+    DeviceFacts,
+    Gather,
+    Overlay,
+    OverlayEntry,
+    Plugin,
+    PluginError,
+    Probe,
+    ProbeResult,
+    Report,
+    Step,
+    Verb,
+    VerbContext,
+    Wait,
+)
+from netorch.app.controller import Controller
+from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
+from netorch.app.gather import gather_facts, gather_world
+from netorch.app.planning import make_plan
+from netorch.errors import DeviceError, NetorchError
+from netorch.model.overlay import merge_overlays
+from netorch.model.plan import Plan
+from netorch.model.request import PingRequest
+
+
+@dataclass
+class VerbRun:
+    """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait; ``show`` is given every
+    plan, ``report`` every Report."""
+
+    controller: Controller
+    show: Callable[[Plan], None]
+    report: Callable[[Report], None]
+    is_check: bool = False
+    options: Options = field(default_factory=Options)
+    entries: tuple[OverlayEntry, ...] = ()
+
+    def run(self, plugin: Plugin, verb: Verb, parameters: Mapping[str, Any]) -> None:
+        """Run ``verb`` to its end, from the overlay that the network's switches hold."""
+        switches = tuple(switch.name for pop in self.controller.inventory.pops for switch in pop.switches)
+        world = gather_world(self.controller, switches)
+        settings = world.intent.settings.get(plugin.name, {})
+        context = VerbContext(
+            inventory=self.controller.inventory,
+            intent=world.intent,
+            overlay=world.overlay,
+            now=self.controller.clock.now(),
+            author=self.controller.author,
+            settings=settings,
+        )
+        steps = verb.run(context, parameters)
+        result: Any = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration:
+                return
+            if self.is_check and isinstance(step, (Wait, Probe)):
+                self.report(Report(text=f"next: {_what(step)}; what follows depends on it"))
+                return
+            result = self._perform(step)
+
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, ChangeOverlay):
+            self.entries = merge_overlays([self.entries, step.entries]).entries
+            return Overlay(self.entries)
+        if isinstance(step, Deploy):
+            return self._deploy(step)
+        if isinstance(step, Gather):
+            return self._gather(step.devices, step.wants)
+        if isinstance(step, Wait):
+            return self._wait(step)
+        if isinstance(step, Probe):
+            return self._probe(step)
+        if isinstance(step, Report):
+            self.report(step)
+            return None
+        raise PluginError(f"a verb yielded {step!r}, expected a step of netorch.api")
+
+    def _deploy(self, step: Deploy) -> bool:
+        world = gather_world(self.controller, step.devices, entries=self.entries)
+        plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
+        failures.update({name: error for name, error in world.failures.items() if name in step.devices})
+        self.show(plan)
+        if self.is_check:
+            return True
+        options = Options(self.options.confirm_timeout_s, self.options.reason or step.why)
+        result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
+        _raise_failures(result)
+        return True
+
+    def _gather(self, devices: tuple[str, ...], wants: tuple[str, ...]) -> dict[str, DeviceFacts]:
+        intent = self.controller.intent(Overlay(self.entries))
+        chosen = [intent.device(name) for name in devices]
+        facts, failures = gather_facts(self.controller, intent, chosen, wants=wants)
+        for name, error in failures.items():
+            self.controller.progress.done(name, "failed", str(error))
+        return facts
+
+    def _wait(self, step: Wait) -> bool:
+        clock = self.controller.clock
+        deadline = clock.monotonic() + step.timeout_s
+        history: tuple[tuple[float, Mapping[str, DeviceFacts]], ...] = ()
+        while True:
+            self.controller.progress.step("", f"waiting until {step.what}")
+            history = (*history, (clock.monotonic(), self._gather(step.devices, step.wants)))
+            if step.until(history):
+                return True
+            left = deadline - clock.monotonic()
+            if left <= 0:
+                return False
+            clock.wait(min(step.interval_s, left))
+
+    def _probe(self, step: Probe) -> ProbeResult:
+        request = PingRequest(step.destination, (step.mark,), count=step.count, interval_s=step.interval_s)
+        series = self.controller.devices(step.host).ping(request).series[0]
+        return ProbeResult(len(series.rtts_ms), tuple(rtt for rtt in series.rtts_ms if rtt is not None))
+
+
+def _what(step: Wait | Probe) -> str:
+    return f"wait until {step.what}" if isinstance(step, Wait) else f"probe {step.destination} from {step.host}"
+
+
+def _raise_failures(result: DeployResult) -> None:
+    failed = [r for r in result.results if r.outcome in FAILURES]
+    if not failed:
+        return
+    summary = "; ".join(f"{r.device}: {r.outcome}: {r.message}" for r in failed)
+    error: NetorchError = DeviceError(summary, hint=failed[0].hint or "netorch plan shows where the devices are now")
+    error.exit_code = result.exit_code
+    raise error

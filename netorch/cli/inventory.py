@@ -1,0 +1,67 @@
+"""``netorch validate``, ``schema`` and ``render``: the inventory alone, no device is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from netorch.cli.options import inventory_folder, inventory_option, targets_argument
+from netorch.errors import InventoryError
+
+
+@click.command()
+@click.option("--format", "form", type=click.Choice(["text", "json", "junit", "sarif"]), default="text")
+@inventory_option
+@click.pass_context
+def validate(ctx: click.Context, *, form: str) -> int:
+    """Check the inventory, and report every mistake at once, with its place and how to fix it."""
+    from netorch.app.assemble import read_inventory
+    from netorch.inventory.report import format_problems
+    from netorch.loader import load_plugins
+
+    folder = inventory_folder(ctx)
+    problems: tuple[object, ...] = ()
+    summary = ""
+    try:
+        inventory = read_inventory(folder)
+        load_plugins(inventory.plugins)
+        summary = f"{folder}: {len(inventory.pops)} POPs, {len(inventory.devices)} devices, "
+        summary += f"{len(inventory.providers)} providers, {len(inventory.circuits)} circuits: no mistakes found"
+    except InventoryError as error:
+        problems = error.problems
+    if form == "text" and not problems:
+        click.echo(summary)
+    else:
+        click.echo(format_problems(problems, form), err=form == "text")
+    return 1 if problems else 0
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the inventory, for editors."""
+    from netorch.cli.output import emit
+    from netorch.inventory import json_schema
+
+    emit(json_schema(), "json")
+
+
+@click.command()
+@targets_argument
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write DIR/DEVICE/PATH instead.")
+@inventory_option
+@click.pass_context
+def render(ctx: click.Context, targets: tuple[str, ...], *, out: Path | None) -> None:
+    """Print or write the configuration files of devices. Secrets stay references; no device is asked."""
+    from netorch.app.assemble import read_inventory
+    from netorch.app.rendering import render_inventory
+
+    for device, file in render_inventory(read_inventory(inventory_folder(ctx)), targets):
+        if out is None:
+            click.secho(f"# {device}:{file.path}", bold=True)
+            click.echo(file.text)
+        else:
+            path = out / device / file.path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text, encoding="utf-8")
+            click.echo(path)

@@ -1,0 +1,98 @@
+"""``netorch``: commands are imported when they are used, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from netorch import __version__
+from netorch.errors import NetorchError, annotated
+
+COMMANDS = {
+    "deploy": ("netorch.cli.deploy:deploy", "Bring devices to what the inventory says, as a roll-out."),
+    "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),
+    "parse": ("netorch.cli.state:parse", "Output of birdc to JSON."),
+    "ping": ("netorch.cli.state:ping", "One destination through every provider, side by side."),
+    "plan": ("netorch.cli.deploy:plan", "What deploy would do; changes nothing."),
+    "plugin": ("netorch.cli.plugin:plugin", "List plugins, write a new one."),
+    "render": ("netorch.cli.inventory:render", "Print or write the devices' configuration files."),
+    "run": ("netorch.cli.run:run", "For cron: reconcile; silent when all is well."),
+    "schema": ("netorch.cli.inventory:schema", "JSON Schema of the inventory, for editors."),
+    "status": ("netorch.cli.state:status", "Devices, sessions, prefixes, mirror, drift and drains."),
+    "validate": ("netorch.cli.inventory:validate", "Check the inventory, and report every mistake at once."),
+}
+
+EXIT_INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The commands of ``COMMANDS`` and the verbs of plugins."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, plugins' verbs included, sorted."""
+        from netorch.cli.verbs import bundled_verbs
+
+        return sorted({*COMMANDS, *(verb.name.split()[0] for verb in bundled_verbs())})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; a name that is not in ``COMMANDS`` may be a verb of an enabled plugin."""
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+            command = getattr(importlib.import_module(module), attribute)
+            assert isinstance(command, click.Command)
+            return command
+        from netorch.cli.verbs import verb_command
+
+        return verb_command(cmd_name, ctx.obj)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line each, from ``COMMANDS`` and the plugins: nothing heavy is imported for ``--help``."""
+        from netorch.cli.verbs import bundled_verbs
+
+        rows = {name: text for name, (_, text) in COMMANDS.items()}
+        for verb in bundled_verbs():
+            rows.setdefault(verb.name.split()[0], verb.help)
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="netorch")
+@click.option("--inventory", metavar="DIR", envvar="NETORCH_INVENTORY", default="inventory", help="Folder of the YAML.")
+@click.pass_context
+def netorch(ctx: click.Context, inventory: str) -> None:
+    """Runs points of presence that have no routers.
+
+    Exit codes: 0 done, 1 error, 3 some devices failed, 4 none could be reached, 5 locked, 6 reverted cleanly,
+    7 refused by a guard, 64 usage.
+    """
+    ctx.obj = inventory
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; ``netorch`` and ``python -m netorch`` both end here."""
+    try:
+        result: Any = netorch.main(args=arguments, standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return 64
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except NetorchError as error:
+        click.echo(annotated(error), err=True)
+        return error.exit_code
+    return result if isinstance(result, int) else 0

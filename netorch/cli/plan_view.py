@@ -1,0 +1,112 @@
+"""Plans and results, as text and as documents. Secrets never pass through here unmasked."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Callable
+
+import click
+
+from netorch.app.deploying import DeployResult
+from netorch.model.items import FileItem
+from netorch.model.plan import DevicePlan, Operation, Plan
+from netorch.plan import summarise
+
+Redact = Callable[[str], str]
+
+_SIGNS = {"+": "green", "~": "yellow", "-": "red"}
+
+
+def print_plan(plan: Plan, redact: Redact, *, diff: bool, title: str = "", err: bool = False) -> None:
+    """The plan, device by device; unchanged devices in one line at the end."""
+    if title:
+        click.secho(title, bold=True, err=err)
+    for device in plan.devices:
+        if not device.is_empty:
+            _print_device(device, redact, diff=diff, err=err)
+    unchanged = [device.device for device in plan.devices if device.is_empty]
+    if unchanged:
+        click.echo(f"unchanged: {', '.join(unchanged)}", err=err)
+    for step in plan.later:
+        click.echo(f"later: {step}", err=err)
+
+
+def _print_device(device: DevicePlan, redact: Redact, *, diff: bool, err: bool) -> None:
+    click.secho(f"{device.device} (generation {device.generation})", bold=True, err=err)
+    for operation in device.operations:
+        line = summarise(operation)
+        click.secho(f"  {line}", fg=_SIGNS[line[0]], err=err)
+        if diff and isinstance(operation.item, FileItem):
+            for row in file_diff(operation, redact):
+                click.secho(f"    {row}", fg={"+": "green", "-": "red", "@": "cyan"}.get(row[:1]), err=err)
+    for reset in device.resets:
+        click.secho(f"  session {reset.session} will {reset.effect}: {reset.reason}", fg="magenta", err=err)
+
+
+def file_diff(operation: Operation, redact: Redact) -> list[str]:
+    """A unified diff of a file operation, secrets masked on both sides."""
+    assert isinstance(operation.item, FileItem)
+    before = operation.before.text if isinstance(operation.before, FileItem) else ""
+    after = "" if operation.action == "remove" else operation.item.text
+    old, new = redact(before).splitlines(), redact(after).splitlines()
+    rows = list(difflib.unified_diff(old, new, "device", "inventory", lineterm="", n=2))
+    if not rows and before != after:
+        rows = ["(only a secret changes)"]
+    if not rows:
+        rows = ["(the file is right; the daemon runs another one and loads it)"]
+    return rows
+
+
+def plan_document(plan: Plan, redact: Redact) -> dict[str, Any]:
+    """The plan as plain JSON."""
+    return {
+        "changes_pending": not plan.is_empty,
+        "commit": plan.commit or None,
+        "devices": [_device_document(device, redact) for device in plan.devices],
+        "later": list(plan.later),
+    }
+
+
+def _device_document(device: DevicePlan, redact: Redact) -> dict[str, Any]:
+    return {
+        "device": device.device,
+        "generation": device.generation,
+        "changes": [
+            {
+                "action": operation.action,
+                "kind": operation.item.key[0],
+                "summary": summarise(operation),
+                "risk": operation.risk,
+                "diff": file_diff(operation, redact) if isinstance(operation.item, FileItem) else None,
+            }
+            for operation in device.operations
+        ],
+        "resets": [{"session": r.session, "effect": r.effect, "reason": r.reason} for r in device.resets],
+    }
+
+
+def results_document(result: DeployResult) -> list[dict[str, Any]]:
+    """The results as plain JSON."""
+    return [
+        {
+            "device": r.device,
+            "outcome": r.outcome,
+            "generation": r.generation or None,
+            "message": r.message or None,
+            "hint": r.hint or None,
+        }
+        for r in result.results
+    ]
+
+
+def print_results(result: DeployResult) -> None:
+    """One line per device, its reason below where there is one, and a line that sums up."""
+    width = max((len(r.device) for r in result.results), default=0)
+    for r in result.results:
+        colour = {"changed": "green", "unchanged": None, "reverted": "yellow"}.get(r.outcome, "red")
+        generation = f"generation {r.generation}" if r.generation else ""
+        click.echo(f"{r.device:<{width}}  {click.style(f'{r.outcome:<9}', fg=colour)}  {generation}".rstrip())
+        for line in (r.message + (f"\nhint: {r.hint}" if r.hint else "")).splitlines():
+            click.echo(f"  {line}")
+    outcomes = [r.outcome for r in result.results]
+    click.echo(", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes)) or "no device")

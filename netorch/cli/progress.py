@@ -1,0 +1,91 @@
+"""Progress on standard error: live lines on a terminal, one line per finished device elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterator
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from netorch.ports import Progress
+
+SHOWN_AT_ONCE = 5
+
+
+class Silence:
+    """Shows nothing."""
+
+    def step(self, device: str, text: str) -> None:
+        """Nothing."""
+
+    def done(self, device: str, outcome: str, detail: str | None = None) -> None:
+        """Nothing."""
+
+
+class Lines:
+    """For logs and pipes: waits and finished devices, a line each."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = ""
+
+    def step(self, device: str, text: str) -> None:
+        """A line for what concerns the whole run, once."""
+        with self._lock:
+            if not device and text != self._last:
+                self._last = text
+                print(text, file=sys.stderr, flush=True)
+
+    def done(self, device: str, outcome: str, detail: str | None = None) -> None:
+        """A line for the device."""
+        with self._lock:
+            print(_finished(device, outcome, detail), file=sys.stderr, flush=True)
+
+
+class Live:
+    """For people: a spinner with what is going on, finished devices above it."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._lock = threading.Lock()
+        self._active: dict[str, str] = {}
+
+    def step(self, device: str, text: str) -> None:
+        """Show what ``device`` does now."""
+        with self._lock:
+            self._active[device] = text
+            self._refresh()
+
+    def done(self, device: str, outcome: str, detail: str | None = None) -> None:
+        """Write the result and forget the device."""
+        with self._lock:
+            self._active.pop(device, None)
+            self._status.console.print(_finished(device, outcome, detail), markup=False, highlight=False)
+            self._refresh()
+
+    def _refresh(self) -> None:
+        shown = [f"{device} {text}".strip() for device, text in list(self._active.items())[-SHOWN_AT_ONCE:]]
+        more = len(self._active) - len(shown)
+        self._status.update(", ".join(shown) + (f" and {more} more" if more else ""))
+
+
+def _finished(device: str, outcome: str, detail: str | None) -> str:
+    first = f"{device}: {outcome}"
+    return f"{first}: {detail}" if detail else first
+
+
+@contextmanager
+def terminal_progress(*, quiet: bool = False) -> Iterator[Progress]:
+    """What suits standard error: live on a terminal, lines elsewhere, nothing when ``quiet``."""
+    if quiet:
+        yield Silence()
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status("") as status:
+            yield Live(status)
+    else:
+        yield Lines()

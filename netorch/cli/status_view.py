@@ -1,0 +1,73 @@
+"""``netorch status`` for people: a line per device, then what is not as it should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from netorch.app.status import is_up
+from netorch.cli.output import emit_rows
+
+
+def print_status(document: dict[str, Any]) -> None:
+    """Devices, provider sessions, and below them drift, missing neighbours and drains."""
+    emit_rows([_device_row(device) for device in document["devices"]], "table")
+    sessions = [
+        _session_row(device["device"], session)
+        for device in document["devices"]
+        for session in device["sessions"]
+        if session["kind"] == "provider" or not is_up(session)
+    ]
+    if sessions:
+        click.echo()
+        emit_rows(sessions, "table")
+    for device in document["devices"]:
+        for change in device["drift"] or ():
+            click.secho(f"drift: {device['device']}: {change}", fg="yellow")
+    for entry in document["overlay"]:
+        reason = f": {entry['reason']}" if entry["reason"] else ""
+        click.secho(f"in force: {entry['id']}, by {entry['author']}{reason}", fg="yellow")
+
+
+def _device_row(device: dict[str, Any]) -> dict[str, Any]:
+    sessions = device["sessions"]
+    hops = device["next_hops"]
+    mirrored = [hop for hop in hops if hop["host_mac"] and hop["host_mac"] == hop["switch_mac"]]
+    routes = {(count["family"], count["table"]): count["routes"] for count in device["route_counts"]}
+    return {
+        "device": device["device"],
+        "state": _state(device),
+        "daemon": f"{device['daemon']} {device['daemon_version'] or '?'}",
+        "generation": device["generation"],
+        "sessions": f"{sum(map(is_up, sessions))}/{len(sessions)}" if sessions else None,
+        "mirror": f"{len(mirrored)}/{len(hops)}" if hops else None,
+        "ipv4_routes": routes.get(("ipv4", 254)),
+        "ipv6_routes": routes.get(("ipv6", 254)),
+    }
+
+
+def _state(device: dict[str, Any]) -> str:
+    if not device["reachable"]:
+        return "unreachable"
+    if not device["daemon_running"]:
+        return "daemon down"
+    if device["pending"]:
+        return "pending"
+    if device["live_stamp"] is None:
+        return "not deployed"
+    return "drift" if device["drift"] else "in sync"
+
+
+def _session_row(device: str, session: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "device": device,
+        "session": session["name"],
+        "peer": session["peer"],
+        "state": session["bgp_state"] or session["state"] or "missing",
+        "expected": session["expected"],
+        "since": session["since"],
+        "accepted": session["routes_imported"],
+        "exported": session["routes_exported"],
+        "last_error": session["last_error"],
+    }

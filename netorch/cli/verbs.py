@@ -1,0 +1,133 @@
+"""Plugins' verbs as click commands."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Iterable
+
+import click
+
+from netorch.api import Option, Plugin, Report, Verb
+from netorch.cli.options import controller_for, inventory_folder, inventory_option, output_option
+from netorch.errors import NetorchError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):
+    """``90s``, ``5m``, ``2h``, ``1d``: seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds; fails with what was found and what was expected."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value))
+        if match is None:
+            self.fail(f"expected a duration such as 90s, 5m, 2h or 1d, found {value!r}", param, ctx)
+        return float(match.group(1)) * _UNITS[match.group(2)]
+
+
+def bundled_verbs() -> tuple[Verb, ...]:
+    """The verbs of the plugins that come with netorch; what ``--help`` lists without reading an inventory."""
+    from netorch.loader import bundled_plugins
+
+    return tuple(verb for plugin in bundled_plugins() for verb in plugin.verbs)
+
+
+def verb_command(name: str, folder: str) -> click.Command | None:
+    """The command ``netorch NAME``: a verb, or a group of the verbs whose first word it is; None if no plugin has it."""
+    from netorch.loader import bundled_plugins
+
+    command = _command_of(name, bundled_plugins())
+    if command is None:
+        command = _command_of(name, _enabled_plugins(folder))
+    return command
+
+
+def _enabled_plugins(folder: str) -> tuple[Plugin, ...]:
+    from pathlib import Path
+
+    from netorch.app.assemble import read_inventory
+    from netorch.loader import load_plugins
+
+    try:
+        return load_plugins(read_inventory(Path(folder)).plugins)
+    except NetorchError:
+        return ()  # the unknown command is the better message
+
+
+def _command_of(name: str, plugins: Iterable[Plugin]) -> click.Command | None:
+    found = [(plugin, verb) for plugin in plugins for verb in plugin.verbs if verb.name.split()[0] == name]
+    if not found:
+        return None
+    if len(found) == 1 and " " not in found[0][1].name:
+        return _build(found[0][0], found[0][1], name)
+    group = click.Group(name, help="; ".join(verb.help for _, verb in found))
+    for plugin, verb in found:
+        group.add_command(_build(plugin, verb, verb.name.split()[1]))
+    return group
+
+
+def _build(plugin: Plugin, verb: Verb, name: str) -> click.Command:
+    def callback(ctx: click.Context, **parameters: Any) -> None:
+        _run(ctx, plugin, verb, parameters)
+
+    command: Callable[..., Any] = click.pass_context(callback)
+    for decorate in (output_option, inventory_option):
+        command = decorate(command)
+    command = click.option("--check", is_flag=True, help="Show what would be done.")(command)
+    for option in reversed(verb.options):
+        command = _click_option(option)(command)
+    for argument in reversed(verb.arguments):
+        command = click.argument(argument.name, nargs=-1 if argument.many else 1, required=argument.required)(command)
+    return click.command(name, help=_help(verb))(command)
+
+
+def _help(verb: Verb) -> str:
+    lines = [f"{argument.name.upper()}: {argument.help}" for argument in verb.arguments if argument.help]
+    return "\n\n".join([verb.help, *lines])
+
+
+def _click_option(option: Option) -> Callable[..., Any]:
+    flag = f"--{option.name}"
+    if option.kind == "flag":
+        return click.option(flag, is_flag=True, help=option.help)
+    kinds: dict[str, Any] = {"text": str, "int": int, "duration": Duration()}
+    return click.option(flag, type=kinds[option.kind], default=option.default, multiple=option.many, help=option.help)
+
+
+def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> None:
+    from netorch.app.targets import select_devices
+    from netorch.app.verbs import VerbRun
+    from netorch.cli.deploy import redactor
+    from netorch.cli.output import emit, emit_rows
+    from netorch.cli.plan_view import print_plan
+
+    output, is_check = parameters.pop("output"), parameters.pop("check")
+    documents: list[dict[str, Any]] = []
+    inventory_folder(ctx)
+    with controller_for(ctx) as controller:
+        for argument in verb.arguments:
+            if argument.kind == "targets":
+                chosen = parameters[argument.name]
+                names = [chosen] if isinstance(chosen, str) else list(chosen or ())
+                parameters[argument.name] = select_devices(controller.inventory, names)
+        redact = redactor(controller)
+
+        def show(plan: Any) -> None:
+            if not plan.is_empty:
+                print_plan(plan, redact, diff=False, err=output != "table")
+
+        def report(step: Report) -> None:
+            documents.append({"text": step.text or None, "rows": [dict(row) for row in step.rows]})
+            if output == "table":
+                if step.text:
+                    click.echo(step.text)
+                if step.rows:
+                    emit_rows([dict(row) for row in step.rows], "table")
+
+        VerbRun(controller, show, report, is_check=is_check).run(plugin, verb, parameters)
+    if output != "table":
+        emit(documents, output)
