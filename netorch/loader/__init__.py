@@ -57,16 +57,20 @@ def load_plugin(folder: Path) -> Plugin:
     return load_plugins([PluginSettings(name=folder.name, path=str(folder))])[0]
 
 
-def shipped_plugins() -> Tuple[str, ...]:
-    """The names of the plugins that come with netorch, sorted."""
-    return tuple(sorted({module.name for module in pkgutil.iter_modules(_shipped_roots()) if module.ispkg}))
+def bundled_plugins() -> Tuple[Plugin, ...]:
+    """The plugins that come with netorch, by name, whether enabled or not."""
+    return load_plugins(PluginSettings(name) for name in _bundled_names())
+
+
+def _bundled_names() -> List[str]:
+    return sorted({module.name for module in pkgutil.iter_modules(_bundled_roots()) if module.ispkg})
 
 
 def _found(setting: PluginSettings) -> Any:
     """Whatever calls itself PLUGIN in the plugin called so."""
     if setting.path is not None:
         return _from_path(setting.name, Path(setting.path))
-    for root in _shipped_roots():
+    for root in _bundled_roots():
         spec = importlib.machinery.PathFinder.find_spec(f"{_PARENT}.{setting.name}", [root])
         if spec is not None and spec.loader is not None:
             return _plugin_of(_loaded(spec, setting.name), setting.name)
@@ -78,12 +82,12 @@ def _found(setting: PluginSettings) -> Any:
             f"two installed packages offer it: {values}", where=setting.name, hint="remove one, or name a path"
         )
     if not mine:
-        raise _unknown(setting.name, (*shipped_plugins(), *(entry.name for entry in entries)))
+        raise _unknown(setting.name, (*_bundled_names(), *(entry.name for entry in entries)))
     with _wrapped(setting.name):
         return mine[0].load()
 
 
-def _shipped_roots() -> List[str]:
+def _bundled_roots() -> List[str]:
     package = Path(netorch.__file__).parent
     return [str(package / "_data" / "plugins"), str(package.parent / "plugins")]
 
