@@ -1,0 +1,209 @@
+"""Inventory to intent: which sessions, policies, tables, next hops and kernel settings each device is meant to have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Iterable, Iterator
+
+from netorch.intent.symbols import session_symbol
+from netorch.intent.sysctls import host_sysctls, switch_sysctls
+from netorch.model.intent import (
+    CIRCUIT_COMMUNITY,
+    PROVIDER_COMMUNITY,
+    PROVIDER_TABLE_BASE,
+    DeviceIntent,
+    ExportPolicy,
+    ImportPolicy,
+    Intent,
+    Interface,
+    NextHop,
+    ProviderTable,
+    Session,
+)
+from netorch.model.inventory import Circuit, CircuitAddresses, Host, Inventory, Pop, Switch, Uplink
+from netorch.model.types import Family
+
+
+def derive_intent(inventory: Inventory) -> Intent:
+    """The intent of every device of every POP, in the inventory's order. Pure.
+
+    Names of sessions are stable: they follow from provider and circuit id, or from the device at the other end. Descriptions
+    and aliases are left empty; the plugin ``describe`` fills them in.
+    """
+    devices: list[DeviceIntent] = []
+    for pop in inventory.pops:
+        devices += [_switch_intent(inventory, pop, switch) for switch in pop.switches]
+        devices += [_host_intent(inventory, pop, host) for host in pop.hosts]
+    settings = {plugin.name: dict(plugin.settings) for plugin in inventory.plugins}
+    return Intent(
+        asn=inventory.asn,
+        devices=tuple(devices),
+        settings=settings,
+        providers=inventory.providers,
+        circuits=inventory.circuits,
+    )
+
+
+def _switch_intent(inventory: Inventory, pop: Pop, switch: Switch) -> DeviceIntent:
+    circuits = [circuit for circuit in pop.circuits if circuit.switch == switch.name]
+    uplinks = [(host, uplink) for host in pop.hosts for uplink in host.uplinks if uplink.switch == switch.name]
+    providers = tuple(_provider_sessions(inventory, switch, circuits))
+    hosts = tuple(_host_sessions(inventory, switch, uplinks, taken={session.name for session in providers}))
+    return DeviceIntent(
+        name=switch.name,
+        pop=pop.name,
+        role="switch",
+        daemon=switch.daemon,
+        version=switch.version,
+        asn=inventory.asn,
+        router_id=switch.router_id,
+        own_prefixes=inventory.own_prefixes,
+        originated=tuple(service.prefix for service in pop.prefixes),
+        service=tuple(address for host, _ in uplinks for address in host.service),
+        sessions=(*providers, *hosts),
+        interfaces=tuple(_switch_interfaces(switch, circuits, uplinks)),
+        sysctls=switch_sysctls(switch),
+        default_route_via=switch.default_route_via,
+    )
+
+
+def _host_intent(inventory: Inventory, pop: Pop, host: Host) -> DeviceIntent:
+    return DeviceIntent(
+        name=host.name,
+        pop=pop.name,
+        role="host",
+        daemon=host.daemon,
+        version=host.version,
+        asn=inventory.asn,
+        router_id=host.router_id,
+        own_prefixes=inventory.own_prefixes,
+        originated=tuple(service.prefix for service in pop.prefixes if host.name in service.originators),
+        service=host.service,
+        sessions=tuple(_switch_sessions(inventory, pop, host)),
+        interfaces=tuple(Interface(uplink.interface, "uplink", uplink.switch) for uplink in host.uplinks),
+        tables=_provider_tables(inventory, pop),
+        next_hops=tuple(_next_hops(pop, host)),
+        sysctls=host_sysctls(host),
+    )
+
+
+def _provider_sessions(inventory: Inventory, switch: Switch, circuits: Iterable[Circuit]) -> Iterator[Session]:
+    for circuit, family, addresses in _carried(circuits):
+        provider = inventory.provider(circuit.provider)
+        yield Session(
+            name=session_symbol(f"{provider.name}_{circuit.id}", family),
+            kind="provider",
+            peer=provider.name,
+            family=family,
+            local_asn=inventory.asn,
+            peer_asn=provider.asn,
+            local=addresses.local.ip,
+            neighbor=addresses.neighbor,
+            interface=switch.fabric,
+            password=circuit.password,
+            circuit=circuit.id,
+            import_policy=_import_policy(inventory, circuit, family),
+            export_policy=ExportPolicy(),
+        )
+
+
+def _import_policy(inventory: Inventory, circuit: Circuit, family: Family) -> ImportPolicy:
+    provider, policy = inventory.provider(circuit.provider), inventory.policy
+    limits = policy.limits(family)
+    preference = provider.local_preference
+    return ImportPolicy(
+        limits=replace(limits, max_prefixes=provider.max_prefixes.get(family, limits.max_prefixes)),
+        max_path_length=policy.max_path_length,
+        local_preference=policy.local_preference[provider.relation] if preference is None else preference,
+        large_communities=(
+            (inventory.asn, PROVIDER_COMMUNITY, provider.id),
+            (inventory.asn, CIRCUIT_COMMUNITY, circuit.id),
+        ),
+    )
+
+
+def _host_sessions(
+    inventory: Inventory, switch: Switch, uplinks: Iterable[tuple[Host, Uplink]], *, taken: set[str]
+) -> Iterator[Session]:
+    for host, uplink in uplinks:
+        for family in Family:
+            yield Session(
+                name=session_symbol(_short_name(host.name, switch.pop), family, taken=taken),
+                kind="host",
+                peer=host.name,
+                family=family,
+                local_asn=inventory.asn,
+                peer_asn=inventory.asn,
+                local=switch.fabric_address(family).ip,
+                neighbor=uplink.address(family).ip,
+                interface=switch.fabric,
+                bfd=True,
+            )
+
+
+def _switch_sessions(inventory: Inventory, pop: Pop, host: Host) -> Iterator[Session]:
+    switches = {switch.name: switch for switch in pop.switches}
+    for uplink in host.uplinks:
+        for family in Family:
+            yield Session(
+                name=session_symbol(_short_name(uplink.switch, pop.name), family),
+                kind="switch",
+                peer=uplink.switch,
+                family=family,
+                local_asn=inventory.asn,
+                peer_asn=inventory.asn,
+                local=uplink.address(family).ip,
+                neighbor=switches[uplink.switch].fabric_address(family).ip,
+                interface=uplink.interface,
+                bfd=True,
+            )
+
+
+def _switch_interfaces(
+    switch: Switch, circuits: Iterable[Circuit], uplinks: Iterable[tuple[Host, Uplink]]
+) -> Iterator[Interface]:
+    yield Interface(switch.fabric, "fabric", "")
+    circuit_ports = {
+        circuit.port: circuit.provider for circuit in reversed(tuple(circuits))
+    }  # the first one names the port
+    host_ports = {uplink.port: host.name for host, uplink in uplinks}
+    for port in switch.ports:
+        if port.name in circuit_ports:
+            yield Interface(port.name, "circuit", circuit_ports[port.name])
+        elif port.name in host_ports:
+            yield Interface(port.name, "host", host_ports[port.name])
+
+
+def _provider_tables(inventory: Inventory, pop: Pop) -> tuple[ProviderTable, ...]:
+    present = {circuit.provider for circuit in pop.circuits}
+    providers = sorted((p for p in inventory.providers if p.name in present), key=lambda provider: provider.id)
+    return tuple(ProviderTable(p.name, p.id, PROVIDER_TABLE_BASE + p.id) for p in providers)
+
+
+def _next_hops(pop: Pop, host: Host) -> Iterator[NextHop]:
+    switches = {switch.name: switch for switch in pop.switches}
+    for uplink in host.uplinks:
+        reachable = (circuit for circuit in pop.circuits if circuit.switch == uplink.switch)
+        for circuit, family, addresses in _carried(reachable):
+            yield NextHop(
+                family=family,
+                address=addresses.neighbor,
+                interface=uplink.interface,
+                local=uplink.address(family),
+                switch=uplink.switch,
+                switch_interface=switches[uplink.switch].fabric,
+                provider=circuit.provider,
+                circuit=circuit.id,
+            )
+
+
+def _carried(circuits: Iterable[Circuit]) -> Iterator[tuple[Circuit, Family, CircuitAddresses]]:
+    for circuit in circuits:
+        for family in Family:
+            addresses = circuit.addresses(family)
+            if addresses is not None:
+                yield circuit, family, addresses
+
+
+def _short_name(device: str, pop: str) -> str:
+    return device.removesuffix(f".{pop}")

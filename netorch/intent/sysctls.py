@@ -1,0 +1,78 @@
+"""Kernel settings that the design needs, each with its reason.
+
+Names are those of sysctl(8): a dot inside an interface's name is written as a slash.
+"""
+
+from __future__ import annotations
+
+from netorch.model.inventory import Host, Switch
+
+# Layer 4 hash for routes with several next hops: one flow keeps one way out, many flows use all of them.
+_MULTIPATH = (
+    ("net.ipv4.fib_multipath_hash_policy", "1"),
+    ("net.ipv6.fib_multipath_hash_policy", "1"),
+)
+
+
+def switch_sysctls(switch: Switch) -> tuple[tuple[str, str], ...]:
+    """The settings of a switch, in the order in which they must be made."""
+    fabric = _written(switch.fabric)
+    return (
+        # First, since the kernel resets redirects and the like when forwarding changes.
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        *_MULTIPATH,
+        # The switch knows no route to the Internet's addresses: even a loose check would drop all that comes from providers.
+        # The kernel takes the greater of the two values.
+        ("net.ipv4.conf.all.rp_filter", "0"),
+        (f"net.ipv4.conf.{fabric}.rp_filter", "0"),
+        # Traffic from a provider to a host enters and leaves by the same interface on purpose. Either value switches it on.
+        ("net.ipv4.conf.all.send_redirects", "0"),
+        (f"net.ipv4.conf.{fabric}.send_redirects", "0"),
+        (f"net.ipv4.conf.{fabric}.accept_redirects", "0"),
+        (f"net.ipv6.conf.{fabric}.accept_redirects", "0"),
+        # Providers share this interface: none may give the switch a router or a prefix.
+        (f"net.ipv6.conf.{fabric}.accept_ra", "0"),
+        *_address_resolution(),
+    )
+
+
+def host_sysctls(host: Host) -> tuple[tuple[str, str], ...]:
+    """The settings of a host, in the order in which they must be made."""
+    settings = [
+        *_MULTIPATH,
+        # Loose: an answer may arrive by another uplink than the one that a packet left by. The main table is the union of
+        # all providers, so that only sources that nobody routes are dropped. The kernel takes the greater of `all` and the
+        # interface's own value, which makes an interface's 1 loose as well.
+        ("net.ipv4.conf.all.rp_filter", "2"),
+        ("net.ipv4.conf.default.rp_filter", "2"),
+        # A next hop behind an uplink without carrier is skipped at once; until BGP has rewritten the table, permanent
+        # neighbour entries would keep it in use.
+        ("net.ipv4.conf.all.ignore_routes_with_linkdown", "1"),
+        # Before Linux 6.3 the default of 4096 counts the exceptions of a full table too.
+        ("net.ipv6.route.max_size", "2147483647"),
+        *_address_resolution(),
+    ]
+    for uplink in host.uplinks:
+        interface = _written(uplink.interface)
+        settings += [
+            (f"net.ipv6.conf.{interface}.ignore_routes_with_linkdown", "1"),
+            # Who is next hop for what is BGP's to say; the segment is shared with providers.
+            (f"net.ipv4.conf.{interface}.accept_redirects", "0"),
+            (f"net.ipv6.conf.{interface}.accept_redirects", "0"),
+            (f"net.ipv6.conf.{interface}.accept_ra", "0"),
+        ]
+    return tuple(settings)
+
+
+def _address_resolution() -> tuple[tuple[str, str], ...]:
+    # Requests name an address of the interface that they leave by, and only such addresses are answered for: service
+    # addresses on lo stay invisible to ARP on the shared segment.
+    return (
+        ("net.ipv4.conf.all.arp_announce", "2"),
+        ("net.ipv4.conf.all.arp_ignore", "1"),
+    )
+
+
+def _written(interface: str) -> str:
+    return interface.replace(".", "/")

@@ -1,0 +1,72 @@
+"""One device's intent to the files of its routing daemon."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
+
+from netorch.errors import RenderError
+from netorch.model.intent import DeviceIntent
+from netorch.model.items import FileItem
+from netorch.render.source import TemplateSource
+from netorch.render.view import device_view
+
+BIRD_CONFIGURATION = "/etc/bird/bird.conf"
+
+# What an expression in an operator's template can raise; anything else is a defect of netorch.
+_TEMPLATE_FAILURES = (
+    TemplateError,
+    RenderError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[FileItem, ...]:
+    """The files of ``device``'s routing daemon, with tokens where ``seal`` puts secrets and the stamp.
+
+    Raises RenderError that names device, template and line, for a template that fails, a value that the daemon's language
+    cannot hold, and a daemon or version that there are no templates for.
+    """
+    if device.daemon != "bird" or not device.version.startswith("2."):
+        raise RenderError(
+            f"expected bird 2, found {device.daemon} {device.version}: there are no templates for it",
+            where=device.name,
+        )
+    text = _render(f"bird/{device.role}.conf.j2", device, templates)
+    return (FileItem(path=BIRD_CONFIGURATION, text=text, mode=0o640, group="bird", daemon="bird"),)
+
+
+def _render(name: str, device: DeviceIntent, templates: TemplateSource) -> str:
+    try:
+        return templates.environment.get_template(name).render(device_view(device))
+    except _TEMPLATE_FAILURES as error:
+        message = error.message if isinstance(error, RenderError) else _words(error)
+        where = f"{device.name}: {_place(error, name, templates.texts)}"
+        raise RenderError(
+            message, where=where, hint="netorch render shows the text of a device that renders"
+        ) from error
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TemplateNotFound):
+        return f"there is no template {error.name}"
+    if isinstance(error, TemplateError):
+        return error.message or type(error).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+def _place(error: Exception, name: str, texts: Mapping[str, Any]) -> str:
+    """``bird/switch.conf.j2:14``: the innermost template line that the error came through."""
+    if isinstance(error, TemplateSyntaxError):
+        return f"{error.name}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{frame.filename}:{frame.lineno}" for frame in frames if frame.filename in texts]
+    return lines[-1] if lines else name

@@ -1,0 +1,125 @@
+"""Values on their way into a BIRD configuration: every string passes one of these filters.
+
+BIRD's strings have no escapes, so a double quote or a line break cannot be written in one; 4096 bytes abort the daemon.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
+
+from netorch.errors import RenderError
+from netorch.model.inventory import SecretRef
+from netorch.render.seal import secret_token, without_tokens
+
+MAX_STRING_BYTES = 255
+MAX_SYMBOL = 63  # BIRD 2.0.12 conf/conf.h: SYM_MAX_LEN 64 counts the end of the string
+
+_SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NOT_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def bird_string(value: object) -> str:
+    """A quoted string that holds exactly ``value``; RenderError where BIRD cannot write it."""
+    text = str(value)
+    if '"' in text or not _is_plain(text) or without_tokens(text) != text:
+        raise RenderError(
+            f"expected a text without double quotes, control characters and netorch's marks, found {text!r}"
+        )
+    if len(text.encode()) > MAX_STRING_BYTES:
+        raise RenderError(f"expected a text of at most {MAX_STRING_BYTES} bytes, found {len(text.encode())}")
+    return f'"{text}"'
+
+
+def bird_text(value: object) -> str:
+    """A quoted string for people: what BIRD cannot write is replaced (``"`` by ``'``, control characters by spaces), and
+    the end cut off at 255 bytes."""
+    text = without_tokens(_printable(str(value)).replace('"', "'"))
+    return f'"{_cut(text)}"'
+
+
+def bird_comment(value: object) -> str:
+    """A text that stays inside a comment of one line."""
+    return _cut(without_tokens(_printable(str(value))))
+
+
+def bird_symbol(value: object) -> str:
+    """A name for a protocol, table or filter; RenderError where it is none."""
+    text = str(value)
+    if not _SYMBOL.fullmatch(text) or len(text) > MAX_SYMBOL:
+        raise RenderError(
+            f"expected a symbol of at most {MAX_SYMBOL} letters, digits and underscores, found {text[:80]!r}"
+        )
+    return text
+
+
+def bird_number(value: object) -> str:
+    """A whole number from 0 to 4294967295."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
+        raise RenderError(f"expected a whole number from 0 to 4294967295, found {value!r}")
+    return str(value)
+
+
+def bird_address(value: object) -> str:
+    """An IP address without prefix length or zone."""
+    try:
+        address = ip_address(str(value))
+    except ValueError as exc:
+        raise RenderError(f"expected an IP address, found {value!r}") from exc
+    if getattr(address, "scope_id", None):
+        raise RenderError(f"expected an IP address without a zone, found {value!r}")
+    return str(address)
+
+
+def bird_prefix(value: object) -> str:
+    """An IP network."""
+    try:
+        return str(ip_network(str(value)))
+    except ValueError as exc:
+        raise RenderError(f"expected a prefix, found {value!r}") from exc
+
+
+def bird_secret(value: object) -> str:
+    """A quoted token that ``seal`` replaces by the secret itself."""
+    if not isinstance(value, SecretRef):
+        raise RenderError("expected a reference to a secret, found something else")
+    return f'"{secret_token(value)}"'
+
+
+def bird_community(value: tuple[int, ...]) -> str:
+    """A community or a large community."""
+    if len(value) not in (2, 3):
+        raise RenderError(f"expected a community of 2 or 3 numbers, found {len(value)}")
+    return f"({', '.join(bird_number(part) for part in value)})"
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    function.__name__: function
+    for function in (
+        bird_address,
+        bird_comment,
+        bird_community,
+        bird_number,
+        bird_prefix,
+        bird_secret,
+        bird_string,
+        bird_symbol,
+        bird_text,
+    )
+}
+
+
+def _is_plain(text: str) -> bool:
+    return not any(unicodedata.category(character) in _NOT_TEXT for character in text)
+
+
+def _printable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if unicodedata.category(character) in _NOT_TEXT else character for character in text)
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MAX_STRING_BYTES].decode(errors="ignore")

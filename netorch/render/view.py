@@ -1,0 +1,113 @@
+"""What templates see: every decision is made here, so that they only print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_network
+from typing import Any, Optional
+
+from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, ProviderTable, Session
+from netorch.model.items import KERNEL_PROTOCOL
+from netorch.model.types import Family, IPAddress, IPNetwork, family_of
+from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
+
+
+@dataclass(frozen=True)
+class FamilyView:
+    """One family of a device. ``name`` is the channel's (``ipv4``), which also ends the symbols of this family;
+    ``master`` its main table.
+
+    ``own`` are the network's prefixes, ``announced`` those that may leave (a switch) or are originated (a host), ``service``
+    single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
+    addresses as prefixes.
+    """
+
+    name: str
+    master: str
+    own: tuple[IPNetwork, ...]
+    announced: tuple[IPNetwork, ...]
+    service: tuple[IPNetwork, ...]
+    source: Optional[IPAddress]
+    next_hops: tuple[IPNetwork, ...]
+    bogons: tuple[Bogon, ...]
+    universe: Optional[IPNetwork]
+    default: IPNetwork
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """A session with what its policy comes to. ``takes_default`` is true where the switch may install the default route."""
+
+    session: Session
+    family: FamilyView
+    takes_default: bool
+
+    @property
+    def prepends(self) -> range:
+        """One member for every time that the own ASN is prepended."""
+        policy = self.session.export_policy
+        return range(policy.prepend if policy else 0)
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A provider's table of one family; routes that carry ``community`` belong into it."""
+
+    table: ProviderTable
+    family: FamilyView
+    community: tuple[int, int, int]
+
+    @cached_property
+    def symbol(self) -> str:
+        """``1001_ipv4``; the end of the names of table, pipe and kernel protocol."""
+        return f"{self.table.number}_{self.family.name}"
+
+
+def device_view(device: DeviceIntent) -> dict[str, Any]:
+    """The names that a template may use."""
+    families = {family: _family_view(device, family) for family in device.families()}
+    sessions = [
+        SessionView(s, families[s.family], s.kind == "provider" and s.peer == device.default_route_via)
+        for s in device.sessions
+    ]
+    return {
+        "device": device,
+        "families": tuple(families.values()),
+        "provider_sessions": tuple(view for view in sessions if view.session.kind == "provider"),
+        "host_sessions": tuple(view for view in sessions if view.session.kind == "host"),
+        "switch_sessions": tuple(view for view in sessions if view.session.kind == "switch"),
+        "bfd_interfaces": tuple(sorted({s.interface for s in device.sessions if s.bfd})),
+        "uplinks": tuple(interface.name for interface in device.interfaces if interface.role == "uplink"),
+        "tables": tuple(
+            TableView(table, view, (device.asn, PROVIDER_COMMUNITY, table.provider_id))
+            for table in device.tables
+            for view in families.values()
+        ),
+        "takes_default": any(view.takes_default for view in sessions),
+        "bogon_asns": BOGON_ASNS,
+        "kernel_protocol": KERNEL_PROTOCOL,
+    }
+
+
+def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
+    service = tuple(address for address in device.service if family_of(address) is family)
+    return FamilyView(
+        name=family.value,
+        master=f"master{family.number}",
+        own=_of(device.own_prefixes, family),
+        announced=_of(device.originated, family),
+        service=_of((ip_network(address) for address in service), family),
+        source=service[0] if service and device.role == "host" else None,
+        next_hops=_of((ip_network(hop.address) for hop in device.next_hops), family),
+        bogons=BOGON_PREFIXES[family],
+        universe=GLOBAL_UNICAST[family],
+        default=ip_network("0.0.0.0/0" if family is Family.IPV4 else "::/0"),
+    )
+
+
+def _of(networks: Iterable[IPNetwork], family: Family) -> tuple[IPNetwork, ...]:
+    """Those of ``family``, each once, in order."""
+    chosen = {network for network in networks if family_of(network) is family}
+    return tuple(sorted(chosen, key=lambda network: (int(network.network_address), network.prefixlen)))
