@@ -1,0 +1,260 @@
+"""A lab on this machine: up, down, status, and what tests do to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from netorch.errors import NetorchError, TimedOut
+from netorch.lab.commands import Tools, at_once
+from netorch.lab.files import sshd_files, write_node
+from netorch.lab.keys import make_identity, make_passwords, remove_state, write_known_hosts
+from netorch.lab.lock import lab_lock
+from netorch.lab.network import Network
+from netorch.lab.nodes import Machine, ServiceStatus
+from netorch.lab.plan import INTERNET, PROVIDER, LabPlan, Node, plan_from_json
+from netorch.lab.processes import end, inhabitants
+from netorch.lab.requirements import check_addresses, check_requirements
+from netorch.lab.settings import LabSettings, Report
+from netorch.lab.speakers import internet_files, speaker_files
+from netorch.lab.topology import plan_lab
+from netorch.model.inventory import Inventory
+
+LOCK_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One node as it is now. ``kind`` is switch, host, provider or internet; ``address`` "" where there is no sshd."""
+
+    name: str
+    kind: str
+    netns: str
+    address: str
+    running: bool
+    services: tuple[ServiceStatus, ...]
+
+
+def lab_up(inventory: Inventory, settings: LabSettings, report: Report = lambda text: None) -> None:
+    """Boot ``inventory``, or repair its lab: afterwards every node runs and every cable is plugged.
+
+    Raises NetorchError when this machine lacks something, or carries a lab of another inventory; Locked when another
+    command is at work.
+    """
+    check_requirements(inventory, settings)
+    plan = plan_lab(inventory, prefix=settings.prefix, exabgp=settings.exabgp)
+    with lab_lock(settings, timeout_s=LOCK_TIMEOUT_S) as lock_fd:
+        tools = Tools(lock_fd)
+        before = _read_plan(settings)
+        if before is not None and before.fingerprint != plan.fingerprint:
+            raise NetorchError("a lab of another inventory is up", where=str(settings.run), hint="netorch lab down")
+        check_addresses(tools.run(["ip", "-br", "-4", "addr"]), plan.bridge)
+        _mount_files(settings, plan, tools)
+        report("keys and secrets")
+        _write_files(inventory, settings, plan, tools, report=report)
+        network = Network(plan, tools)
+        dead = [node for node in plan.nodes if Machine(node, settings).init is None]
+        report(f"cables between {len(plan.nodes)} namespaces")
+        if before is not None:
+            end(inhabitants(node.netns for node in dead), clock=settings.clock)
+            for node in dead:
+                network.renew(node)
+        network.build()
+        _boot(dead, settings, tools, report=report)
+
+
+def lab_down(settings: LabSettings, report: Report = lambda text: None) -> None:
+    """Take the lab down, whole or half made; nothing of it remains. Quiet when there is none."""
+    with lab_lock(settings, timeout_s=LOCK_TIMEOUT_S) as lock_fd:
+        tools = Tools(lock_fd)
+        plan = _read_plan(settings)
+        if plan is not None:
+            network = Network(plan, tools)
+            report(f"ending {len(plan.nodes)} nodes")
+            first = [init for node in plan.nodes if (init := Machine(node, settings).init)]
+            end(first, clock=settings.clock)
+            end(inhabitants(network.namespaces()), clock=settings.clock)
+            report("removing namespaces and cables")
+            network.remove()
+        if os.path.ismount(settings.files):
+            tools.run(["umount", str(settings.files)])
+        if settings.files.exists():
+            shutil.rmtree(settings.files)
+        remove_state(settings)
+
+
+def lab_status(settings: LabSettings) -> tuple[NodeStatus, ...]:
+    """Every node of the lab, () when none is up."""
+    plan = _read_plan(settings)
+    if plan is None:
+        return ()
+    machines = [Machine(node, settings) for node in plan.nodes]
+    return tuple(
+        NodeStatus(m.node.name, m.node.kind, m.node.netns, m.node.address, m.init is not None, m.services())
+        for m in machines
+    )
+
+
+def enter_command(node: str, argv: Sequence[str], settings: LabSettings) -> tuple[str, ...]:
+    """The command line that runs ``argv`` inside ``node``, for a caller that wants its own terminal on it."""
+    return (*_machine(node, settings).enter(), *argv)
+
+
+def exec_in(
+    node: str, argv: Sequence[str], settings: LabSettings, *, stdin: bytes = b"", timeout_s: float = 30.0
+) -> subprocess.CompletedProcess[bytes]:
+    """Run ``argv`` inside ``node``, with its files, processes and network. TimedOut after ``timeout_s``."""
+    try:
+        return subprocess.run(
+            enter_command(node, argv, settings), input=stdin, capture_output=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired as exc:
+        raise TimedOut(f"'{' '.join(argv)}' did not end within {timeout_s:g} s", where=node) from exc
+
+
+def log_files(node: str, settings: LabSettings) -> tuple[Path, ...]:
+    """The logs of ``node``, readable from outside."""
+    return _machine(node, settings).log_files()
+
+
+def stop_node(node: str, settings: LabSettings) -> None:
+    """Cut the node's power: its processes end at once, its kernel state is lost with the next start."""
+    with _working(settings):
+        _machine(node, settings).stop()
+
+
+def start_node(node: str, settings: LabSettings) -> None:
+    """Start a stopped node with the files that it had; its network is as after a boot."""
+    with _working(settings) as tools:
+        machine = _machine(node, settings)
+        if machine.init is None:
+            end(inhabitants([machine.node.netns]), clock=settings.clock)
+            Network(_plan(settings), tools).renew(machine.node)
+            machine.boot(tools)
+            machine.wait_until_up()
+
+
+def restart_node(node: str, settings: LabSettings) -> None:
+    """Stop and start: a reboot without warning."""
+    stop_node(node, settings)
+    start_node(node, settings)
+
+
+def set_service(node: str, service: str, settings: LabSettings, *, running: bool) -> None:
+    """Stop a daemon of ``node`` and keep it down, or start it again."""
+    _machine(node, settings).set_service(service, running=running)
+
+
+def set_link(node: str, interface: str, settings: LabSettings, *, connected: bool) -> None:
+    """Pull or plug a cable at ``node``'s end; both ends see it."""
+    _ip_in(node, settings, f"link set dev {interface} {'up' if connected else 'down'}")
+
+
+def set_mac(node: str, interface: str, mac: str, settings: LabSettings) -> None:
+    """Change an interface's MAC address, as when a provider swaps its router."""
+    _ip_in(node, settings, f"link set dev {interface} address {mac}")
+
+
+def _ip_in(node: str, settings: LabSettings, line: str) -> None:
+    with _working(settings) as tools:
+        tools.ip_batch([line], netns=_machine(node, settings).node.netns)
+
+
+@contextmanager
+def _working(settings: LabSettings) -> Iterator[Tools]:
+    with lab_lock(settings, timeout_s=LOCK_TIMEOUT_S) as lock_fd:
+        yield Tools(lock_fd)
+
+
+def _read_plan(settings: LabSettings) -> Optional[LabPlan]:
+    try:
+        return plan_from_json(settings.plan_file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+
+
+def _plan(settings: LabSettings) -> LabPlan:
+    plan = _read_plan(settings)
+    if plan is None:
+        raise NetorchError("no lab is up", where=str(settings.run), hint="netorch lab up")
+    return plan
+
+
+def _machine(node: str, settings: LabSettings) -> Machine:
+    plan = _plan(settings)
+    try:
+        return Machine(plan.node(node), settings)
+    except KeyError:
+        names = ", ".join(each.name for each in plan.nodes)
+        raise NetorchError("the lab has no such node", where=node, hint=f"one of {names}") from None
+
+
+def _mount_files(settings: LabSettings, plan: LabPlan, tools: Tools) -> None:
+    settings.files.mkdir(mode=0o755, exist_ok=True)
+    if not os.path.ismount(settings.files):
+        tools.run(["mount", "-t", "tmpfs", "-o", "mode=755", "netorch-lab", str(settings.files)])
+    if not settings.plan_file.exists():
+        new = settings.plan_file.with_suffix(".new")
+        new.write_text(plan.to_json(), encoding="utf-8")
+        new.replace(settings.plan_file)
+
+
+def _write_files(inventory: Inventory, settings: LabSettings, plan: LabPlan, tools: Tools, *, report: Report) -> None:
+    """Keys and secrets, and the files of nodes that have none yet."""
+    public = make_identity(settings, tools)
+    passwords = make_passwords(inventory, settings)
+    new = [node for node in plan.nodes if not (settings.node_folder(node.name) / "complete").exists()]
+    for node in new:
+        folder = settings.node_folder(node.name)
+        if folder.exists():
+            shutil.rmtree(folder)  # left half made by a command that was killed
+        folder.mkdir(parents=True)
+        if node.kind == PROVIDER:
+            report(f"{node.name}: what it announces")
+        extra = _extra_files(inventory, node, passwords=passwords, public=public, folder=folder, tools=tools)
+        write_node(folder, plan, node, extra=extra)
+        (folder / "complete").touch()
+    host_keys = [
+        (node.address, (settings.node_folder(node.name) / "host_key.pub").read_text(encoding="ascii"))
+        for node in plan.nodes
+        if node.address
+    ]
+    write_known_hosts(settings, host_keys)
+
+
+def _extra_files(
+    inventory: Inventory, node: Node, *, passwords: dict[int, str], public: str, folder: Path, tools: Tools
+) -> Mapping[str, str]:
+    if node.kind == INTERNET:
+        return internet_files(inventory)
+    if node.kind == PROVIDER:
+        return speaker_files(inventory, inventory.provider(node.name), passwords)
+    key = folder / "host_key"
+    tools.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", str(key)])
+    return sshd_files(
+        node,
+        host_key=key.read_text(encoding="ascii"),
+        host_key_public=key.with_suffix(".pub").read_text(encoding="ascii"),
+        authorized_key=public,
+    )
+
+
+def _boot(nodes: Sequence[Node], settings: LabSettings, tools: Tools, *, report: Report) -> None:
+    if not nodes:
+        report("every node runs")
+        return
+
+    def boot(node: Node) -> None:
+        machine = Machine(node, settings)
+        machine.boot(tools)
+        machine.wait_until_up()
+        report(f"{node.name} is up")
+
+    report(f"starting {len(nodes)} nodes")
+    at_once(boot, nodes)

@@ -1,0 +1,118 @@
+"""Namespaces, cables and addresses of a lab: made, repaired, taken down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from netorch.lab.commands import Tools, at_once
+from netorch.lab.plan import ROOT, Cable, End, LabPlan, Node
+from netorch.lab.processes import NETNS_FOLDER
+
+FRESH = ".fresh"  # a namespace that is about to take the place of another
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of one lab on this machine."""
+
+    plan: LabPlan
+    tools: Tools
+
+    def build(self) -> None:
+        """Make what is missing and configure all of it; what is there already stays."""
+        self._add_namespaces([node for node in self.plan.nodes if not (NETNS_FOLDER / node.netns).exists()])
+        self.tools.ip_batch(self._missing_cables())
+        if self.plan.bridge not in self._links(""):
+            self.tools.ip_batch(self.plan.root_create)
+        self.tools.ip_batch(self.plan.root_setup)
+        at_once(self._configure, self.plan.nodes)
+
+    def renew(self, node: Node) -> None:
+        """Give ``node`` a network namespace without a past, as a restart does. Its cables stay plugged at both ends.
+
+        No process may live in the old one.
+        """
+        fresh = node.netns + FRESH
+        self._remove_namespace(fresh)
+        if (NETNS_FOLDER / node.netns).exists():
+            self._add_namespaces([node], suffix=FRESH)
+            present = self._links(node.netns)
+            moves = [
+                f"link set dev {end.interface} netns {fresh}"
+                for end in self.plan.ends(node.name)
+                if end.interface in present
+            ]
+            self.tools.ip_batch(moves, netns=node.netns)
+            self._remove_namespace(node.netns)
+            (NETNS_FOLDER / node.netns).touch(mode=0o400)
+            self.tools.run(["mount", "--bind", str(NETNS_FOLDER / fresh), str(NETNS_FOLDER / node.netns)])
+            self._remove_namespace(fresh)
+        self.build()
+
+    def remove(self) -> None:
+        """Take everything down. No process may live in the namespaces any more."""
+        present = self._links("")
+        ours = [end.interface for end in self.plan.ends(ROOT)] + [self.plan.bridge]
+        self.tools.ip_batch([f"link del dev {name}" for name in ours if name in present])
+        for node in self.plan.nodes:
+            self._remove_namespace(node.netns)
+            self._remove_namespace(node.netns + FRESH)
+
+    def namespaces(self) -> list[str]:
+        """The name of every namespace that this lab may have made."""
+        return [node.netns + suffix for node in self.plan.nodes for suffix in ("", FRESH)]
+
+    def _add_namespaces(self, nodes: Iterable[Node], *, suffix: str = "") -> None:
+        nodes = list(nodes)
+        self.tools.ip_batch([f"netns add {node.netns}{suffix}" for node in nodes])
+        # Before there is any interface, since interfaces copy the defaults when they arrive.
+        at_once(lambda node: self._set_sysctls(node, node.netns + suffix), nodes)
+
+    def _set_sysctls(self, node: Node, netns: str) -> None:
+        settings = [f"{name}={value}" for name, value in node.sysctls.items()]
+        self.tools.run(["nsenter", f"--net={NETNS_FOLDER / netns}", "sysctl", "-q", "-w", *settings])
+
+    def _remove_namespace(self, netns: str) -> None:
+        if (NETNS_FOLDER / netns).exists():
+            self.tools.run(["ip", "netns", "del", netns])
+
+    def _missing_cables(self) -> list[str]:
+        links = {name: self._links(self.plan.node(name).netns if name else "") for name in self._end_nodes()}
+        lines = []
+        for cable in self.plan.cables:
+            missing = [end for end in (cable.a, cable.b) if end.interface not in links[end.node]]
+            if missing:
+                # A pair lives and dies together, but an interface of that name may be a stranger's.
+                lines += [self._delete(end) for end in (cable.a, cable.b) if end not in missing and end.node != ROOT]
+                lines.append(self._create(cable))
+        return lines
+
+    def _end_nodes(self) -> set[str]:
+        return {end.node for cable in self.plan.cables for end in (cable.a, cable.b)}
+
+    def _create(self, cable: Cable) -> str:
+        def words(end: End) -> str:
+            where = f"netns {self.plan.node(end.node).netns} " if end.node else ""
+            return f"name {end.interface} address {end.mac} {where}"
+
+        return f"link add {words(cable.a)} type veth peer {words(cable.b)}"
+
+    def _delete(self, end: End) -> str:
+        return f"link del dev {end.interface} netns {self.plan.node(end.node).netns}"
+
+    def _configure(self, node: Node) -> None:
+        if node.create and not self._created(node):
+            self.tools.ip_batch(node.create, netns=node.netns)
+        self.tools.ip_batch(node.setup, netns=node.netns)
+
+    def _created(self, node: Node) -> bool:
+        """Whether ``create`` was done: its last line leaves either a bridge or no rule of preference 0."""
+        if node.create[-1].startswith("link add"):
+            return node.create[-1].split()[3] in self._links(node.netns)
+        return not self.tools.run(["ip", "-6", "-n", node.netns, "rule", "show", "pref", "0"]).strip()
+
+    def _links(self, netns: str) -> set[str]:
+        where = ["-n", netns] if netns else []
+        return {link["ifname"] for link in json.loads(self.tools.run(["ip", *where, "-j", "link", "show"]) or "[]")}

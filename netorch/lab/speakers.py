@@ -1,0 +1,174 @@
+"""The configuration of the emulated providers' daemons and of the Internet's. None of it comes from netorch's own templates."""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from typing import Any
+
+import jinja2
+
+from netorch.data import data_text
+from netorch.errors import RenderError
+from netorch.lab.files import internet_programs
+from netorch.lab.routes import announcements
+from netorch.lab.topology import (
+    BIRD_CONFIGURATION,
+    core_interface,
+    core_link,
+    delay_interface,
+    impaired,
+    played,
+    speaker_of,
+)
+from netorch.model.inventory import Circuit, Inventory, Provider
+from netorch.model.types import Family
+
+
+def speaker_files(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> dict[str, str]:
+    """The files of the daemon that plays ``provider``, by path. ``passwords`` are by circuit id."""
+    for circuit_id, password in passwords.items():
+        if any(char in password for char in "\"'\\\n"):
+            raise RenderError(f"the password of circuit {circuit_id} has a quote, backslash or line break", where="lab")
+    speaker = speaker_of(inventory, provider.name).speaker
+    if speaker == "exabgp":
+        return {"/etc/exabgp/exabgp.conf": _exabgp(inventory, provider, passwords)}
+    if speaker == "gobgp":
+        return _gobgp(inventory, provider, passwords)
+    return _bird(inventory, provider, passwords)
+
+
+def internet_files(inventory: Inventory) -> dict[str, str]:
+    """The files of the Internet's daemons, by path."""
+    lines, names = [], {}
+    for provider in played(inventory):
+        speaker = speaker_of(inventory, provider.name)
+        slow = impaired(speaker)
+        names[delay_interface(provider) if slow else core_interface(provider)] = provider.name
+        if slow:
+            lines.append(
+                {
+                    "tun": delay_interface(provider),
+                    "delay_ms": speaker.delay_ms,
+                    "jitter_ms": speaker.jitter_ms,
+                    "loss_percent": speaker.loss_percent,
+                    "seed": zlib.crc32(provider.name.encode()),
+                }
+            )
+    sessions = [
+        {**_core_session(provider, family), "name": f"{_symbol(provider)}_{family.number}", "asn": provider.asn}
+        for provider in played(inventory)
+        if speaker_of(inventory, provider.name).speaker == "bird"
+        for family in Family
+    ]
+    families = []
+    for family in Family:
+        own = [prefix for prefix in inventory.own_prefixes if prefix.version == family.number]
+        if own:
+            prefixes = ", ".join(f"{prefix}+" for prefix in own)
+            families.append({**_names(family), "own_prefixes": prefixes, "fixed": _fixed_routes(inventory, family)})
+    known = {family["name"] for family in families}
+    text = _render(
+        "internet.conf.j2",
+        router_id="100.64.0.0",
+        families=families,
+        sessions=[session for session in sessions if session["family"] in known],
+        internet_asn=internet_asn(inventory),
+    )
+    return {
+        BIRD_CONFIGURATION: text,
+        "/etc/netorch-lab/delay.json": json.dumps(lines),
+        "/etc/netorch-lab/responder.json": json.dumps(names),
+        **internet_programs(),
+    }
+
+
+def internet_asn(inventory: Inventory) -> int:
+    """The Internet's ASN: one for documentation (RFC 5398) that the inventory does not use."""
+    used = {inventory.asn, *(provider.asn for provider in inventory.providers)}
+    return next(asn for asn in range(64511, 64495, -1) if asn not in used)
+
+
+def bird_routes(inventory: Inventory, provider: str, family: Family) -> str:
+    """What ``provider`` announces, as routes of a BIRD static protocol."""
+    out = io.StringIO()
+    for prefix, path, _ in announcements(inventory, provider, family):
+        out.write(f"route {prefix} blackhole {{")
+        for asn in reversed(path):
+            out.write(f"bgp_path.prepend({asn});")
+        out.write("};\n")
+    return out.getvalue()
+
+
+def _bird(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> dict[str, str]:
+    text = _render(
+        "provider.conf.j2",
+        router_id=str(core_link(provider, Family.IPV4)[1]),
+        asn=provider.asn,
+        customer_asn=inventory.asn,
+        internet_asn=internet_asn(inventory),
+        families=[_names(family) for family in Family],
+        sessions=_circuit_sessions(inventory, provider, passwords),
+        cores=[_core_session(provider, family) for family in Family],
+    )
+    routes = {f"/etc/bird/announced{f.number}.conf": bird_routes(inventory, provider.name, f) for f in Family}
+    return {BIRD_CONFIGURATION: text, **routes}
+
+
+def _circuit_sessions(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            **_names(family),
+            "name": f"circuit{circuit.id}_{family.number}",
+            "family": family.value,
+            "local": addresses.neighbor,
+            "neighbor": addresses.local.ip,
+            "password": passwords.get(circuit.id, ""),
+        }
+        for circuit in _circuits(inventory, provider)
+        for family in Family
+        if (addresses := circuit.addresses(family)) is not None
+    ]
+
+
+def _circuits(inventory: Inventory, provider: Provider) -> list[Circuit]:
+    return [circuit for circuit in inventory.circuits if circuit.provider == provider.name]
+
+
+def _core_session(provider: Provider, family: Family) -> dict[str, Any]:
+    core, own, _ = core_link(provider, family)
+    return {**_names(family), "family": family.value, "core": core, "own": own}
+
+
+def _names(family: Family) -> dict[str, Any]:
+    return {"name": family.value, "number": family.number}
+
+
+def _symbol(provider: Provider) -> str:
+    return f"provider{provider.id}"
+
+
+def _fixed_routes(inventory: Inventory, family: Family) -> list[dict[str, object]]:
+    routes: dict[str, dict[str, object]] = {}
+    for pop in inventory.pops:
+        for service_prefix in pop.prefixes:
+            prefix = service_prefix.prefix
+            for name in sorted({circuit.provider for circuit in pop.circuits}):
+                if prefix.version == family.number and speaker_of(inventory, name).speaker != "bird":
+                    via = core_link(inventory.provider(name), family)[1]
+                    routes.setdefault(str(prefix), {"prefix": prefix, "via": via})
+    return list(routes.values())
+
+
+def _render(template: str, **values: object) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    return environment.from_string(data_text(f"templates/lab/{template}")).render(**values)
+
+
+def _exabgp(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> str:
+    raise NotImplementedError
+
+
+def _gobgp(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> dict[str, str]:
+    raise NotImplementedError

@@ -1,0 +1,345 @@
+"""Inventory -> LabPlan: which namespaces, cables, addresses and daemons play the network. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from typing import Union
+
+from netorch.errors import NetorchError
+from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, End, LabPlan, Node, Service, mac_of
+from netorch.model.inventory import Circuit, Host, Inventory, LabSpeaker, Provider, Switch
+from netorch.model.types import Family, IPAddress
+
+MANAGEMENT = IPv4Network("198.18.0.0/15")  # RFC 2544: benchmarking networks, never on the Internet
+ROOT_ADDRESS = IPv4Address("198.19.255.254")
+INTERNET_NODE = "internet"
+BIRD_CONFIGURATION = "/etc/bird/bird.conf"
+
+BIRD = Service(
+    "bird",
+    ("/usr/sbin/bird", "-f", "-u", "bird", "-g", "bird", "-c", BIRD_CONFIGURATION),
+    (("/run/bird", "bird", 0o775),),
+)
+SSHD = Service("sshd", ("/usr/sbin/sshd", "-D"), (("/run/sshd", "root", 0o755),))
+
+_QUIET_IPV6 = {
+    f"net.ipv6.conf.{scope}.{name}": "0"
+    for scope in ("all", "default")
+    # Duplicate detection costs a second per address, and nothing here sends router advertisements.
+    for name in ("accept_dad", "accept_ra", "autoconf", "router_solicitations")
+}
+_FORWARDING = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
+
+
+def _ipv4_conf(**values: int) -> dict[str, str]:
+    return {
+        f"net.ipv4.conf.{scope}.{name}": str(value) for scope in ("all", "default") for name, value in values.items()
+    }
+
+
+def plan_lab(inventory: Inventory, *, prefix: str = "netorch-", exabgp: str = "exabgp") -> LabPlan:
+    """The lab of ``inventory``.
+
+    Raises NetorchError for what a lab cannot play: a management address outside 198.18.0.0/15, a name that is taken.
+    """
+    _check_names(inventory)
+    switches = [_switch(inventory, device, prefix) for device in inventory.devices if isinstance(device, Switch)]
+    hosts = [_host(device, prefix) for device in inventory.devices if isinstance(device, Host)]
+    providers = [_provider(inventory, provider, prefix=prefix, exabgp=exabgp) for provider in played(inventory)]
+    nodes = (*switches, *hosts, *providers, _internet(inventory, prefix))
+    bridge = f"{prefix}mgmt"
+    ports = {node.name: _root_port(node.name) for node in nodes if node.address}
+    cables = (
+        *(_cable(ROOT, port, name, "mgmt0") for name, port in ports.items()),
+        *(
+            _cable(host.name, uplink.interface, uplink.switch, uplink.port)
+            for host in inventory.devices
+            if isinstance(host, Host)
+            for uplink in host.uplinks
+        ),
+        *(
+            _cable(circuit.provider, provider_interface(circuit), circuit.switch, switch_interface(inventory, circuit))
+            for circuit in inventory.circuits
+        ),
+        *(_cable(INTERNET_NODE, core_interface(p), p.name, "core") for p in played(inventory)),
+    )
+    root_setup = [
+        f"link set dev {bridge} addrgenmode none",
+        f"addr replace {ROOT_ADDRESS}/{MANAGEMENT.prefixlen} dev {bridge}",
+    ]
+    root_setup.append(f"link set dev {bridge} up")
+    for port in ports.values():
+        root_setup += [f"link set dev {port} addrgenmode none", f"link set dev {port} master {bridge} up"]
+    plan = LabPlan(
+        nodes=nodes,
+        cables=cables,
+        bridge=bridge,
+        root_create=(f"link add name {bridge} address {mac_of(ROOT, bridge)} {_BRIDGE}",),
+        root_setup=tuple(root_setup),
+    )
+    return LabPlan(
+        **{**vars(plan), "fingerprint": hashlib.sha256((plan.to_json() + repr(inventory.lab)).encode()).hexdigest()}
+    )
+
+
+def played(inventory: Inventory) -> tuple[Provider, ...]:
+    """The providers that have a circuit, in the inventory's order."""
+    names = {circuit.provider for circuit in inventory.circuits}
+    return tuple(provider for provider in inventory.providers if provider.name in names)
+
+
+def speaker_of(inventory: Inventory, provider: str) -> LabSpeaker:
+    """How ``provider`` is played; the defaults where the inventory says nothing."""
+    return next((speaker for speaker in inventory.lab if speaker.provider == provider), LabSpeaker(provider))
+
+
+def switch_interface(inventory: Inventory, circuit: Circuit) -> str:
+    """The switch's interface of a circuit: its port, or PORT.VLAN where several circuits share the port."""
+    places = Counter((other.switch, other.port) for other in inventory.circuits)
+    shared = places[(circuit.switch, circuit.port)] > 1
+    return f"{circuit.port}.{circuit.vlan}" if shared and circuit.vlan is not None else circuit.port
+
+
+def provider_interface(circuit: Circuit) -> str:
+    """The provider's interface of a circuit."""
+    return f"circuit{circuit.id}"
+
+
+def core_interface(provider: Provider) -> str:
+    """The Internet's interface towards a provider."""
+    return f"p{provider.id}"
+
+
+def delay_interface(provider: Provider) -> str:
+    """The Internet's TUN interface through which packets that arrived on a provider pass."""
+    return f"delay{provider.id}"
+
+
+def core_link(provider: Provider, family: Family) -> tuple[IPAddress, IPAddress, int]:
+    """Addresses between the Internet and a provider: the Internet's, the provider's, and the prefix length."""
+    if family is Family.IPV4:
+        first = IPv4Address("100.64.0.0") + 2 * provider.id  # RFC 6598: shared address space
+        return first, first + 1, 31
+    first6 = IPv6Address("fdff::") + (provider.id << 64)
+    return first6 + 1, first6 + 2, 64
+
+
+def impaired(speaker: LabSpeaker) -> bool:
+    """Whether packets through this provider need the TUN interface."""
+    return speaker.delay_ms > 0 or speaker.jitter_ms > 0 or speaker.loss_percent > 0
+
+
+_BRIDGE = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
+
+
+def _check_names(inventory: Inventory) -> None:
+    taken: dict[str, str] = {INTERNET_NODE: "the lab's Internet"}
+    for name, what in [(d.name, "a device") for d in inventory.devices] + [
+        (p.name, "a provider") for p in played(inventory)
+    ]:
+        if name in taken:
+            raise NetorchError(
+                f"is {taken[name]} and {what}", where=name, hint="the lab needs a name for each: rename one"
+            )
+        taken[name] = what
+    for device in inventory.devices:
+        if _management_address(device.ssh.address) is None:
+            raise NetorchError(
+                f"cannot be played: its management address is '{device.ssh.address}', expected one of {MANAGEMENT}",
+                where=device.name,
+                hint="the lab puts management addresses on this machine, and takes none that could be real",
+            )
+
+
+def _management_address(text: str) -> Union[IPAddress, None]:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return address if address in MANAGEMENT and address != ROOT_ADDRESS else None
+
+
+def _root_port(node: str) -> str:
+    name = f"nl-{node}"
+    return name if len(name) <= 15 else f"nl-{hashlib.sha256(node.encode()).hexdigest()[:10]}"
+
+
+def _cable(node_a: str, interface_a: str, node_b: str, interface_b: str) -> Cable:
+    return Cable(
+        End(node_a, interface_a, mac_of(node_a, interface_a)), End(node_b, interface_b, mac_of(node_b, interface_b))
+    )
+
+
+def _address_lines(address: object, interface: str) -> list[str]:
+    suffix = " nodad" if ":" in str(address) else ""
+    return [f"addr replace {address} dev {interface}{suffix}"]
+
+
+def _device_setup(address: str) -> list[str]:
+    return ["link set dev lo up", f"addr replace {address}/{MANAGEMENT.prefixlen} dev mgmt0", "link set dev mgmt0 up"]
+
+
+def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
+    circuits = [circuit for circuit in inventory.circuits if circuit.switch == switch.name]
+    provider_ports = [switch_interface(inventory, circuit) for circuit in circuits]
+    host_ports = [
+        uplink.port
+        for device in inventory.devices
+        if isinstance(device, Host)
+        for uplink in device.uplinks
+        if uplink.switch == switch.name
+    ]
+    setup = _device_setup(switch.ssh.address)
+    for port in host_ports:
+        setup += [f"link set dev {port} addrgenmode none", f"link set dev {port} master {switch.fabric} up"]
+    for port in provider_ports:
+        setup += [
+            f"link set dev {port} addrgenmode none",
+            f"link set dev {port} master {switch.fabric} up",
+            # Circuits see neither each other nor what hosts broadcast, as if each were in a VLAN of its own. The kernel
+            # exempts the bridge's own frames, so the switch still resolves its providers.
+            f"link set dev {port} type bridge_slave isolated on bcast_flood off mcast_flood off",
+        ]
+    local = [addresses.local for circuit in circuits for addresses in (circuit.ipv4, circuit.ipv6) if addresses]
+    for address in (switch.fabric_ipv4, switch.fabric_ipv6, *local):
+        setup += _address_lines(address, switch.fabric)
+    setup.append(f"link set dev {switch.fabric} up")
+    return Node(
+        name=switch.name,
+        kind=SWITCH,
+        netns=prefix + switch.name,
+        address=switch.ssh.address,
+        # Packets for hosts come in and leave through the one bridge: without this, each would cause a redirect.
+        sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=2, send_redirects=0)},
+        create=(f"link add name {switch.fabric} address {mac_of(switch.name, switch.fabric)} {_BRIDGE}",),
+        setup=tuple(setup),
+        services=(SSHD, BIRD),
+    )
+
+
+def _host(host: Host, prefix: str) -> Node:
+    setup = _device_setup(host.ssh.address)
+    for uplink in host.uplinks:
+        for address in (uplink.ipv4, uplink.ipv6):
+            setup += _address_lines(address, uplink.interface)
+        setup.append(f"link set dev {uplink.interface} up")
+    return Node(
+        name=host.name,
+        kind=HOST,
+        netns=prefix + host.name,
+        address=host.ssh.address,
+        sysctls={**_QUIET_IPV6, **_ipv4_conf(rp_filter=2)},
+        setup=tuple(setup),
+        services=(SSHD, BIRD),
+    )
+
+
+def _provider(inventory: Inventory, provider: Provider, *, prefix: str, exabgp: str) -> Node:
+    setup = ["link set dev lo up"]
+    circuits = [circuit for circuit in inventory.circuits if circuit.provider == provider.name]
+    for circuit in circuits:
+        for addresses in (circuit.ipv4, circuit.ipv6):
+            if addresses:
+                length = addresses.local.network.prefixlen
+                setup += _address_lines(f"{addresses.neighbor}/{length}", provider_interface(circuit))
+        setup.append(f"link set dev {provider_interface(circuit)} up")
+    setup.append("link set dev core up")
+    for family in Family:
+        core, own, length = core_link(provider, family)
+        setup += [
+            *_address_lines(f"{own}/{length}", "core"),
+            f"-{family.number} route replace default via {core} dev core",
+        ]
+    speaker = speaker_of(inventory, provider.name).speaker
+    services, back = _speaker_services(inventory, circuits, speaker=speaker, exabgp=exabgp)
+    return Node(
+        name=provider.name,
+        kind=PROVIDER,
+        netns=prefix + provider.name,
+        # Answers for an address only on its own circuit, and only to a neighbour of that circuit's subnet.
+        sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=0, arp_ignore=2, arp_announce=2)},
+        setup=(*setup, *back),
+        services=services,
+    )
+
+
+def _speaker_services(
+    inventory: Inventory, circuits: list[Circuit], *, speaker: str, exabgp: str
+) -> tuple[tuple[Service, ...], list[str]]:
+    """The daemons of a provider, and the routes back to the POPs where its daemon cannot install them."""
+    if speaker == "bird":
+        return (BIRD,), []
+    back = []
+    for circuit in circuits:
+        pop = inventory.pop(next(p.name for p in inventory.pops if circuit in p.circuits))
+        for service_prefix in pop.prefixes:
+            addresses = circuit.ipv4 if service_prefix.prefix.version == 4 else circuit.ipv6
+            if addresses:
+                version = service_prefix.prefix.version
+                back.append(
+                    f"-{version} route replace {service_prefix.prefix} via {addresses.local.ip} metric {circuit.id}"
+                )
+    if speaker == "exabgp":
+        arguments = ("server", "/etc/exabgp/exabgp.conf")
+        return (Service("exabgp", ("/usr/bin/env", "exabgp_daemon_drop=false", exabgp, *arguments)),), back
+    if speaker == "gobgp":
+        return (
+            Service("gobgpd", ("/usr/bin/gobgpd", "-f", "/etc/gobgp.conf")),
+            Service("announce", ("/bin/sh", "/etc/netorch-lab/announce.sh"), once=True),
+        ), back
+    raise NetorchError(f"no speaker '{speaker}'", where="lab", hint="bird, exabgp or gobgp")
+
+
+def _internet(inventory: Inventory, prefix: str) -> Node:
+    """The Internet answers for every address, but only to packets that come in from a provider.
+
+    Table ``local`` therefore says that all of it is local, and is asked only where that is meant: the kernel's own first rule,
+    which would ask it for everything, goes.
+    """
+    create = []
+    setup = ["link set dev lo up"]
+    for provider in played(inventory):
+        link, tun = core_interface(provider), delay_interface(provider)
+        table = 1000 + provider.id
+        slow = impaired(speaker_of(inventory, provider.name))
+        arrival = tun if slow else link
+        if slow:
+            create += [f"tuntap add dev {tun} mode tun", f"link set dev {tun} addrgenmode none txqueuelen 10000"]
+            setup.append(f"link set dev {tun} up")
+        setup.append(f"link set dev {link} up")
+        for family in Family:
+            core, _, length = core_link(provider, family)
+            ip = f"-{family.number}"
+            setup += _address_lines(f"{core}/{length}", link)
+            create.append(f"{ip} rule add pref 10 iif {link} to {core}/{family.host_length} lookup local")
+            if slow:
+                setup.append(f"{ip} route replace default dev {tun} table {table}")
+                create.append(f"{ip} rule add pref 20 iif {link} lookup {table}")
+            create += [
+                f"{ip} rule add pref 30 iif {arrival} lookup main",
+                f"{ip} rule add pref 40 iif {arrival} lookup local",
+            ]
+        for group in ("fe80::/10", "ff00::/8"):  # neighbour discovery
+            create.append(f"-6 rule add pref 10 iif {link} to {group} lookup local")
+    for family in Family:
+        ip = f"-{family.number}"
+        world = "0.0.0.0/0" if family is Family.IPV4 else "2000::/3"
+        create += [f"{ip} rule add pref 50 iif lo lookup main", f"{ip} rule add pref 60 iif lo lookup local"]
+        create.append(f"{ip} rule del pref 0")
+        setup.append(f"{ip} route replace local {world} dev lo table local")
+    python = ("/usr/bin/python3", "-I", "-S")
+    return Node(
+        name=INTERNET_NODE,
+        kind=INTERNET,
+        netns=prefix + INTERNET_NODE,
+        sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0)},
+        create=tuple(create),
+        setup=tuple(setup),
+        services=(
+            BIRD,
+            Service("delay", (*python, "/etc/netorch-lab/delay.py", "/etc/netorch-lab/delay.json")),
+            Service("responder", (*python, "/etc/netorch-lab/responder.py", "/etc/netorch-lab/responder.json")),
+        ),
+    )
