@@ -10,32 +10,29 @@ from threading import Lock
 from typing import Iterator
 
 from netorch.app.controller import Controller, Device
-from netorch.inventory import load_inventory
+from netorch.app.inventory import read_inventory
 from netorch.io.clock import SystemClock
 from netorch.io.device import AgentDevice
-from netorch.io.inventory_files import git_commit, read_inventory_files
-from netorch.io.secrets import FileSecrets
+from netorch.io.secrets import InventorySecrets
 from netorch.io.ssh import SshConnector
-from netorch.io.template_files import template_source
+from netorch.io.ssh_endpoint import SshEnvironment
+from netorch.io.template_files import read_templates
 from netorch.loader import load_plugins
-from netorch.model.inventory import Inventory
 from netorch.ports import Progress
+from netorch.render import TemplateSource
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a run takes from the shell that started it. ``folder`` holds the inventory; ``author`` goes into histories."""
+    """What a run takes from the shell that started it. ``folder`` holds the inventory; ``home`` and ``user`` are the
+    local user's; ``author`` goes into histories.
+    """
 
     folder: Path
-    home: Path
+    home: str
+    user: str
     environment: Mapping[str, str]
     author: str
-
-
-def read_inventory(folder: Path) -> Inventory:
-    """The inventory in ``folder``; InventoryError with every finding when it is wrong."""
-    files = read_inventory_files(folder)
-    return load_inventory(files, folder=str(folder.resolve()), commit=git_commit(folder))
 
 
 @contextmanager
@@ -45,8 +42,7 @@ def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[
     clock = SystemClock()
     connector = SshConnector(
         {device.name: device.ssh for device in inventory.devices},
-        home=surroundings.home,
-        environment=surroundings.environment,
+        SshEnvironment(surroundings.home, surroundings.user, surroundings.environment.get("SSH_AUTH_SOCK")),
         clock=clock,
     )
     opened: dict[str, AgentDevice] = {}
@@ -63,8 +59,8 @@ def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[
             inventory=inventory,
             plugins=load_plugins(inventory.plugins),
             devices=devices,
-            secrets=FileSecrets(Path(inventory.folder), surroundings.environment),
-            templates=template_source(inventory.templates),
+            secrets=InventorySecrets(inventory.folder, surroundings.environment),
+            templates=TemplateSource(read_templates(inventory.templates)),
             clock=clock,
             progress=progress,
             author=surroundings.author,

@@ -11,7 +11,7 @@ from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.request import FactsRequest
-from netorch.render import config_paths
+from netorch.render.device import BIRD_CONFIGURATION
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def facts_request(device: DeviceIntent, wants: Iterable[str]) -> FactsRequest:
     return FactsRequest(
         device=device.name,
         daemon=device.daemon,
-        files=config_paths(device),
+        files=(BIRD_CONFIGURATION,),
         sysctls=tuple(name for name, _ in device.sysctls),
         aliases=tuple(dict.fromkeys(interface.name for interface in device.interfaces)),
         wants=tuple(sorted(wants)),

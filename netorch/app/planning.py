@@ -12,7 +12,7 @@ from netorch.app.gather import World
 from netorch.errors import NetorchError
 from netorch.intent import desired_items
 from netorch.model.intent import DeviceIntent
-from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
+from netorch.model.items import ClosedSessionItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan import derive_check, plan_device
 from netorch.render import render_device, seal
@@ -77,7 +77,6 @@ def _own_items(controller: Controller, world: World, device: DeviceIntent) -> li
     items += [
         replace(file, text=seal(file.text, controller.secrets.resolve))
         for file in render_device(device, controller.templates)
-        if isinstance(file, FileItem)
     ]
     return items
 

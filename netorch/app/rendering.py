@@ -6,12 +6,12 @@ from typing import Iterator, Sequence
 
 from netorch.app.targets import select_devices
 from netorch.intent import derive_intent
-from netorch.io.template_files import template_source
+from netorch.io.template_files import read_templates
 from netorch.loader import load_plugins
 from netorch.model.inventory import Inventory
 from netorch.model.items import FileItem
 from netorch.model.overlay import Overlay
-from netorch.render import render_device
+from netorch.render import TemplateSource, render_device
 
 
 def render_inventory(inventory: Inventory, targets: Sequence[str]) -> Iterator[tuple[str, FileItem]]:
@@ -19,7 +19,7 @@ def render_inventory(inventory: Inventory, targets: Sequence[str]) -> Iterator[t
     intent = derive_intent(inventory)
     for plugin in load_plugins(inventory.plugins):
         intent = plugin.amend(intent, Overlay())
-    templates = template_source(inventory.templates)
+    templates = TemplateSource(read_templates(inventory.templates))
     for name in select_devices(inventory, targets):
         for file in render_device(intent.device(name), templates):
             yield name, file

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from netorch.cli.options import inventory_folder, inventory_option, targets_argument
-from netorch.errors import InventoryError
+from netorch.errors import InventoryError, InventoryProblem
 
 
 @click.command()
@@ -16,12 +16,12 @@ from netorch.errors import InventoryError
 @click.pass_context
 def validate(ctx: click.Context, *, form: str) -> int:
     """Check the inventory, and report every mistake at once, with its place and how to fix it."""
-    from netorch.app.assemble import read_inventory
+    from netorch.app.inventory import read_inventory
     from netorch.inventory.report import format_problems
     from netorch.loader import load_plugins
 
     folder = inventory_folder(ctx)
-    problems: tuple[object, ...] = ()
+    problems: tuple[InventoryProblem, ...] = ()
     summary = ""
     try:
         inventory = read_inventory(folder)
@@ -33,7 +33,7 @@ def validate(ctx: click.Context, *, form: str) -> int:
     if form == "text" and not problems:
         click.echo(summary)
     else:
-        click.echo(format_problems(problems, form), err=form == "text")
+        click.echo(format_problems(problems, form), err=form == "text", nl=False)
     return 1 if problems else 0
 
 
@@ -53,7 +53,7 @@ def schema() -> None:
 @click.pass_context
 def render(ctx: click.Context, targets: tuple[str, ...], *, out: Path | None) -> None:
     """Print or write the configuration files of devices. Secrets stay references; no device is asked."""
-    from netorch.app.assemble import read_inventory
+    from netorch.app.inventory import read_inventory
     from netorch.app.rendering import render_inventory
 
     for device, file in render_inventory(read_inventory(inventory_folder(ctx)), targets):

@@ -60,7 +60,11 @@ def controller_for(ctx: click.Context, *, quiet: bool = False) -> Iterator[Any]:
     from netorch.app.assemble import Surroundings, open_controller
 
     surroundings = Surroundings(
-        folder=inventory_folder(ctx), home=Path.home(), environment=os.environ, author=_author()
+        folder=inventory_folder(ctx),
+        home=str(Path.home()),
+        user=getpass.getuser(),
+        environment=os.environ,
+        author=_author(),
     )
     with terminal_progress(quiet=quiet) as progress, open_controller(surroundings, progress) as controller:
         yield controller

@@ -21,7 +21,7 @@ def plugin() -> None:
 @click.pass_context
 def list_plugins(ctx: click.Context, *, output: str) -> None:
     """The plugins that the inventory enables, with their commands."""
-    from netorch.app.assemble import read_inventory
+    from netorch.app.inventory import read_inventory
     from netorch.cli.output import emit_rows
     from netorch.loader import load_plugins
 

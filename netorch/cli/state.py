@@ -95,9 +95,9 @@ def ping(
             names = tuple(name for name in names if name in wanted)
         rows, failures = ping_providers(controller, address, names, count=count, interval_s=interval)
     documents = [row.document() for row in rows]
-    columns = ("host", "provider", "sent", "received", "loss_percent", "min_ms", "median_ms", "p90_ms", "p99_ms")
+    columns = ["host", "provider", "sent", "received", "loss_percent", "min_ms", "median_ms", "p90_ms", "p99_ms"]
     if any(document["error"] for document in documents):
-        columns += ("error",)
+        columns.append("error")
     emit_rows(documents, output, columns=columns)
     for error in failures.values():
         click.echo(annotated(error), err=True)

@@ -14,7 +14,7 @@ from netorch.errors import NetorchError
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType):  # type: ignore[type-arg]
     """``90s``, ``5m``, ``2h``, ``1d``: seconds."""
 
     name = "duration"
@@ -49,7 +49,7 @@ def verb_command(name: str, folder: str) -> click.Command | None:
 def _enabled_plugins(folder: str) -> tuple[Plugin, ...]:
     from pathlib import Path
 
-    from netorch.app.assemble import read_inventory
+    from netorch.app.inventory import read_inventory
     from netorch.loader import load_plugins
 
     try:
