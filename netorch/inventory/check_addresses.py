@@ -120,15 +120,14 @@ def _owned(tree: Tree) -> Iterator[_Owned]:
             for where, address, kind in _device_addresses(path, device):
                 yield _Owned(address, site.file, where, name, kind)
         for at, circuit in enumerate(site.keys.circuits):
+            kind = f"circuit {circuit.name}"
             for family, addresses in (("ipv4", circuit.ipv4), ("ipv6", circuit.ipv6)):
-                if addresses is not None:
-                    path = ("circuits", at, family)
-                    switch, local = site.full_name(circuit.switch), addresses.local.ip
-                    yield _Owned(local, site.file, (*path, "local"), switch, f"circuit {circuit.name}")
-                    provider = f"provider {circuit.provider}"
-                    yield _Owned(
-                        addresses.neighbor, site.file, (*path, "neighbor"), provider, f"circuit {circuit.name}"
-                    )
+                if addresses is None:
+                    continue
+                path, local, neighbor = ("circuits", at, family), addresses.local.ip, addresses.neighbor
+                yield _Owned(local, site.file, (*path, "local"), site.full_name(circuit.switch), kind)
+                if neighbor != local:  # has a finding of its own
+                    yield _Owned(neighbor, site.file, (*path, "neighbor"), f"provider {circuit.provider}", kind)
 
 
 def _device_addresses(path: Path, device: DeviceKeys) -> Iterator[tuple[Path, IPAddress, str]]:

@@ -22,6 +22,7 @@ Path = tuple[Union[str, int], ...]
 
 MAX_VALUES = 1_000_000  # aliases of aliases can describe far more values than the file has characters
 _TAG = "tag:yaml.org,2002:"
+_TAGS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map"))
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]{0,30})")
 
 
@@ -54,6 +55,8 @@ class Document:
             if below is None:
                 break
             key_node, node = below
+        if isinstance(node, ScalarNode) and not node.value and not node.style:
+            of_key = True  # a value that is not there is marked where the next thing starts
         at = key_node if of_key else node
         return _position(at.start_mark) if at is not None else (1, 1)
 
@@ -88,7 +91,7 @@ def parse_document(text: str) -> Document:
         line, column = _position(mark) if mark is not None else (1, 1)
         raise SyntaxProblem(_complaint(error), line=line, column=column, hint=_hint(error)) from None
     except (YAMLError, ValueError, OverflowError, NotImplementedError) as error:
-        raise SyntaxProblem(f"not valid YAML: {first_words(str(error))}", line=1, column=1) from None
+        raise SyntaxProblem(f"not valid YAML: {_first_words(str(error))}", line=1, column=1) from None
 
 
 class _Builder:
@@ -102,6 +105,8 @@ class _Builder:
         self._count += 1
         if self._count > MAX_VALUES:
             raise _at(node, f"more than {MAX_VALUES:,} values", hint="split the file, or use fewer aliases")
+        if str(node.tag) not in _TAGS:
+            raise _at(node, f"expected a plain value, found one with the tag {_shown_tag(node)}", hint="remove the tag")
         if isinstance(node, ScalarNode):
             return _scalar(node)
         if id(node) in self._open:
@@ -156,6 +161,11 @@ def _child(node: Node | None, step: str | int) -> tuple[Node, Node] | None:
     return None
 
 
+def _shown_tag(node: Node) -> str:
+    """The tag as it is written."""
+    return _first_words(str(node.tag).replace(_TAG, "!!"))[:40]
+
+
 def _position(mark: Any) -> tuple[int, int]:
     return mark.line + 1, mark.column + 1
 
@@ -176,13 +186,15 @@ def _unreadable(text: str, error: ReaderError) -> SyntaxProblem:
 
 def _complaint(error: MarkedYAMLError) -> str:
     parts: Sequence[object] = [part for part in (error.context, error.problem) if part]
-    return "not valid YAML: " + first_words(", ".join(str(part) for part in parts))
+    return "not valid YAML: " + _first_words(", ".join(str(part) for part in parts))
 
 
 def _hint(error: MarkedYAMLError) -> str:
     problem = str(error.problem or "")
     if "'\\t'" in problem:
         return "indent with spaces: YAML allows no tabs there"
+    if "<block" in problem:
+        return "line the keys of one mapping, and the dashes of one list, up below each other"
     if "mapping values are not allowed" in problem:
         return "put quotes around a text that holds ': ', and line keys up below each other"
     if "cannot start any token" in problem:
@@ -192,7 +204,7 @@ def _hint(error: MarkedYAMLError) -> str:
     return ""
 
 
-def first_words(text: str) -> str:
+def _first_words(text: str) -> str:
     """The first line of ``text``, at most 200 characters, without control characters."""
     line = next(iter(text.splitlines()), "")
     return "".join(character if character.isprintable() else "?" for character in line)[:200]

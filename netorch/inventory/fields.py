@@ -71,22 +71,30 @@ class Checked:
 def text_of(value: Any, expected: str) -> str:
     """``value`` if it is text without control characters."""
     if not isinstance(value, str):
-        scalar = isinstance(value, (bool, int, float))
-        raise refusal(expected, shown_value(value), hint="put quotes around it" if scalar else "")
+        raise refusal(expected, shown_value(value))
     for character in value:
         if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDIRECTIONAL:
             raise refusal(f"{expected} without control characters", shown_value(value))
     return value
 
 
+def _quoted(value: Any, expected: str) -> Any:
+    """Refuse what YAML takes for a number or truth value, with the hint that helps."""
+    if isinstance(value, (bool, int, float)):
+        raise refusal(expected, shown_value(value), hint="put quotes around it")
+    return value
+
+
 def _name(maximum: int) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         expected = "a name of lower-case letters, digits and inner dashes"
-        name = text_of(value, expected)
+        name = text_of(_quoted(value, expected), expected)
         if not _NAME.fullmatch(name):
             dashed = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-            fits = bool(dashed) and len(dashed) <= maximum
-            raise refusal(expected, shown_value(name), hint=f"write {dashed}" if fits else "")
+            hint = f"write {dashed}" if dashed and len(dashed) <= maximum else ""
+            if "." in name:
+                hint = "names hold no dots; in its POP's file a device goes by its short name"
+            raise refusal(expected, shown_value(name), hint=hint)
         if len(name) > maximum:
             raise refusal(f"a name of at most {maximum} characters", f"{len(name)}: {shown_value(name)}")
         if name in RESERVED_NAMES:
@@ -107,7 +115,7 @@ def _interface(value: Any) -> str:
 
 
 def _description(value: Any) -> str:
-    text = text_of(value, "a text of one line")
+    text = text_of(_quoted(value, "a text of one line"), "a text of one line")
     if '"' in text:
         raise refusal(
             "a text without double quotes", shown_value(text), hint="BIRD cannot write them: use single quotes"
@@ -208,10 +216,10 @@ def _prefix(value: Any) -> IPNetwork:
     if not slash or not _PREFIX_LENGTH.fullmatch(length):
         raise refusal(expected, shown_value(text), hint="write address/length, such as 192.0.2.0/24")
     found: IPInterface = _parsed(ipaddress.ip_interface, text, expected)
-    if found.ip != found.network.network_address:
-        raise refusal(expected, f"{shown_value(text)}, an address inside of one", hint=f"write {found.network}")
     if found.network.prefixlen == 0:
         raise refusal("a prefix smaller than everything", shown_value(text))
+    if found.ip != found.network.network_address:
+        raise refusal(expected, f"{shown_value(text)}, an address inside of one", hint=f"write {found.network}")
     _usable(found.network.network_address, text)
     return found.network
 
@@ -242,7 +250,7 @@ def _usable(address: IPAddress, text: str) -> IPAddress:
     }
     for kind, is_kind in kinds.items():
         if is_kind:
-            raise refusal("a unicast address of more than one link", f"the {kind} address {shown_value(text)}")
+            raise refusal("global or private unicast addresses", f"{kind} ones, {shown_value(text)}")
     return address
 
 
@@ -251,7 +259,7 @@ def _family(versions: Sequence[int]) -> str:
 
 
 def _router_id(value: Any) -> str:
-    text = text_of(value, "a router id")
+    text = text_of(value, "a router id, written as an IPv4 address")
     try:
         found = IPv4Address(text)
     except ValueError:
@@ -325,7 +333,7 @@ def _jump(value: Any) -> str:
 
 
 def _version(value: Any) -> str:
-    return text_of(value, "a version")
+    return text_of(_quoted(value, "a version"), "a version")
 
 
 def _string(pattern: str, maximum: int | None = None) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+"""Inventories for tests, as texts by path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from netorch.errors import InventoryError
+from netorch.inventory import load_inventory
+from netorch.model.inventory import Inventory
+
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = "/srv/inventory"
+POP = "pops/pop1.yml"
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Every file of the inventory in ``folder``."""
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.yml"))}
+
+
+def example() -> dict[str, str]:
+    """The inventory that is shipped."""
+    return texts(ROOT / "inventory")
+
+
+def small() -> dict[str, str]:
+    """One POP with two switches, a host and two circuits."""
+    return texts(ROOT / "tests" / "errors" / "base")
+
+
+def edited(files: dict[str, str], file: str, *edits: tuple[str, str]) -> dict[str, str]:
+    """``files`` with the first occurrence of each text replaced; the text must be there."""
+    text = files[file]
+    for find, put in edits:
+        assert find in text, find
+        text = text.replace(find, put, 1)
+    return {**files, file: text}
+
+
+def load(files: dict[str, str]) -> Inventory:
+    """The inventory of ``files``."""
+    return load_inventory(files, folder=FOLDER)
+
+
+def complaints(files: dict[str, str]) -> list[str]:
+    """The messages with their keys, without positions; [] where the inventory is valid."""
+    try:
+        load(files)
+    except InventoryError as error:
+        return [re.sub(r"^\S+?(:\d+)*: ", "", str(problem)) for problem in error.problems]
+    return []

@@ -1,0 +1,67 @@
+"""Every mistake in tests/errors gives the text beside it. Run as a program, this file writes those texts anew."""
+
+from __future__ import annotations
+
+import pytest
+from ruamel.yaml import YAML
+
+from netorch.errors import InventoryError
+from netorch.inventory import format_problems
+from tests.unit.inventory_texts import ROOT, load, small
+
+ERRORS = ROOT / "tests" / "errors"
+CASES = sorted(path.stem for path in ERRORS.glob("*.yml"))
+
+
+def edited_files(case: str) -> dict[str, str]:
+    """The base with the edits of ``case``."""
+    files = small()
+    for edit in YAML(typ="safe", pure=True).load(ERRORS / f"{case}.yml"):
+        file, find, put = edit["file"], edit.get("find"), edit.get("put")
+        if find is not None:
+            assert files[file].count(find) == 1, f"{case}: {find!r} is {files[file].count(find)} times in {file}"
+            files[file] = files[file].replace(find, put)
+        elif put is not None:
+            files[file] = put
+        else:
+            del files[file]
+    return files
+
+
+def complaint(case: str) -> str:
+    """What an operator reads about ``case``; "" if nothing is wrong."""
+    try:
+        load(edited_files(case))
+    except InventoryError as error:
+        return format_problems(error.problems, "text")
+    return ""
+
+
+def test_base_is_valid() -> None:
+    """The inventory that all mistakes start from has none itself."""
+    inventory = load(small())
+    assert [device.name for device in inventory.devices] == ["sw1.pop1", "sw2.pop1", "h1.pop1"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_mistake_is_reported(case: str) -> None:
+    """A mistake is refused with the text that lies beside it."""
+    expected = (ERRORS / f"{case}.log").read_text()
+    assert expected, "an empty .log would accept a mistake that nobody notices"
+    assert complaint(case) == expected
+
+
+def test_every_text_has_its_mistake() -> None:
+    """No .log is left over from a mistake that was removed."""
+    assert sorted(path.stem for path in ERRORS.glob("*.log")) == CASES
+
+
+def test_secret_is_never_shown() -> None:
+    """A password written into the inventory by mistake is not repeated in the complaint."""
+    assert "hunter2" in edited_files("secret-in-the-open")["pops/pop1.yml"]
+    assert "hunter2" not in complaint("secret-in-the-open")
+
+
+if __name__ == "__main__":
+    for name in CASES:
+        (ERRORS / f"{name}.log").write_text(complaint(name))
