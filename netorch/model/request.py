@@ -83,10 +83,26 @@ class PingAnswer:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """A confirmed change that the device keeps. ``confirmed`` is seconds since the epoch; ``operations`` and ``files`` count
+    and name what it changed."""
+
+    number: int
+    id: str
+    author: str
+    confirmed: float
+    reason: str = ""
+    commit: str = ""
+    operations: int = 0
+    files: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The agent's answer. ``outcome``: ``facts``, ``pending`` (applied, checks passed, waits for its confirmation),
-    ``confirmed``, ``reverted``, ``refused`` (nothing changed) or ``failed``; ``message`` says why, in the daemon's own
-    words where it has any.
+    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``pending`` (applied, checks passed,
+    waits for its confirmation), ``confirmed``, ``reverted``, ``refused`` (nothing changed), ``locked`` (nothing changed:
+    someone else is at work) or ``failed``; ``message`` says why, in the daemon's own words where it has any. ``notes`` are
+    remarks on what was done.
     """
 
     outcome: str
@@ -96,3 +112,5 @@ class Answer:
     facts: Optional[DeviceFacts] = None
     ping: Optional[PingAnswer] = None
     checked: Optional[CheckResult] = None
+    history: Tuple[Generation, ...] = ()
+    notes: Tuple[str, ...] = ()

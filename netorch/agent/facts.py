@@ -1,0 +1,243 @@
+"""Facts of the device, as the JSON of model.facts.DeviceFacts.
+
+Plain documents all the way: building the model's classes would double the time that a run without changes takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+
+from netorch.agent import bird, journal
+from netorch.agent.clock import now, uptime
+from netorch.agent.files import file_fact, read_json, read_sysctl, read_text
+from netorch.agent.outcome import answer
+from netorch.agent.paths import BIRD_CONFIGURATION, OVERLAY, PROGRAMS
+from netorch.io.netlink import read
+from netorch.io.netlink.wire import AF_INET, RouteSocket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from netorch.agent.bird import Bird, Session
+
+PROTOCOL = 110  # netorch.model.items.KERNEL_PROTOCOL, without the model's import
+
+
+def gather(request: Dict[str, Any]) -> Dict[str, Any]:
+    """The answer to a FactsRequest."""
+    document, _ = look(request)
+    return answer("facts", facts=document, generation=document["generation"])
+
+
+def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
+    """DeviceFacts as JSON, and the daemon's protocols in short."""
+    wants = request.get("wants", ())
+    daemon, sessions = _daemon(full="protocols" in wants)
+    files = [file_fact(path) for path in request.get("files", ())]
+    overlay = overlay_entries()
+    generation = journal.current_generation()
+    document: Dict[str, Any] = {
+        "device": request["device"],
+        "agent": agent_version(),
+        "generation": generation,
+        "daemon": daemon,
+        "files": files,
+        "overlay": overlay,
+        "pending": _pending(),
+    }
+    with RouteSocket() as kernel:
+        owned = _owned_items(kernel)
+        links = read.read_links(kernel, counters="links" in wants) if "links" in wants or request.get("aliases") else []
+        document["neighbours"] = _neighbours(kernel) if "neighbours" in wants else []
+        document["route_counts"] = _route_counts(kernel) if "route_counts" in wants else []
+    document["links"] = [_link(link) for link in links] if "links" in wants else []
+    document["base"] = _base(document, owned)
+    document["items"] = [
+        *owned,
+        *_aliases(links, request.get("aliases", ())),
+        *_sysctls(request.get("sysctls", ())),
+        *({"kind": "OverlayItem", "entry": entry} for entry in overlay),
+        *({"kind": "ClosedSessionItem", "session": session.name} for session in sessions if session.is_closed),
+    ]
+    return document, sessions
+
+
+def agent_version() -> str:
+    """What tells this agent's code from another's: the name of the folder that it was installed in."""
+    return os.path.basename(os.path.abspath(sys.path[0]))
+
+
+def overlay_entries() -> List[Dict[str, Any]]:
+    """The overlay that this device keeps, ordered by id."""
+    document = read_json(OVERLAY)
+    return [] if document is None else list(document["entries"])
+
+
+def _base(document: Dict[str, Any], owned: List[Dict[str, Any]]) -> str:
+    """A digest of what netorch owns here; counters, sessions' states and times are none of it."""
+    state = (
+        document["generation"],
+        document["daemon"]["live_stamp"],
+        document["daemon"]["disk_stamp"],
+        [(file["path"], file["sha256"]) for file in document["files"]],
+        sorted(json.dumps(item, sort_keys=True) for item in owned),
+        document["overlay"],
+    )
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+
+
+def _daemon(*, full: bool) -> Tuple[Dict[str, Any], List[Session]]:
+    disk = read_text(BIRD_CONFIGURATION)
+    facts: Dict[str, Any] = {
+        "name": "bird",
+        "version": None,
+        "running": False,
+        "live_stamp": None,
+        "disk_stamp": None if disk is None else bird.stamp_of(disk),
+    }
+    try:
+        with bird.Bird() as daemon:
+            facts.update(version=daemon.version, running=True, live_stamp=daemon.live_stamp())
+            facts["last_reconfiguration"] = daemon.last_reconfiguration()
+            sessions = daemon.sessions()
+            facts["protocols"] = _protocols(daemon) if full else [_protocol(session) for session in sessions]
+            return facts, sessions
+    except bird.BirdAbsent:
+        facts["version"] = _installed_version()
+        return facts, []
+
+
+def _protocols(daemon: Bird) -> Any:
+    from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
+    from netorch.parse.protocols import parse_protocols
+
+    return to_json(parse_protocols(daemon.ask("show protocols all").text))
+
+
+def _protocol(session: Session) -> Dict[str, Any]:
+    return {
+        "name": session.name,
+        "protocol": session.protocol,
+        "table": None if session.table == "---" else session.table,
+        "state": session.state,
+        "since": session.since or None,
+        "info": session.info or None,
+        "bgp_state": session.bgp_state,
+    }
+
+
+def _installed_version() -> Optional[str]:
+    import subprocess
+
+    for folder in PROGRAMS:
+        program = f"{folder}/bird"
+        if os.access(program, os.X_OK):
+            run = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+            return (run.stderr or run.stdout).strip().rpartition(" ")[2] or None
+    return None
+
+
+def _family(number: int) -> str:
+    return "ipv4" if number == AF_INET else "ipv6"
+
+
+def _owned_items(kernel: RouteSocket) -> List[Dict[str, Any]]:
+    items: List[Dict[str, Any]] = []
+    for address in read.read_addresses(kernel):
+        if address.protocol != PROTOCOL:
+            continue
+        if address.peer is not None:
+            items.append(
+                {"kind": "PeerItem", "interface": address.interface, "local": address.local, "peer": address.peer}
+            )
+        else:
+            text = f"{address.local}/{address.length}"
+            items.append({"kind": "AddressItem", "interface": address.interface, "address": text})
+    items += (
+        {"kind": "NeighbourItem", "interface": entry.interface, "address": entry.address, "mac": entry.mac}
+        for entry in read.read_neighbours(kernel)
+        if entry.protocol == PROTOCOL and entry.mac is not None and entry.state == "permanent"
+    )
+    items += (
+        {"kind": "RouteItem", "prefix": route.prefix, "interface": route.interface}
+        for route in read.read_device_routes(kernel, protocol=PROTOCOL)
+    )
+    items += (
+        {
+            "kind": "RuleItem",
+            "family": _family(rule.family),
+            "priority": rule.priority,
+            "mark": rule.mark,
+            "table": rule.table,
+        }
+        for rule in read.read_rules(kernel)
+        if rule.protocol == PROTOCOL
+    )
+    return items
+
+
+def _neighbours(kernel: RouteSocket) -> List[Dict[str, Any]]:
+    return [
+        {
+            "family": _family(entry.family),
+            "interface": entry.interface,
+            "address": entry.address,
+            "mac": entry.mac,
+            "state": entry.state,
+            "protocol": entry.protocol,
+        }
+        for entry in read.read_neighbours(kernel)
+    ]
+
+
+def _route_counts(kernel: RouteSocket) -> List[Dict[str, Any]]:
+    return [
+        {"family": _family(family), "table": table, "routes": routes}
+        for (family, table), routes in sorted(read.count_routes(kernel).items())
+    ]
+
+
+def _link(link: read.LinkEntry) -> Dict[str, Any]:
+    rx_bytes, tx_bytes, rx_packets, tx_packets = link.counters
+    return {
+        "name": link.name,
+        "mac": link.mac,
+        "up": link.up,
+        "carrier": link.carrier,
+        "alias": link.alias,
+        "rx_bytes": rx_bytes,
+        "tx_bytes": tx_bytes,
+        "rx_packets": rx_packets,
+        "tx_packets": tx_packets,
+    }
+
+
+def _aliases(links: List[read.LinkEntry], wanted: Any) -> List[Dict[str, Any]]:
+    names = set(wanted)
+    return [
+        {"kind": "AliasItem", "interface": link.name, "alias": link.alias}
+        for link in links
+        if link.name in names and link.alias
+    ]
+
+
+def _sysctls(wanted: Any) -> List[Dict[str, Any]]:
+    values = ((name, read_sysctl(name)) for name in wanted)
+    return [{"kind": "SysctlItem", "name": name, "value": value} for name, value in values if value is not None]
+
+
+def _pending() -> Optional[Dict[str, Any]]:
+    pending = journal.read_pending()
+    if pending is None:
+        return None
+    left_s = max(0.0, pending["deadline"] - uptime())
+    return {
+        "id": pending["id"],
+        "author": pending["author"],
+        "since": min(pending["since"], now()),
+        "remaining_s": left_s,
+    }

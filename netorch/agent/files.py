@@ -1,0 +1,118 @@
+"""Files on the device: read as facts, written so that a crash leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+from netorch.agent.outcome import Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
+
+_SYSCTLS = "/proc/sys"
+
+
+def read_text(path: str) -> Optional[str]:
+    """The text of a file, bytes that are not UTF-8 replaced; None if it does not exist."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def file_fact(path: str) -> Dict[str, Any]:
+    """A FileFact as JSON."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+            mode = os.fstat(file.fileno()).st_mode & 0o7777
+    except (FileNotFoundError, NotADirectoryError):
+        return {"path": path, "sha256": None, "mode": None, "text": None}
+    except OSError as exc:
+        raise Refused(f"cannot read {path}: {exc.strerror}") from None
+    text = data.decode("utf-8", "replace")
+    return {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "mode": mode, "text": text}
+
+
+def read_json(path: str) -> Any:
+    """The document in a file; None if it does not exist."""
+    text = read_text(path)
+    return None if text is None else json.loads(text)
+
+
+def write_json(path: str, document: Any) -> None:
+    """Replace a file by a document."""
+    write_file(path, json.dumps(document, sort_keys=True).encode())
+
+
+def write_file(path: str, data: bytes, *, mode: int = 0o600, owner: Optional[int] = None, group: int = 0) -> None:
+    """Replace a file; on disk when this returns."""
+    new = f"{path}.new"
+    write_new(new, data, mode=mode, owner=owner, group=group)
+    os.replace(new, path)
+    sync_folder(os.path.dirname(path))
+
+
+def write_new(path: str, data: bytes, *, mode: int, owner: Optional[int] = None, group: int = 0) -> None:
+    """Write a file that no one looks at yet; on disk when this returns, its name included once its folder is synced."""
+    remove(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        os.fchown(descriptor, 0 if owner is None else owner, group)
+        os.fchmod(descriptor, mode)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def sync_folder(path: str) -> None:
+    """What was created, renamed or removed in this folder is on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: str) -> None:
+    """Remove a file, if it is there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+
+
+def sysctl_path(name: str) -> str:
+    """The file behind a sysctl.
+
+    Below ``net.*.conf`` and ``net.*.neigh`` everything between is one interface's name, dots included; a name with a slash
+    is taken as the path it is, as sysctl(8) does.
+    """
+    if "/" in name:
+        parts = name.split("/")
+    else:
+        parts = name.split(".")
+        if parts[0] == "net" and len(parts) > 5 and parts[2] in ("conf", "neigh"):
+            parts = [*parts[:3], ".".join(parts[3:-1]), parts[-1]]
+    if any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise Refused(f"{name!r} is not the name of a sysctl")
+    return "/".join((_SYSCTLS, *parts))
+
+
+def read_sysctl(name: str) -> Optional[str]:
+    """Its value, numbers separated by single spaces; None if this kernel has no such sysctl, or it cannot be read."""
+    try:
+        with open(sysctl_path(name), encoding="utf-8") as file:
+            return " ".join(file.read().split())
+    except OSError:
+        return None
+
+
+def write_sysctl(name: str, value: str) -> None:
+    """Set it. Raises OSError."""
+    with open(sysctl_path(name), "w", encoding="utf-8") as file:
+        file.write(value)

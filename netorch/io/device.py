@@ -1,0 +1,170 @@
+"""A device, seen from the controller: asks its agent, and installs the agent first where it is missing or another version."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Reverted, TransportError, first_line
+from netorch.io.zipapp import AgentArchive, build_agent
+from netorch.model.codec import from_json, to_json
+from netorch.model.facts import DeviceFacts
+from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, Generation, PingAnswer, PingRequest
+from netorch.ports import Connector, Reply, Transport
+
+AGENT_FOLDER = "/var/lib/netorch/agent"
+CONNECT_TIMEOUT_S = 15.0
+FACTS_TIMEOUT_S = 60.0
+DECIDE_TIMEOUT_S = 60.0
+INSTALL_TIMEOUT_S = 60.0
+APPLY_MARGIN_S = 60.0
+"""What an apply may take beyond its checks: validation, loading the configuration, a revert."""
+
+_MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
+_ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted}
+
+
+class Device:
+    """One device; a context manager. Connects when first asked and keeps the connection. Not shared between threads.
+
+    ``sudo``: the SSH user is not root. Every method raises TransportError where the device cannot be reached, and TimedOut at
+    a deadline: what the device did meanwhile is then unknown.
+    """
+
+    def __init__(
+        self, name: str, connector: Connector, *, sudo: bool = False, connect_timeout_s: float = CONNECT_TIMEOUT_S
+    ) -> None:
+        self.name = name
+        self._connector = connector
+        self._connect_timeout_s = connect_timeout_s
+        self._prefix = "sudo -n " if sudo else ""
+        self._transport: Transport | None = None
+        self._agent: AgentArchive = build_agent()
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def facts(self, request: FactsRequest, *, timeout_s: float = FACTS_TIMEOUT_S) -> DeviceFacts:
+        """What the device has.
+
+        Raises DeviceError with the agent's reason where it cannot tell.
+        """
+        facts = self._ask("facts", request, expected="facts", timeout_s=timeout_s).facts
+        if facts is None:
+            raise self._garbled("an answer without facts")
+        return facts
+
+    def apply(self, request: ApplyRequest) -> Answer:
+        """Apply a change that then waits for ``confirm``.
+
+        Raises DeviceError where it was refused (nothing changed) or failed, Reverted where it was undone, Locked where
+        someone else is at work.
+        """
+        timeout_s = APPLY_MARGIN_S + request.check.timeout_s
+        return self._ask("apply", request, expected="pending", timeout_s=timeout_s)
+
+    def confirm(self, request: DecideRequest, *, timeout_s: float = DECIDE_TIMEOUT_S) -> Answer:
+        """Make the pending change stay, over a new connection: this proves that the device can still be reached.
+
+        Raises Reverted where the change is already undone.
+        """
+        self.close()
+        return self._ask("confirm", request, expected="confirmed", timeout_s=timeout_s)
+
+    def revert(self, request: DecideRequest, *, timeout_s: float = DECIDE_TIMEOUT_S) -> Answer:
+        """Undo the pending change."""
+        return self._ask("revert", request, expected="reverted", timeout_s=timeout_s)
+
+    def history(self, *, timeout_s: float = FACTS_TIMEOUT_S) -> tuple[Generation, ...]:
+        """The generations that the device keeps, newest first."""
+        return self._ask("history", None, expected="history", timeout_s=timeout_s).history
+
+    def ping(self, request: PingRequest) -> PingAnswer:
+        """Send echo requests from the device."""
+        timeout_s = FACTS_TIMEOUT_S + request.count * request.interval_s + request.timeout_s
+        ping = self._ask("ping", request, expected="ping", timeout_s=timeout_s).ping
+        if ping is None:
+            raise self._garbled("an answer without echoes")
+        return ping
+
+    def _ask(self, command: str, request: object, *, expected: str, timeout_s: float) -> Answer:
+        document = json.dumps(to_json(request) if request is not None else {}).encode()
+        reply = self._run(self._agent_command(command), document, timeout_s)
+        if reply.status == _MISSING:
+            self._install()
+            reply = self._run(self._agent_command(command), document, timeout_s)
+        answer = self._read_answer(reply)
+        if answer.outcome == expected:
+            return answer
+        error = _ERRORS.get(answer.outcome, DeviceError)
+        if answer.outcome not in ("refused", "failed", *_ERRORS):
+            raise self._garbled(f"the outcome {answer.outcome!r}, expected {expected!r}")
+        findings = answer.checked.findings if answer.checked is not None else ()
+        raise error("\n".join((answer.message, *findings)), where=self.name, hint=answer.hint)
+
+    def _agent_command(self, command: str) -> str:
+        place = f"{AGENT_FOLDER}/{self._agent.sha256}"
+        # -I -S: nothing of the device's own Python packages, and half the start-up time.
+        script = f"test -f {place}/__main__.py || exit {_MISSING}; exec python3 -I -S {place} {command}"
+        return f"{self._prefix}sh -c {shlex.quote(script)}"
+
+    def _install(self) -> None:
+        script = f"exec python3 -I -S -c {shlex.quote(self._agent.installer)} {AGENT_FOLDER} {self._agent.sha256}"
+        reply = self._run(f"{self._prefix}sh -c {shlex.quote(script)}", self._agent.data, INSTALL_TIMEOUT_S)
+        if reply.status == 0:
+            return
+        said = _said(reply)
+        if reply.status == _INSTALL_FAILED:
+            raise DeviceError(f"the agent could not be installed: {said}", where=self.name)
+        raise self._failed_start(reply)
+
+    def _run(self, command: str, stdin: bytes, timeout_s: float) -> Reply:
+        if self._transport is None:
+            self._transport = self._connector.connect(self.name, timeout_s=self._connect_timeout_s)
+        try:
+            return self._transport.run(command, stdin=stdin, timeout_s=timeout_s)
+        except TransportError:
+            self.close()  # it may hold the rest of an answer that nobody waits for
+            raise
+
+    def _read_answer(self, reply: Reply) -> Answer:
+        if reply.status != 0:
+            raise self._failed_start(reply)
+        try:
+            document: Any = json.loads(reply.stdout)
+            return from_json(Answer, document)
+        except ValueError as exc:
+            shown = reply.stdout[-60:].decode("utf-8", "replace")
+            raise self._garbled(f"{len(reply.stdout)} bytes that are not JSON, ending {shown!r}") from exc
+        except ParseError as exc:
+            raise self._garbled(exc.message) from exc
+
+    def _failed_start(self, reply: Reply) -> DeviceError:
+        said = _said(reply)
+        if reply.status == _NO_PROGRAM:
+            hint = "the agent needs python3, 3.9 or later, on the device's PATH"
+            return DeviceError(f"python3 cannot be started: {said}", where=self.name, hint=hint)
+        if self._prefix and reply.stderr.startswith(b"sudo:"):
+            hint = "the SSH user must be root, or be allowed sudo without a password"
+            return DeviceError(said, where=self.name, hint=hint)
+        return DeviceError(f"the agent ended with status {reply.status}: {said}", where=self.name)
+
+    def _garbled(self, found: str) -> DeviceError:
+        hint = "is something else printing in the SSH user's start-up files?"
+        return DeviceError(f"expected one answer of the agent, found {found}", where=self.name, hint=hint)
+
+
+def _said(reply: Reply) -> str:
+    """The last word of a failed command."""
+    lines = reply.stderr.decode("utf-8", "replace").strip().splitlines()
+    return first_line(lines[-1]) if lines else "it said nothing"
