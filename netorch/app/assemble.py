@@ -12,7 +12,7 @@ from typing import Iterator
 from netorch.app.controller import Controller, Device
 from netorch.app.inventory import read_inventory
 from netorch.io.clock import SystemClock
-from netorch.io.device import AgentDevice
+from netorch.io.device import Device as AgentDevice
 from netorch.io.secrets import InventorySecrets
 from netorch.io.ssh import SshConnector
 from netorch.io.ssh_endpoint import SshEnvironment
@@ -51,7 +51,7 @@ def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[
     def devices(name: str) -> Device:
         with lock:
             if name not in opened:
-                opened[name] = AgentDevice(name, connector)
+                opened[name] = AgentDevice(name, connector, sudo=connector.endpoint(name).user != "root")
             return opened[name]
 
     try:

@@ -10,6 +10,10 @@ from netorch.app.status import is_up
 from netorch.cli.output import emit_rows
 
 
+DRIFT_SHOWN = 10
+"""Per device; ``netorch plan`` shows all."""
+
+
 def print_status(document: dict[str, Any]) -> None:
     """Devices, provider sessions, and below them drift, missing neighbours and drains."""
     emit_rows([_device_row(device) for device in document["devices"]], "table")
@@ -23,8 +27,13 @@ def print_status(document: dict[str, Any]) -> None:
         click.echo()
         emit_rows(sessions, "table")
     for device in document["devices"]:
-        for change in device["drift"] or ():
+        drift = device["drift"] or ()
+        shown = () if _state(device) == "not deployed" else drift[:DRIFT_SHOWN]
+        for change in shown:
             click.secho(f"drift: {device['device']}: {change}", fg="yellow")
+        if len(drift) > len(shown):
+            more = f"{len(drift) - len(shown)} {'more ' if shown else ''}changes: netorch plan {device['device']}"
+            click.secho(f"drift: {device['device']}: {more}", fg="yellow")
     for entry in document["overlay"]:
         reason = f": {entry['reason']}" if entry["reason"] else ""
         click.secho(f"in force: {entry['id']}, by {entry['author']}{reason}", fg="yellow")
