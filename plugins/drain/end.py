@@ -1,0 +1,104 @@
+"""``netorch undrain`` and ``netorch drains``."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from netorch.api import (
+    ChangeOverlay,
+    Deploy,
+    Facts,
+    OverlayEntry,
+    Report,
+    Steps,
+    UsageError,
+    VerbContext,
+    Wait,
+    newest,
+)
+
+from .entries import at_stage, drain_row, ended
+from .quiet import prefixes as count_prefixes
+from .quiet import until_settled
+from .scope import CLOSED, GRACEFUL, KINDS, Line, Scope, all_scopes, covered, resolve
+from .scope import drains as in_force
+
+
+def undrain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+    """End a drain: open the sessions, still as the last choice; once they are back, take everything away."""
+    words = tuple(arguments["name"] or ())
+    held = {scope: entry for entry, scope in in_force(context.overlay)}
+    if not words:
+        raise UsageError("expected [KIND] NAME", hint="netorch drains lists what is drained")
+    # What is drained can always be named, even if the inventory has it no more.
+    known = [scope for kind in KINDS for scope in all_scopes(context.inventory, kind)]
+    found = resolve(words, arguments["pop"], [*known, *(scope for scope in held if scope not in known)])
+    drained = {scope: held[scope] for scope in found if scope in held}
+    if not drained:
+        yield Report(text=f"{'; '.join(map(str, found))}: not drained", changed=False)
+        return
+    yield from _run(context, drained, wait_s=arguments["wait"])
+
+
+def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s: float) -> Steps:
+    pops = tuple(dict.fromkeys(scope.pop for scope in drained))
+    switches = tuple(switch.name for pop in pops for switch in context.intent.in_pop(pop, "switch"))
+    name = "; ".join(map(str, drained))
+    lines = _opened(context, drained)
+    rows: Tuple[Mapping[str, Any], ...] = ()
+    if any(entry.data.get("stage") == CLOSED for entry in drained.values()):
+        drained = {scope: at_stage(entry, GRACEFUL) for scope, entry in drained.items()}
+        yield ChangeOverlay(tuple(drained.values()))
+        yield Deploy(switches, why=f"undrain {name}: sessions open")
+        holders = tuple(dict.fromkeys(line.device.name for line in lines))
+        watch = until_settled(lines)
+        is_back = yield Wait(holders, until=watch, what=f"the sessions of {name} are back", timeout_s=wait_s)
+        rows = _rows(lines, newest(watch.history))
+        yield Report(text=_words(name, rows, is_back=bool(is_back)))
+    yield ChangeOverlay(tuple(ended(entry, context) for entry in drained.values()))
+    yield Deploy(switches, why=f"undrain {name}")
+    yield Report(text=f"{name}: no longer drained", rows=rows, changed=True)
+
+
+def _opened(context: VerbContext, ending: Mapping[Scope, OverlayEntry]) -> Tuple[Line, ...]:
+    """The sessions that come back: those of ``ending`` that no other drain keeps closed."""
+    others = [
+        scope for entry, scope in in_force(context.overlay) if scope not in ending and entry.data.get("stage") == CLOSED
+    ]
+    closed = {(line.device.name, line.session.name) for line in covered(others, context.intent)}
+    return tuple(
+        line for line in covered(ending, context.intent) if (line.device.name, line.session.name) not in closed
+    )
+
+
+def _rows(lines: Sequence[Line], facts: Facts) -> Tuple[Mapping[str, Any], ...]:
+    rows: List[Dict[str, Any]] = []
+    for line in lines:
+        device = facts.get(line.device.name)
+        protocol = device.protocol(line.session.name) if device is not None else None
+        rows.append(
+            {
+                "device": line.device.name,
+                "session": line.session.name,
+                "provider": line.session.peer,
+                "family": line.session.family.value,
+                "bgp_state": protocol.bgp_state if protocol is not None else None,
+                "routes_imported": count_prefixes(facts, line),
+            }
+        )
+    return tuple(rows)
+
+
+def _words(name: str, rows: Sequence[Mapping[str, Any]], *, is_back: bool) -> str:
+    if is_back:
+        return f"{name}: {len(rows)} sessions are back, still as the last choice"
+    missing = ", ".join(f"{r['device']} {r['session']}" for r in rows if r["bgp_state"] != "Established")
+    return f"{name}: not settled when the time was up" + (f": {missing} not Established" if missing else "")
+
+
+def drains(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+    """What is drained, by whom, and until when."""
+    rows = tuple(drain_row(entry, scope, context.now) for entry, scope in in_force(context.overlay))
+    expired = sum(bool(row["expired"]) for row in rows)
+    text = f"{len(rows)} drained" + (f", {expired} of them past their time" if expired else "")
+    yield Report(text=text if rows else "nothing is drained", rows=rows, changed=False)
