@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, Mapping, Optional, Union
+from typing import Any, Callable, Mapping, Optional, Union
 
+from netorch.api import (
+    ChangeOverlay,
+    Deploy,
+    Facts,
+    Gather,
+    Overlay,
+    OverlayEntry,
+    Plugin,
+    Probe,
+    ProbeResult,
+    Step,
+    Verb,
+    VerbContext,
+    Wait,
+)
 from netorch.errors import NetorchError, TransportError, Unreachable
+from netorch.model.overlay import merge_overlays
 from netorch.ports import Reply
 
 Answer = Callable[[str, bytes], Reply]
@@ -112,3 +128,71 @@ class RecordingProgress:
     def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
         """Keep an outcome."""
         self.outcomes[device] = (outcome, detail)
+
+
+class FakeNetwork:
+    """Performs the steps of a plugin's verbs. ``report(seconds, overlay)`` are the facts of all devices at that time of
+    ``clock``, while they hold that overlay; ``probe`` answers probes.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[float, Overlay], Facts],
+        *,
+        overlay: Optional[Overlay] = None,
+        probe: Callable[[Probe], ProbeResult] = lambda step: ProbeResult(step.count, ()),
+    ) -> None:
+        self.overlay = overlay or Overlay()
+        self.clock = FakeClock()
+        self._report = report
+        self._probe = probe
+        self._changes: tuple[OverlayEntry, ...] = ()
+
+    def run(self, plugin: Plugin, verb: str, context: VerbContext, **arguments: Any) -> tuple[Step, ...]:
+        """Run ``verb`` to its end. Returns its steps in order; ``overlay`` is then what the devices hold."""
+        chosen = next(one for one in plugin.verbs if one.name == verb)
+        steps = chosen.run(context, {**_defaults(chosen), **arguments})
+        taken: list[Step] = []
+        result: Any = None
+        while True:
+            try:
+                taken.append(steps.send(result))
+            except StopIteration:
+                return tuple(taken)
+            result = self._perform(taken[-1])
+
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, ChangeOverlay):
+            self._changes = (*self._changes, *step.entries)
+            return merge_overlays([self.overlay.entries, self._changes])
+        if isinstance(step, Deploy):
+            self.overlay = merge_overlays([self.overlay.entries, self._changes])
+            return True
+        if isinstance(step, Gather):
+            return self._gather(step.devices)
+        if isinstance(step, Wait):
+            return self._wait(step)
+        return self._probe(step) if isinstance(step, Probe) else None
+
+    def _gather(self, devices: tuple[str, ...]) -> Facts:
+        facts = self._report(self.clock.monotonic(), self.overlay)
+        return {name: facts[name] for name in devices if name in facts}
+
+    def _wait(self, step: Wait) -> bool:
+        history: tuple[tuple[float, Facts], ...] = ()
+        deadline = self.clock.monotonic() + step.timeout_s
+        while True:
+            history = (*history, (self.clock.monotonic(), self._gather(step.devices)))
+            if step.until(history):
+                return True
+            if self.clock.monotonic() >= deadline:
+                return False
+            self.clock.wait(step.interval_s)
+
+
+def _defaults(verb: Verb) -> dict[str, Any]:
+    absent: dict[str, Any] = {a.name.replace("-", "_"): () if a.many else None for a in verb.arguments}
+    for option in verb.options:
+        default = False if option.kind == "flag" else () if option.many else option.default
+        absent[option.name.replace("-", "_")] = default
+    return absent

@@ -34,8 +34,8 @@ from netorch.model.request import PingRequest
 
 @dataclass
 class VerbRun:
-    """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait; ``show`` is given every
-    plan, ``report`` every Report."""
+    """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait after that; ``show`` is
+    given every plan, ``report`` every Report."""
 
     controller: Controller
     show: Callable[[Plan], None]
@@ -59,15 +59,17 @@ class VerbRun:
         )
         steps = verb.run(context, parameters)
         result: Any = None
+        has_pretended = False
         while True:
             try:
                 step = steps.send(result)
             except StopIteration:
                 return
-            if self.is_check and isinstance(step, (Wait, Probe)):
+            if has_pretended and isinstance(step, (Wait, Probe)):
                 self.report(Report(text=f"next: {_what(step)}; what follows depends on it"))
                 return
             result = self._perform(step)
+            has_pretended = has_pretended or (self.is_check and isinstance(step, (ChangeOverlay, Deploy)))
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, ChangeOverlay):
