@@ -41,8 +41,14 @@ def _devices_of(inventory: Inventory, target: str) -> set[str]:
     found = _group(inventory, kind, value) if colon else _named(inventory, target)
     if not found:
         names = [pop.name for pop in inventory.pops] + [device.name for device in inventory.devices]
-        close = difflib.get_close_matches(target, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"POPs are {', '.join(pop.name for pop in inventory.pops)}"
+        close = [name for name in names if name.startswith(f"{target}.")] or difflib.get_close_matches(
+            target, names, n=1
+        )
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else f"POPs are {', '.join(pop.name for pop in inventory.pops)}"
+        )
         raise UsageError(f"target {target!r} means no device", hint=hint)
     return found
 

@@ -47,7 +47,7 @@ class Commands(click.Group):
             return command
         from netorch.cli.verbs import verb_command
 
-        return verb_command(cmd_name, ctx.obj)
+        return verb_command(cmd_name, ctx.obj or ctx.params["inventory"])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line each, from ``COMMANDS`` and the plugins: nothing heavy is imported for ``--help``."""

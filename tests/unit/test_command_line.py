@@ -1,0 +1,92 @@
+"""The command line without any device."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def netorch(*arguments: str, cwd: Path = ROOT, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run netorch as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "netorch", *arguments]
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, cwd=cwd, input=stdin, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_help_lists_commands_and_plugins_verbs() -> None:
+    """Every command of the contract that exists is in --help, with a line of its own."""
+    done = netorch("--help")
+    assert done.returncode == 0
+    for name in ("deploy", "plan", "status", "validate", "arp", "drain", "undrain", "drains", "lab", "run", "ping"):
+        assert f"\n  {name} " in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """What makes start-up slow is imported when it is used."""
+    code = (
+        "import sys; from netorch.cli.main import main; main(['--help']);"
+        "print([m for m in ('paramiko', 'pydantic', 'pyroute2', 'jinja2', 'textfsm', 'rich', 'ruamel') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["frobnicate"], 64, "No such command 'frobnicate'"),
+        (["deploy"], 64, "Missing argument 'TARGET...'"),
+        (["deploy", "pop1", "--no-such"], 64, "No such option"),
+        (["--inventory", "/nonexistent", "validate"], 64, "no such folder"),
+        (["plan", "pop9"], 64, "target 'pop9' means no device"),
+        (["ping", "example.org", "--pop", "pop1"], 64, "expected an IPv4 or IPv6 address, found 'example.org'"),
+        (["ping", "192.0.2.1"], 64, "--pop pop1"),
+        (["drain", "provider", "northtle"], 64, "northtel"),
+        (["parse", "show magic"], 64, "show protocols"),
+    ],
+)
+def test_wrong_usage_says_what_is_wrong(arguments: list[str], status: int, said: str) -> None:
+    """Exit code of the contract, a message on standard error, no traceback, nothing on standard output."""
+    done = netorch(*arguments)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_every_mistake_of_an_inventory_is_reported_with_its_place(tmp_path: Path) -> None:
+    """Two mistakes in two files give two findings and exit code 1; nothing else happens."""
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory", folder)
+    network, pop = folder / "network.yml", folder / "pops" / "pop1.yml"
+    network.write_text(network.read_text().replace("asn: 64500", "asn: many"))
+    pop.write_text(pop.read_text().replace("neighbor: 203.0.113.1}", "neighbor: 203.0.113.1/30}"))
+    done = netorch("--inventory", str(folder), "validate")
+    assert done.returncode == 1
+    assert "network.yml:4:6: asn:" in done.stderr
+    assert "neighbor: expected an IP" in done.stderr
+    found = json.loads(netorch("--inventory", str(folder), "validate", "--format", "json").stdout)
+    assert [problem["key"] for problem in found["problems"]] == ["asn", "circuits[0].ipv4.neighbor"]
+
+
+def test_render_writes_files_that_hold_no_secret(tmp_path: Path) -> None:
+    """Without any secret at hand, configurations are written with references in their place."""
+    done = netorch("render", "sw2.pop1", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "out" / "sw2.pop1" / "etc" / "bird" / "bird.conf").read_text()
+    assert "@secret:file:" in text
+
+
+def test_schema_is_a_json_schema() -> None:
+    """Editors can be given the output as it is."""
+    assert "$defs" in json.loads(netorch("schema").stdout)
