@@ -20,8 +20,9 @@ from netorch.ports import Clock
 if TYPE_CHECKING:
     import paramiko
 
+    from netorch.io.ssh_hop import Hop
     from netorch.io.ssh_keys import KeyRing
-    from netorch.io.ssh_session import Hop, SshTransport
+    from netorch.io.ssh_session import SshTransport
     from netorch.io.ssh_socket import TcpStream
 
 __all__ = ["SshConnector", "SshEnvironment"]
@@ -65,7 +66,8 @@ class SshConnector:
 
     def connect(self, device: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> SshTransport:
         """Log in to ``device``; see ``ports.Connector.connect``."""
-        from netorch.io.ssh_session import SshTransport, cut_at
+        from netorch.io.ssh_hop import cut_at
+        from netorch.io.ssh_session import SshTransport
         from netorch.io.ssh_socket import open_stream
 
         deadline = Deadline.after(self._clock, timeout_s)
@@ -96,7 +98,7 @@ class SshConnector:
         deadline: Deadline,
         undo: contextlib.ExitStack,
     ) -> Hop:
-        from netorch.io.ssh_session import Hop
+        from netorch.io.ssh_hop import Hop
 
         hop = Hop(sock, endpoint, where=device, deadline=deadline)
         undo.callback(hop.close)

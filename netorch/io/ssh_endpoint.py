@@ -16,6 +16,8 @@ DEFAULT_IDENTITIES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 DEFAULT_USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 DEFAULT_GLOBAL_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
+_SHELL_SAFE = re.compile(r"[\w%@:+./-]*", re.ASCII)
+
 
 @dataclass(frozen=True)
 class SshEnvironment:
@@ -161,7 +163,7 @@ def _given(*, user: str | None, port: int | None, jump: str | None) -> dict[str,
 
 def _parse_hop(text: str, place: str) -> _Hop:
     found = re.fullmatch(
-        r"(?:ssh://)?(?:(?P<user>[^@]+)@)?(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]/]+))(?::(?P<port>\d+))?/?",
+        r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]/@\s]+))(?::(?P<port>\d+))?/?",
         text,
     )
     if found is None:
@@ -200,15 +202,21 @@ class _Tokens:
         values |= {**self.known, **(more or {})}
         values.setdefault("k", self.options.one("hostkeyalias") or self.name)
 
-        def value(found: re.Match[str]) -> str:
+        def value_of(found: re.Match[str]) -> str:
             if found[1] not in values:
                 raise ConfigError(
                     f"{keyword}: netorch does not know {found[0]} in {text!r}",
                     where=self.options.places.get(keyword, ""),
                 )
-            return values[found[1]]
+            value = values[found[1]]
+            if keyword == "proxycommand" and not _SHELL_SAFE.fullmatch(value):
+                raise ConfigError(
+                    f"{keyword}: {found[0]} is {value!r}, which a shell would not take as one word",
+                    where=self.options.places.get(keyword, ""),
+                )
+            return value
 
-        return re.sub(r"%(.?)", value, text)
+        return re.sub(r"%(.?)", value_of, text)
 
     def path(self, text: str, keyword: str = "") -> str:
         """``text`` with ``~`` and tokens expanded; relative paths start in the home folder, since cron runs anywhere."""

@@ -1,224 +1,21 @@
-"""One SSH connection: handshake, host key, login, commands. The only module that drives paramiko; its exceptions end here."""
+"""Commands over an SSH connection."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import logging
-import select
 import threading
-from collections.abc import Callable, Iterator, Sequence
 
 import paramiko
 
-from netorch.errors import AuthError, NetorchError, TimedOut, TransportError, Unreachable
+from netorch.errors import TransportError
 from netorch.io.clock import Deadline
-from netorch.io.ssh_endpoint import Endpoint
-from netorch.io.ssh_keys import KeyRing, Offer, Offers
-from netorch.io.ssh_known_hosts import Expected, HostKey
+from netorch.io.ssh_hop import Hop, cut_at, foreign_errors, reason, timed_out
 from netorch.io.ssh_socket import TcpStream
 from netorch.ports import Clock, Reply
 
-# A library's logger without a handler writes to standard error. What paramiko logs as errors, netorch raises.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-
-KEY_EXCHANGES = (
-    # curve25519 costs the client a fraction of the others; the post-quantum one follows for devices that insist on it.
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "mlkem768x25519-sha256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group-exchange-sha256",
-    "diffie-hellman-group14-sha256",
-)
 GRACE_S = 0.5
 """How long after a command's deadline the connection is cut if the device does not even let the channel be closed."""
-_SLICE_S = 0.1
 _CHUNK = 32_768
-
-
-@contextlib.contextmanager
-def cut_at(deadline: Deadline, cut: Callable[[], None], *, grace_s: float = 0.0) -> Iterator[None]:
-    """Call ``cut`` from another thread if the block lasts beyond ``deadline``: not all of paramiko's waits end by themselves."""
-    timer = threading.Timer(deadline.left_s() + grace_s, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
-
-
-@contextlib.contextmanager
-def foreign_errors(deadline: Deadline, *, where: str, doing: str) -> Iterator[None]:
-    """Turn what paramiko and sockets raise into netorch's errors; ``doing`` says what was under way."""
-    try:
-        yield
-    except NetorchError:
-        raise
-    except (paramiko.SSHException, EOFError, OSError) as exc:
-        if deadline.passed():
-            raise timed_out(deadline, where=where, doing=doing) from exc
-        raise TransportError(f"{doing}: {_reason(exc)}", where=where) from exc
-
-
-def timed_out(deadline: Deadline, *, where: str, doing: str) -> TimedOut:
-    """The error of a wait that reached its deadline."""
-    return TimedOut(f"{doing}: no answer within {deadline.timeout_s:g} s", where=where)
-
-
-def _reason(exc: BaseException) -> str:
-    if isinstance(exc, EOFError):
-        return "the connection was closed"
-    if isinstance(exc, paramiko.ChannelException):
-        return f"refused by the device: {exc.text} (code {exc.code})"
-    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-
-
-class Hop:
-    """The SSH connection to one endpoint: the device itself or a jump host on the way.
-
-    ``sock`` is a socket or another hop's channel. ``cut`` ends all waits of the whole way.
-    """
-
-    def __init__(
-        self, sock: TcpStream | paramiko.Channel, endpoint: Endpoint, *, where: str, deadline: Deadline
-    ) -> None:
-        self._sock = sock.socket if isinstance(sock, TcpStream) else sock
-        self._endpoint, self._where, self._deadline = endpoint, where, deadline
-        self.transport = paramiko.Transport(self._sock)
-        self.transport.get_security_options().kex = _available(KEY_EXCHANGES, self.transport.preferred_kex)
-        left_s = max(deadline.left_s(), 0.001)
-        self.transport.banner_timeout = self.transport.handshake_timeout = left_s
-        self.transport.auth_timeout = self.transport.channel_timeout = left_s
-
-    def shake_hands(self, expected: Expected) -> None:
-        """Exchange keys and check the host key; nothing of ours is sent before it is known."""
-        doing = f"connecting to {self._endpoint}"
-        known = expected.algorithms
-        options = self.transport.get_security_options()
-        options.key_types = sorted(options.key_types, key=lambda name: _key_type(name) not in known)
-        finished = threading.Event()
-        with foreign_errors(self._deadline, where=self._where, doing=doing):
-            self.transport.start_client(event=finished)
-            self._wait(finished)
-            if not self.transport.is_active():
-                raise self._handshake_failure(self.transport.get_exception(), doing)
-            key = self.transport.get_remote_server_key()
-        found = HostKey(key.get_name(), key.asbytes())
-        expected.check(found, where=self._where, at=str(self._endpoint))
-
-    def _wait(self, event: threading.Event) -> None:
-        """Until ``event``, the end of the connection or the deadline, at which the connection is cut by ``cut_at``."""
-        while not event.wait(_SLICE_S) and self.transport.is_active():
-            if self._deadline.passed():
-                raise EOFError
-
-    def _handshake_failure(self, failure: BaseException | None, doing: str) -> BaseException:
-        if self._deadline.passed():
-            return timed_out(self._deadline, where=self._where, doing=doing)
-        if isinstance(failure, paramiko.ssh_exception.IncompatiblePeer):
-            return TransportError(
-                f"{doing}: no algorithm in common: {failure}; the device offers {self._offered()}",
-                where=self._where,
-                hint="its sshd is too old for today's cryptography (SHA-1 is not spoken): update it, or allow newer "
-                "algorithms in its sshd_config",
-            )
-        if not self.transport.remote_version:
-            banner = isinstance(failure, paramiko.SSHException) and "Indecipherable" in str(failure)
-            return Unreachable(
-                f"{doing}: {failure if banner else 'the connection was closed before the device said who it is'}",
-                where=self._where,
-                hint="is that port an sshd's?"
-                if banner
-                else "sshd may have too many logins at once (MaxStartups), or refuse this address",
-            )
-        return failure or EOFError()
-
-    def _offered(self) -> str:
-        lists = self.transport._get_latest_kex_init()  # type: ignore[attr-defined]
-        return ", ".join((*lists["kex_algo_list"], *lists["server_key_algo_list"]))
-
-    def log_in(self, ring: KeyRing) -> None:
-        """Offer keys until one is accepted. Raises AuthError when none is."""
-        doing = f"logging in to {self._endpoint} as {self._endpoint.user}"
-        offers = Offers(self._endpoint, ring, self._deadline)
-        refused: list[str] = []
-        with foreign_errors(self._deadline, where=self._where, doing=doing), offers.opened() as opened:
-            for offer in opened:
-                if self._accepted(offer):
-                    return
-                refused.append(f"{offer.label} ({HostKey('', offer.key.asbytes()).fingerprint})")
-                if not self.transport.is_active():
-                    break
-        if self._deadline.passed():
-            raise timed_out(self._deadline, where=self._where, doing=doing)
-        raise self._no_key(doing, refused, offers.skipped)
-
-    def _accepted(self, offer: Offer) -> bool:
-        finished = threading.Event()
-        self.transport.auth_publickey(self._endpoint.user, offer.key, finished)
-        self._wait(finished)
-        if self.transport.is_authenticated():
-            return True
-        failure = self.transport.get_exception()
-        if isinstance(failure, paramiko.ssh_exception.PartialAuthentication):
-            raise AuthError(
-                f"{self._endpoint} accepts the key but wants more: {', '.join(failure.allowed_types)}",
-                where=self._where,
-                hint="netorch logs in with one key and nothing else: let sshd ask for 'publickey' alone for this user",
-            )
-        if isinstance(failure, (paramiko.AuthenticationException, type(None))):
-            return False
-        raise failure
-
-    def _no_key(self, doing: str, refused: list[str], skipped: list[str]) -> AuthError:
-        closed = "" if self.transport.is_active() else "; then the device closed the connection"
-        tried = f"refused {', '.join(refused)}{closed}" if refused else "there is no key to offer"
-        unusable = f"; not usable: {'; '.join(skipped)}" if skipped else ""
-        if closed:
-            hint = "sshd closes after some refusals (MaxAuthTries): name the right key as 'identity' in the inventory"
-        elif any("encrypted" in why for why in skipped):
-            hint = "load the key into an agent (ssh-add), or name an unencrypted key as 'identity' in the inventory"
-        else:
-            hint = f"add the public key to {self._endpoint.user}'s authorized_keys, or name the right one as 'identity'"
-        return AuthError(f"{doing}: {tried}{unusable}", where=self._where, hint=hint)
-
-    def open_way_to(self, endpoint: Endpoint) -> paramiko.Channel:
-        """A channel through this jump host to the next endpoint. Raises Unreachable when the jump host cannot get there."""
-        doing = f"reaching {endpoint} through {self._endpoint}"
-        with foreign_errors(self._deadline, where=self._where, doing=doing):
-            try:
-                return self.transport.open_channel(
-                    "direct-tcpip", (endpoint.host, endpoint.port), ("127.0.0.1", 0), timeout=self._deadline.left_s()
-                )
-            except paramiko.ChannelException as exc:
-                raise Unreachable(f"{doing}: {exc.text or 'refused'} (code {exc.code})", where=self._where) from exc
-
-    def close(self) -> None:
-        """End the connection and its threads; never raises."""
-        with contextlib.suppress(OSError):
-            # Wakes paramiko's thread, which else notices only after its poll interval.
-            self._sock.shutdown(2)
-        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-            self.transport.close()
-        with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
-            self._sock.close()
-        if self.transport.ident is not None:
-            self.transport.join(timeout=1.0)
-        self.transport.packetizer.complete_handshake()  # ends the timer of a handshake that failed
-
-
-def _available(wanted: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in wanted if name in offered)
-
-
-def _key_type(algorithm: str) -> str:
-    """The known_hosts key type behind a signature algorithm (RFC 8332: RSA keys sign with SHA-2)."""
-    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
 
 
 class SshTransport:
@@ -251,6 +48,21 @@ class SshTransport:
         for hop in reversed(self._hops):
             hop.close()
         self._stream.close()
+
+
+class _Bell(threading.Event):
+    """Rung when either stream has data or ends.
+
+    paramiko clears a stream's event when that stream runs empty, which would silence what the other one has rung; its
+    Channel.fileno() loses wake-ups the same way. Only the reader silences a bell.
+    """
+
+    def clear(self) -> None:
+        """Nothing."""
+
+    def silence(self) -> None:
+        """Wait for the next ring."""
+        super().clear()
 
 
 class _Exchange:
@@ -289,10 +101,11 @@ class _Exchange:
 
     def _drain(self) -> None:
         """Read both streams until their end, or until the connection's."""
-        poll = select.poll()
-        poll.register(self._channel.fileno(), select.POLLIN)
-        channel = self._channel
+        channel, bell = self._channel, _Bell()
+        channel.in_buffer.set_event(bell)
+        channel.in_stderr_buffer.set_event(bell)
         while True:
+            bell.silence()
             ended = channel.eof_received or channel.closed
             while channel.recv_ready():
                 self._stdout.append(channel.recv(1 << 20))
@@ -300,17 +113,16 @@ class _Exchange:
                 self._stderr.append(channel.recv_stderr(1 << 20))
             if ended:
                 return
-            if self._deadline.passed():
+            if not bell.wait(self._deadline.left_s()):
                 raise timed_out(self._deadline, where=self._where, doing=self._doing)
-            poll.poll(max(1, int(self._deadline.left_s() * 1000)))
 
     def _reply(self) -> Reply:
         """An end without the device saying so is no end: a cut connection also looks like one, with empty streams."""
         if not self._channel.eof_received:
             failure = self._channel.get_transport().get_exception()
-            reason = f": {_reason(failure)}" if failure is not None else ""
+            why = "" if failure is None or isinstance(failure, EOFError) else f": {reason(failure)}"
             raise TransportError(
-                f"{self._doing}: the connection ended before the command did{reason}",
+                f"{self._doing}: the connection ended before the command did{why}",
                 where=self._where,
                 hint="what the command did is unknown: look at the device's state before trying again",
             )
@@ -323,7 +135,6 @@ class _Exchange:
         return Reply(self._channel.exit_status, b"".join(self._stdout), b"".join(self._stderr))
 
 
-@functools.lru_cache(maxsize=64)
 def _shortened(command: str) -> str:
     first = command.strip().splitlines()[0] if command.strip() else "''"
     return first if len(first) <= 60 and first == command.strip() else f"{first[:60]}..."

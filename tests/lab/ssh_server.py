@@ -7,22 +7,24 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from netorch.io.clock import Deadline, SystemClock
 from netorch.io.ssh import SshConnector, SshEnvironment
 from netorch.model.inventory import Ssh
+
+SSH_PORT = 22
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float = 10.0, what: str) -> None:
     """Poll until ``condition`` holds; AssertionError naming ``what`` when it does not in time."""
-    end = time.monotonic() + timeout_s
+    deadline = Deadline.after(SystemClock(), timeout_s)
     while not condition():
-        assert time.monotonic() < end, f"{what}: not within {timeout_s:g} s"
-        time.sleep(0.02)
+        assert not deadline.passed(), f"{what}: not within {timeout_s:g} s"
+        deadline.clock.wait(0.02)
 
 
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path:
@@ -38,11 +40,22 @@ def public_key(path: Path) -> str:
 
 
 class SshServer:
-    """An sshd on ``address``:``port`` that lets root in with the keys given to ``authorize``."""
+    """An sshd on ``address``:``port`` that lets root in with the keys given to ``authorize``.
 
-    def __init__(self, folder: Path, *, address: str = "127.0.0.1", host_keys: tuple[str, ...] = ("ed25519",)) -> None:
+    ``namespace`` names a network namespace to run it in.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        address: str = "127.0.0.1",
+        host_keys: tuple[str, ...] = ("ed25519",),
+        namespace: str | None = None,
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder, self.address = folder, address
+        self._launcher = ("ip", "netns", "exec", namespace) if namespace else ()
         self.host_keys = [make_key(folder / f"host_{kind}", kind=kind) for kind in host_keys]
         self.authorized = folder / "authorized_keys"
         self.authorized.touch(mode=0o600)
@@ -52,7 +65,7 @@ class SshServer:
 
     def start(self, *extra: str) -> SshServer:
         """Start it, with ``extra`` lines first in its configuration, and wait until it listens."""
-        self.port = self.port or _free_port(self.address)
+        self.port = self.port or (SSH_PORT if self._launcher else _free_port(self.address))
         lines = [
             *extra,
             f"ListenAddress {self.address}:{self.port}",
@@ -69,7 +82,8 @@ class SshServer:
         config = self.folder / "sshd_config"
         config.write_text("\n".join(lines) + "\n")
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(config)], stderr=log)
+            command = [*self._launcher, "/usr/sbin/sshd", "-D", "-e", "-f", str(config)]
+            self.process = subprocess.Popen(command, stderr=log)
         wait_until(self._listens, what=f"sshd on port {self.port}")
         return self
 
@@ -85,14 +99,16 @@ class SshServer:
 
     def known_hosts_lines(self) -> str:
         """One line per host key, as ssh-keyscan would print them."""
-        return "".join(f"[{self.address}]:{self.port} {public_key(key)}\n" for key in self.host_keys)
+        name = self.address if self.port == SSH_PORT else f"[{self.address}]:{self.port}"
+        return "".join(f"{name} {public_key(key)}\n" for key in self.host_keys)
 
     def workers(self) -> list[int]:
         """The processes of the sshd, itself first, then its connections."""
         assert self.process is not None
         found = [self.process.pid]
         for pid in found:
-            found.extend(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may just have ended
+                found.extend(int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         return found
 
     def signal(self, number: int) -> None:
@@ -128,9 +144,16 @@ class SshLab:
         self._servers: list[SshServer] = []
         self._stack = contextlib.ExitStack()
 
-    def server(self, name: str, *extra: str, host_keys: tuple[str, ...] = ("ed25519",)) -> SshServer:
+    def server(
+        self,
+        name: str,
+        *extra: str,
+        address: str = "127.0.0.1",
+        host_keys: tuple[str, ...] = ("ed25519",),
+        namespace: str | None = None,
+    ) -> SshServer:
         """An sshd that knows the home's key and whose host keys are in its known_hosts."""
-        server = SshServer(self.folder / name, host_keys=host_keys)
+        server = SshServer(self.folder / name, address=address, host_keys=host_keys, namespace=namespace)
         self._servers.append(server)
         server.authorize(self.key)
         server.start(*extra)
@@ -158,7 +181,7 @@ class SshLab:
         askpass.write_text(f"#!/bin/sh\necho '{passphrase}'\n")
         askpass.chmod(0o700)
         environment = {
-            **os.environ,
+            "PATH": os.defpath,
             "SSH_AUTH_SOCK": str(path),
             "SSH_ASKPASS": str(askpass),
             "SSH_ASKPASS_REQUIRE": "force",
