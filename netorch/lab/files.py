@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from netorch.lab.daemons import BIRD_CONFIGURATION, LAB_FOLDER
 from netorch.lab.plan import DEVICE_KINDS, LabPlan, Node
-from netorch.lab.topology import BIRD_CONFIGURATION
 
 # As Debian's package leaves it: the daemon starts and talks to nobody.
 FRESH_BIRD = """# Basic configuration: lets the daemon start and does nothing else.
@@ -69,8 +69,8 @@ def write_node(folder: Path, plan: LabPlan, node: Node, *, extra: Mapping[str, s
     texts = {
         "/etc/hostname": f"{node.name}\n",
         "/etc/hosts": _hosts(plan, node),
-        "/etc/netorch-lab/supervisor.py": _program("supervisor"),
-        "/etc/netorch-lab/node.json": json.dumps(
+        f"{LAB_FOLDER}/supervisor.py": _program("supervisor"),
+        f"{LAB_FOLDER}/node.json": json.dumps(
             {"services": [vars(service) for service in node.services]}, sort_keys=True
         ),
         BIRD_CONFIGURATION: FRESH_BIRD,
@@ -97,7 +97,7 @@ def sshd_files(node: Node, *, host_key: str, host_key_public: str, authorized_ke
 
 def internet_programs() -> dict[str, str]:
     """The programs of the Internet's node."""
-    return {f"/etc/netorch-lab/{name}.py": _program(name) for name in ("delay", "responder")}
+    return {f"{LAB_FOLDER}/{name}.py": _program(name) for name in ("delay", "responder")}
 
 
 def boot_program() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ def lab_up(inventory: Inventory, settings: LabSettings, report: Report = lambda 
     command is at work.
     """
     check_requirements(inventory, settings)
-    plan = plan_lab(inventory, prefix=settings.prefix, exabgp=settings.exabgp)
+    plan = plan_lab(inventory, prefix=settings.prefix, exabgp=settings.exabgp, binds=_python_folders())
     with lab_lock(settings, timeout_s=LOCK_TIMEOUT_S) as lock_fd:
         tools = Tools(lock_fd)
         before = _read_plan(settings)
@@ -193,6 +194,11 @@ def _machine(node: str, settings: LabSettings) -> Machine:
     except KeyError:
         names = ", ".join(each.name for each in plan.nodes)
         raise NetorchError("the lab has no such node", where=node, hint=f"one of {names}") from None
+
+
+def _python_folders() -> tuple[str, ...]:
+    """Where this Python and its packages are, for programs of its environment that run in a node."""
+    return tuple(sorted({folder for folder in (sys.prefix, sys.base_prefix) if folder not in ("/", "/usr")}))
 
 
 def _mount_files(settings: LabSettings, plan: LabPlan, tools: Tools) -> None:

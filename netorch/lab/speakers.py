@@ -11,10 +11,16 @@ import jinja2
 
 from netorch.data import data_text
 from netorch.errors import RenderError
+from netorch.lab.daemons import (
+    BIRD_CONFIGURATION,
+    EXABGP_CONFIGURATION,
+    GOBGP_ANNOUNCE,
+    GOBGP_CONFIGURATION,
+    LAB_FOLDER,
+)
 from netorch.lab.files import internet_programs
 from netorch.lab.routes import announcements
 from netorch.lab.topology import (
-    BIRD_CONFIGURATION,
     core_interface,
     core_link,
     delay_interface,
@@ -33,9 +39,12 @@ def speaker_files(inventory: Inventory, provider: Provider, passwords: dict[int,
             raise RenderError(f"the password of circuit {circuit_id} has a quote, backslash or line break", where="lab")
     speaker = speaker_of(inventory, provider.name).speaker
     if speaker == "exabgp":
-        return {"/etc/exabgp/exabgp.conf": _exabgp(inventory, provider, passwords)}
+        return {EXABGP_CONFIGURATION: _exabgp(inventory, provider, passwords)}
     if speaker == "gobgp":
-        return _gobgp(inventory, provider, passwords)
+        return {
+            GOBGP_CONFIGURATION: _gobgp(inventory, provider, passwords),
+            GOBGP_ANNOUNCE: _gobgp_announcements(inventory, provider),
+        }
     return _bird(inventory, provider, passwords)
 
 
@@ -78,8 +87,8 @@ def internet_files(inventory: Inventory) -> dict[str, str]:
     )
     return {
         BIRD_CONFIGURATION: text,
-        "/etc/netorch-lab/delay.json": json.dumps(lines),
-        "/etc/netorch-lab/responder.json": json.dumps(names),
+        f"{LAB_FOLDER}/delay.json": json.dumps(lines),
+        f"{LAB_FOLDER}/responder.json": json.dumps(names),
         **internet_programs(),
     }
 
@@ -104,7 +113,7 @@ def bird_routes(inventory: Inventory, provider: str, family: Family) -> str:
 def _bird(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> dict[str, str]:
     text = _render(
         "provider.conf.j2",
-        router_id=str(core_link(provider, Family.IPV4)[1]),
+        router_id=core_link(provider, Family.IPV4)[1],
         asn=provider.asn,
         customer_asn=inventory.asn,
         internet_asn=internet_asn(inventory),
@@ -162,13 +171,46 @@ def _fixed_routes(inventory: Inventory, family: Family) -> list[dict[str, object
 
 
 def _render(template: str, **values: object) -> str:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     return environment.from_string(data_text(f"templates/lab/{template}")).render(**values)
 
 
 def _exabgp(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> str:
-    raise NotImplementedError
+    routes = {
+        family: [
+            {"prefix": prefix, "path": " ".join(map(str, (provider.asn, *path)))}
+            for prefix, path, _ in announcements(inventory, provider.name, family)
+        ]
+        for family in Family
+    }
+    return _render(
+        "exabgp.conf.j2",
+        router_id=core_link(provider, Family.IPV4)[1],
+        asn=provider.asn,
+        customer_asn=inventory.asn,
+        sessions=[
+            {**session, "routes": routes[Family(session["family"])]}
+            for session in _circuit_sessions(inventory, provider, passwords)
+        ],
+    )
 
 
-def _gobgp(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> dict[str, str]:
-    raise NotImplementedError
+def _gobgp(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -> str:
+    return _render(
+        "gobgpd.conf.j2",
+        router_id=core_link(provider, Family.IPV4)[1],
+        asn=provider.asn,
+        customer_asn=inventory.asn,
+        sessions=_circuit_sessions(inventory, provider, passwords),
+    )
+
+
+def _gobgp_announcements(inventory: Inventory, provider: Provider) -> str:
+    """A script, since gobgpd takes routes only while it runs: about 50 a second."""
+    lines = ["until gobgp global rib summary >/dev/null 2>&1; do sleep 0.1; done"]
+    for family in Family:
+        for prefix, path, _ in announcements(inventory, provider.name, family):
+            lines.append(f"gobgp global rib add -a {family.value} {prefix} aspath {','.join(map(str, path))}")
+    return "\n".join(lines) + "\n"

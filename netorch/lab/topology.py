@@ -8,22 +8,14 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Union
 
 from netorch.errors import NetorchError
-from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, End, LabPlan, Node, Service, mac_of
+from netorch.lab.daemons import BIRD, SSHD, internet_services, speaker_services
+from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, End, LabPlan, Node, mac_of
 from netorch.model.inventory import Circuit, Host, Inventory, LabSpeaker, Provider, Switch
-from netorch.model.types import Family, IPAddress
+from netorch.model.types import Family, IPAddress, family_of
 
 MANAGEMENT = IPv4Network("198.18.0.0/15")  # RFC 2544: benchmarking networks, never on the Internet
 ROOT_ADDRESS = IPv4Address("198.19.255.254")
 INTERNET_NODE = "internet"
-BIRD_CONFIGURATION = "/etc/bird/bird.conf"
-
-BIRD = Service(
-    "bird",
-    ("/usr/sbin/bird", "-f", "-u", "bird", "-g", "bird", "-c", BIRD_CONFIGURATION),
-    (("/run/bird", "bird", 0o775),),
-)
-SSHD = Service("sshd", ("/usr/sbin/sshd", "-D"), (("/run/sshd", "root", 0o755),))
-
 _QUIET_IPV6 = {
     f"net.ipv6.conf.{scope}.{name}": "0"
     for scope in ("all", "default")
@@ -39,15 +31,19 @@ def _ipv4_conf(**values: int) -> dict[str, str]:
     }
 
 
-def plan_lab(inventory: Inventory, *, prefix: str = "netorch-", exabgp: str = "exabgp") -> LabPlan:
-    """The lab of ``inventory``.
+def plan_lab(
+    inventory: Inventory, *, prefix: str = "netorch-", exabgp: str = "exabgp", binds: tuple[str, ...] = ()
+) -> LabPlan:
+    """The lab of ``inventory``. ``exabgp`` is that program's path, ``binds`` the folders that it needs.
 
     Raises NetorchError for what a lab cannot play: a management address outside 198.18.0.0/15, a name that is taken.
     """
     _check_names(inventory)
     switches = [_switch(inventory, device, prefix) for device in inventory.devices if isinstance(device, Switch)]
     hosts = [_host(device, prefix) for device in inventory.devices if isinstance(device, Host)]
-    providers = [_provider(inventory, provider, prefix=prefix, exabgp=exabgp) for provider in played(inventory)]
+    providers = [
+        _provider(inventory, provider, prefix=prefix, exabgp=exabgp, binds=binds) for provider in played(inventory)
+    ]
     nodes = (*switches, *hosts, *providers, _internet(inventory, prefix))
     bridge = f"{prefix}mgmt"
     ports = {node.name: _root_port(node.name) for node in nodes if node.address}
@@ -236,7 +232,7 @@ def _host(host: Host, prefix: str) -> Node:
     )
 
 
-def _provider(inventory: Inventory, provider: Provider, *, prefix: str, exabgp: str) -> Node:
+def _provider(inventory: Inventory, provider: Provider, *, prefix: str, exabgp: str, binds: tuple[str, ...]) -> Node:
     setup = ["link set dev lo up"]
     circuits = [circuit for circuit in inventory.circuits if circuit.provider == provider.name]
     for circuit in circuits:
@@ -253,43 +249,31 @@ def _provider(inventory: Inventory, provider: Provider, *, prefix: str, exabgp: 
             f"-{family.number} route replace default via {core} dev core",
         ]
     speaker = speaker_of(inventory, provider.name).speaker
-    services, back = _speaker_services(inventory, circuits, speaker=speaker, exabgp=exabgp)
+    if speaker != "bird":
+        setup += _routes_back(inventory, circuits)
     return Node(
         name=provider.name,
         kind=PROVIDER,
         netns=prefix + provider.name,
         # Answers for an address only on its own circuit, and only to a neighbour of that circuit's subnet.
         sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=0, arp_ignore=2, arp_announce=2)},
-        setup=(*setup, *back),
-        services=services,
+        setup=tuple(setup),
+        services=speaker_services(speaker, exabgp),
+        binds=binds if speaker == "exabgp" else (),
     )
 
 
-def _speaker_services(
-    inventory: Inventory, circuits: list[Circuit], *, speaker: str, exabgp: str
-) -> tuple[tuple[Service, ...], list[str]]:
-    """The daemons of a provider, and the routes back to the POPs where its daemon cannot install them."""
-    if speaker == "bird":
-        return (BIRD,), []
-    back = []
+def _routes_back(inventory: Inventory, circuits: list[Circuit]) -> list[str]:
+    """Routes to the POPs' prefixes, for a provider whose daemon learns them but cannot tell the kernel."""
+    lines = []
     for circuit in circuits:
-        pop = inventory.pop(next(p.name for p in inventory.pops if circuit in p.circuits))
-        for service_prefix in pop.prefixes:
-            addresses = circuit.ipv4 if service_prefix.prefix.version == 4 else circuit.ipv6
+        for service_prefix in next(pop for pop in inventory.pops if circuit in pop.circuits).prefixes:
+            family = family_of(service_prefix.prefix)
+            addresses = circuit.addresses(family)
             if addresses:
-                version = service_prefix.prefix.version
-                back.append(
-                    f"-{version} route replace {service_prefix.prefix} via {addresses.local.ip} metric {circuit.id}"
-                )
-    if speaker == "exabgp":
-        arguments = ("server", "/etc/exabgp/exabgp.conf")
-        return (Service("exabgp", ("/usr/bin/env", "exabgp_daemon_drop=false", exabgp, *arguments)),), back
-    if speaker == "gobgp":
-        return (
-            Service("gobgpd", ("/usr/bin/gobgpd", "-f", "/etc/gobgp.conf")),
-            Service("announce", ("/bin/sh", "/etc/netorch-lab/announce.sh"), once=True),
-        ), back
-    raise NetorchError(f"no speaker '{speaker}'", where="lab", hint="bird, exabgp or gobgp")
+                via = f"via {addresses.local.ip} metric {circuit.id}"
+                lines.append(f"-{family.number} route replace {service_prefix.prefix} {via}")
+    return lines
 
 
 def _internet(inventory: Inventory, prefix: str) -> Node:
@@ -329,17 +313,18 @@ def _internet(inventory: Inventory, prefix: str) -> Node:
         create += [f"{ip} rule add pref 50 iif lo lookup main", f"{ip} rule add pref 60 iif lo lookup local"]
         create.append(f"{ip} rule del pref 0")
         setup.append(f"{ip} route replace local {world} dev lo table local")
-    python = ("/usr/bin/python3", "-I", "-S")
     return Node(
         name=INTERNET_NODE,
         kind=INTERNET,
         netns=prefix + INTERNET_NODE,
-        sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0)},
+        sysctls={
+            **_QUIET_IPV6,
+            **_FORWARDING,
+            **_ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0),
+            # It would find the connection's socket before the packet has been delayed, and such packets are not forwarded.
+            "net.ipv4.ip_early_demux": "0",
+        },
         create=tuple(create),
         setup=tuple(setup),
-        services=(
-            BIRD,
-            Service("delay", (*python, "/etc/netorch-lab/delay.py", "/etc/netorch-lab/delay.json")),
-            Service("responder", (*python, "/etc/netorch-lab/responder.py", "/etc/netorch-lab/responder.json")),
-        ),
+        services=internet_services(),
     )

@@ -1,0 +1,42 @@
+"""The daemons of the lab's nodes and how they are started."""
+
+from __future__ import annotations
+
+from netorch.lab.plan import Service
+
+BIRD_CONFIGURATION = "/etc/bird/bird.conf"
+EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
+GOBGP_CONFIGURATION = "/etc/gobgp/gobgpd.conf"
+GOBGP_ANNOUNCE = "/etc/gobgp/announce.sh"
+LAB_FOLDER = "/etc/netorch-lab"
+
+# As Debian's unit and its start script have it.
+BIRD = Service(
+    "bird",
+    ("/usr/sbin/bird", "-f", "-u", "bird", "-g", "bird", "-c", BIRD_CONFIGURATION),
+    (("/run/bird", "bird", 0o775),),
+)
+SSHD = Service("sshd", ("/usr/sbin/sshd", "-D"), (("/run/sshd", "root", 0o755),))
+_EXABGP_ENVIRONMENT = ("exabgp_daemon_drop=false", "exabgp_api_cli=false", "exabgp_log_destination=stdout")
+
+
+def speaker_services(speaker: str, exabgp: str) -> tuple[Service, ...]:
+    """What runs in the node of a provider."""
+    if speaker == "exabgp":
+        return (Service("exabgp", ("/usr/bin/env", *_EXABGP_ENVIRONMENT, exabgp, "server", EXABGP_CONFIGURATION)),)
+    if speaker == "gobgp":
+        return (
+            Service("gobgpd", ("/usr/bin/gobgpd", "-f", GOBGP_CONFIGURATION)),
+            Service("announce", ("/bin/sh", GOBGP_ANNOUNCE), once=True),
+        )
+    return (BIRD,)
+
+
+def internet_services() -> tuple[Service, ...]:
+    """What runs in the Internet's node."""
+    python = ("/usr/bin/python3", "-I", "-S")
+    return (
+        BIRD,
+        Service("delay", (*python, f"{LAB_FOLDER}/delay.py", f"{LAB_FOLDER}/delay.json")),
+        Service("responder", (*python, f"{LAB_FOLDER}/responder.py", f"{LAB_FOLDER}/responder.json")),
+    )
