@@ -3,8 +3,9 @@
 BIRD's control socket sends ``NNNN-text`` for a line, `` text`` for the next one with the same code, and ``NNNN text`` for the
 last one. ``birdc -v`` prints the same with five spaces instead of one, except that **it prints nothing for code 0000**;
 ``birdc`` alone prints the text only. All three forms are read here. A reply with codes is whole when its last line carries
-a final code, so whoever uses ``birdc -v`` for a command that ends with 0000 asks ``eval 0`` next (both commands on standard
-input) and passes on everything: the answer to ``eval`` can only follow a whole reply. Plain text carries no such proof.
+a final code. Best is the control socket itself; whoever uses ``birdc -v`` for a command that ends with 0000 gives it ``eval 0``
+as well (both on standard input) and passes on everything: the answer to ``eval`` can only follow a whole reply. The prompts
+that birdc prints then are taken off. Plain text carries no such proof.
 
 Source: BIRD 2.0.12 nest/cli.c cli_printf(), client/client.c server_got_reply().
 """
@@ -22,6 +23,8 @@ _FINAL = re.compile(r"\d{4}(?: |$)")
 _PREAMBLE = re.compile(r"(?:0001 )?BIRD \S+ ready\.$|(?:0016 )?Access restricted$")
 _UNFRAMED = re.compile(r"^(?!\d{4}(?:[- ]|$)| |$)", re.MULTILINE)
 _SOCKET = re.compile(r"^ {1,4}(?! )", re.MULTILINE)
+# Prompts that birdc takes back, and one that stays with the command behind it.
+_PROMPT = re.compile(r"^(?:bird> \r\x1b\[K)+(?:bird> .*\n?)?|^bird> .*\n?", re.MULTILINE)
 _EVALUATED = 23
 _FIRST_ERROR = 8000
 
@@ -33,7 +36,9 @@ _LINE_BREAKS = {
 }
 _ANY_LINE_BREAK = re.compile("[\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029]")
 
-_HINT_WHOLE = "read the control socket, or give `birdc -v` the command and then `eval 0` on standard input"
+_HINT_WHOLE = (
+    "birdc -v shows no code 0000: read the control socket, or give birdc the command and `eval 0` on standard input"
+)
 
 
 class ReplyError(DeviceError):
@@ -68,6 +73,7 @@ def read_reply(text: str, *, evaluated: bool = False) -> Reply:
     Raises ParseError for a text that ends inside a line or, where lines have codes, before the final one, and ReplyError
     for a final code of 8000 and more.
     """
+    text = _PROMPT.sub("", text)
     if not text.strip():
         raise ParseError("no output at all", hint="birdc prints at least 'BIRD ... ready.'; was it run?")
     if not text.endswith("\n"):

@@ -14,6 +14,7 @@ from netorch.parse.textfsm_rows import Row, parse_rows
 
 _TEMPLATE = "bird_show_protocols"
 _COUNTERS = {field.name for field in fields(UpdateCounts)}
+_FAMILY = {"family", "pipe_family"}
 _ROUTES = {"imported", "filtered", "exported", "preferred"}
 _COLUMN_GAP = re.compile(r"\s{2,}")
 
@@ -39,6 +40,8 @@ def parse_protocols(text: str, *, details: bool = True) -> Tuple[Protocol, ...]:
             if owner is not None:
                 protocols.append(_protocol(owner, tuple(channels)))
             owner, channels = row, []
+        elif owner is None or not _FAMILY & row.keys():
+            raise ParseError(f"expected a protocol, found only {', '.join(sorted(row))}: the output was cut or changed")
         else:
             channels.append(_channel(row))
     if owner is not None:

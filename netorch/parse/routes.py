@@ -88,6 +88,8 @@ def _require_whole_route(
     missing = None
     if row.get("destination") == "unicast" and not hops:
         missing = "next hop"
+    elif len(hops) == 1 and hops[0].weight is not None:  # printed where there are several
+        missing = "second next hop"
     elif details and "source" not in row:
         missing = "type"
     elif row.get("source") == "BGP" and (bgp is None or bgp.origin is None or bgp.local_preference is None):

@@ -12,7 +12,14 @@ from netorch.data import data_text
 from netorch.errors import ParseError
 from netorch.parse.framing import Reply
 
-Row = Dict[str, str]
+
+class Row(Dict[str, str]):
+    """The values found for one record, by the template's names; the absent ones are not in it."""
+
+    def __missing__(self, name: str) -> str:
+        found = ", ".join(f"{key} {value!r}" for key, value in list(self.items())[:3])
+        raise ParseError(f"expected {name.replace('_', ' ')} beside {found}: the output was cut or changed")
+
 
 _HINT = "the template knows no such line: was this the output of another command, or of another version of the daemon?"
 
@@ -49,7 +56,7 @@ def parse_rows(template: str, reply: Reply) -> Tuple[Row, ...]:
         raise _first_error(template, reply) from None
     header: List[str] = machine.header
     return tuple(
-        {name: value if isinstance(value, str) else "\n".join(value) for name, value in zip(header, row) if value}
+        Row({name: value if isinstance(value, str) else "\n".join(value) for name, value in zip(header, row) if value})
         for row in rows
     )
 
