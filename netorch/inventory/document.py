@@ -22,7 +22,7 @@ Path = tuple[Union[str, int], ...]
 
 MAX_VALUES = 1_000_000  # aliases of aliases can describe far more values than the file has characters
 _TAG = "tag:yaml.org,2002:"
-_TAGS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map"))
+_TAGS = frozenset(_TAG + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "seq", "map"))
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9_]{0,30})")
 
 
@@ -90,7 +90,9 @@ def parse_document(text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         line, column = _position(mark) if mark is not None else (1, 1)
         raise SyntaxProblem(_complaint(error), line=line, column=column, hint=_hint(error)) from None
-    except (YAMLError, ValueError, OverflowError, NotImplementedError) as error:
+    except (ValueError, OverflowError):  # chr() of an escape beyond Unicode
+        raise SyntaxProblem("not valid YAML: an escape that is no character", line=1, column=1) from None
+    except YAMLError as error:
         raise SyntaxProblem(f"not valid YAML: {_first_words(str(error))}", line=1, column=1) from None
 
 
