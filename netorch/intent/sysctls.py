@@ -45,10 +45,8 @@ def host_sysctls(host: Host) -> tuple[tuple[str, str], ...]:
         # all providers, so that only sources that nobody routes are dropped. The kernel takes the greater of `all` and the
         # interface's own value, which makes an interface's 1 loose as well.
         ("net.ipv4.conf.all.rp_filter", "2"),
-        ("net.ipv4.conf.default.rp_filter", "2"),
-        # A next hop behind an uplink without carrier is skipped at once; until BGP has rewritten the table, permanent
-        # neighbour entries would keep it in use.
-        ("net.ipv4.conf.all.ignore_routes_with_linkdown", "1"),
+        # Who is next hop for what is BGP's to say. A device that does not forward takes redirects while either value allows.
+        ("net.ipv4.conf.all.accept_redirects", "0"),
         # Before Linux 6.3 the default of 4096 counts the exceptions of a full table too.
         ("net.ipv6.route.max_size", "2147483647"),
         *_address_resolution(),
@@ -56,8 +54,11 @@ def host_sysctls(host: Host) -> tuple[tuple[str, str], ...]:
     for uplink in host.uplinks:
         interface = _written(uplink.interface)
         settings += [
+            # A next hop behind an uplink without carrier is skipped at once: until BGP has rewritten the tables, permanent
+            # neighbour entries would keep it in use. The setting of `all` does not reach interfaces that exist.
+            (f"net.ipv4.conf.{interface}.ignore_routes_with_linkdown", "1"),
             (f"net.ipv6.conf.{interface}.ignore_routes_with_linkdown", "1"),
-            # Who is next hop for what is BGP's to say; the segment is shared with providers.
+            # Providers share the segment: none may give a host a router, a prefix or a better next hop.
             (f"net.ipv4.conf.{interface}.accept_redirects", "0"),
             (f"net.ipv6.conf.{interface}.accept_redirects", "0"),
             (f"net.ipv6.conf.{interface}.accept_ra", "0"),

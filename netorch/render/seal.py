@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable
 from netorch.errors import RenderError
 from netorch.model.inventory import SecretRef
 
-STAMP_TOKEN = "@stamp@"  # noqa: S105 - a mark, not a secret
+STAMP_TOKEN = "@stamp@"
 STAMP_LENGTH = 16
 HIDDEN = "(hidden)"
 
 MAX_SECRET_BYTES = 80  # Linux: TCP_MD5SIG_MAXKEYLEN in include/uapi/linux/tcp.h
 
-_SECRET_START = "@secret:"  # noqa: S105 - a mark, not a secret
+_SECRET_START = "@secret:"
 _SECRET_TOKEN = re.compile(r'@secret:([^@"\n]+)@')
 _PASSWORD = re.compile(r'(\bpassword\s+)"(?!@secret:)[^"\n]*"')
 _REFERENCE = re.compile(r'[^@"\x00-\x1f\x7f]+')
