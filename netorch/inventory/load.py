@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
+from netorch.errors import InternalError
 from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
 from netorch.inventory.check_references import check_references
@@ -29,7 +30,7 @@ def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", s
     tree = _read_tree(files, folder=folder, findings=findings)
     findings.raise_any()
     if tree is None:
-        raise AssertionError("a tree that is not whole has a finding")
+        raise InternalError("an inventory that is not whole, without a finding", where=folder)
     check_references(tree, findings)
     check_addresses(tree, findings)
     findings.raise_any()

@@ -90,7 +90,7 @@ class DeviceDefaults(Keys):
 
 class Ipv4Limits(Keys):
     max_prefixes: Annotated[int, whole(1, MAX_PREFIXES)] = Field(
-        default=_POLICY.ipv4.max_prefixes, description="a session that announces more is closed"
+        default=_POLICY.ipv4.max_prefixes, description="a session with more accepted routes is closed"
     )
     min_length: Annotated[int, whole(0, 32)] = Field(
         default=_POLICY.ipv4.min_length, description="the shortest prefix length accepted"
@@ -102,7 +102,7 @@ class Ipv4Limits(Keys):
 
 class Ipv6Limits(Keys):
     max_prefixes: Annotated[int, whole(1, MAX_PREFIXES)] = Field(
-        default=_POLICY.ipv6.max_prefixes, description="a session that announces more is closed"
+        default=_POLICY.ipv6.max_prefixes, description="a session with more accepted routes is closed"
     )
     min_length: Annotated[int, whole(0, 128)] = Field(
         default=_POLICY.ipv6.min_length, description="the shortest prefix length accepted"
