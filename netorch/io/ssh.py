@@ -18,8 +18,6 @@ from netorch.model.inventory import Ssh
 from netorch.ports import Clock
 
 if TYPE_CHECKING:
-    import paramiko
-
     from netorch.io.ssh_hop import Hop
     from netorch.io.ssh_keys import KeyRing
     from netorch.io.ssh_session import SshTransport
@@ -71,40 +69,27 @@ class SshConnector:
         from netorch.io.ssh_socket import open_stream
 
         deadline = Deadline.after(self._clock, timeout_s)
-        endpoint = self.endpoint(device)
-        if endpoint.connect_timeout_s is not None:
-            deadline = deadline.within(endpoint.connect_timeout_s)
-        way = (*endpoint.jumps, endpoint)
+        target = self.endpoint(device)
+        if target.connect_timeout_s is not None:
+            deadline = deadline.within(target.connect_timeout_s)
+        way = (*target.jumps, target)
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as guard:
             with self._gates.passing(way[0], deadline, where=device):
                 stream = open_stream(way[0], deadline, where=device)
-                undo.callback(stream.close)
+                transport = SshTransport(stream, where=device, clock=self._clock)
+                undo.callback(transport.close)
                 guard.enter_context(cut_at(deadline, stream.cut))
                 with _last_words(stream):
-                    hops = [self._hop(stream, way[0], device=device, deadline=deadline, undo=undo)]
-            for following in way[1:]:
-                with self._gates.passing(following, deadline, where=device):
-                    channel = hops[-1].open_way_to(following)
-                    hops.append(self._hop(channel, following, device=device, deadline=deadline, undo=undo))
+                    self._log_in(transport.add_hop(way[0], deadline), way[0])
+            for endpoint in way[1:]:
+                with self._gates.passing(endpoint, deadline, where=device):
+                    self._log_in(transport.add_hop(endpoint, deadline), endpoint)
             undo.pop_all()
-        return SshTransport(stream, hops, where=device, clock=self._clock)
+        return transport
 
-    def _hop(
-        self,
-        sock: TcpStream | paramiko.Channel,
-        endpoint: Endpoint,
-        *,
-        device: str,
-        deadline: Deadline,
-        undo: contextlib.ExitStack,
-    ) -> Hop:
-        from netorch.io.ssh_hop import Hop
-
-        hop = Hop(sock, endpoint, where=device, deadline=deadline)
-        undo.callback(hop.close)
+    def _log_in(self, hop: Hop, endpoint: Endpoint) -> None:
         hop.shake_hands(self._expected(endpoint))
         hop.log_in(self._ring)
-        return hop
 
     def _expected(self, endpoint: Endpoint) -> Expected:
         files = endpoint.known_hosts

@@ -9,6 +9,7 @@ import paramiko
 
 from netorch.errors import TransportError
 from netorch.io.clock import Deadline
+from netorch.io.ssh_endpoint import Endpoint
 from netorch.io.ssh_hop import Hop, cut_at, foreign_errors, reason, timed_out
 from netorch.io.ssh_socket import TcpStream
 from netorch.ports import Clock, Reply
@@ -19,11 +20,21 @@ _CHUNK = 32_768
 
 
 class SshTransport:
-    """``ports.Transport`` over SSH: ``hops`` from the first jump host to the device, above ``stream``."""
+    """``ports.Transport`` over SSH, above ``stream``. Hops are added from the first jump host to the device."""
 
-    def __init__(self, stream: TcpStream, hops: list[Hop], *, where: str, clock: Clock) -> None:
-        self._stream, self._hops, self._where, self._clock = stream, hops, where, clock
+    def __init__(self, stream: TcpStream, *, where: str, clock: Clock) -> None:
+        self._stream, self._where, self._clock = stream, where, clock
+        self._hops: list[Hop] = []
         self._channel: paramiko.Channel | None = None
+
+    def add_hop(self, endpoint: Endpoint, deadline: Deadline) -> Hop:
+        """The next SSH connection, to be logged in to: on the stream itself, or through the last hop.
+
+        Raises Unreachable when the last hop cannot get to ``endpoint``.
+        """
+        sock = self._hops[-1].open_way_to(endpoint) if self._hops else self._stream.socket
+        self._hops.append(Hop(sock, endpoint, where=self._where, deadline=deadline))
+        return self._hops[-1]
 
     def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
         """Run ``command``; see ``ports.Transport.run``. After TimedOut the connection may be gone."""
@@ -45,6 +56,7 @@ class SshTransport:
 
     def close(self) -> None:
         """End the connection; never raises."""
+        self._stream.cut()  # first, so that no farewell waits for a device that does not read any more
         for hop in reversed(self._hops):
             hop.close()
         self._stream.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from netorch.errors import AuthError, TransportError, Unreachable, annotated
+from netorch.errors import AuthError, TimedOut, TransportError, Unreachable, annotated
 from netorch.io.ssh import SshConnector
 from netorch.model.inventory import Ssh
 from tests.lab.ssh_server import SshLab, SshServer, make_key, public_key, ssh_lab, wait_until
@@ -207,6 +209,21 @@ def test_large_streams_pass_a_jump_host(ssh_lab: SshLab) -> None:
     reply = transport.run("cat", stdin=bytes(5_000_000), timeout_s=60)
     transport.close()
     assert reply.stdout == bytes(5_000_000)
+
+
+def test_a_stopped_jump_host_holds_nobody_up(ssh_lab: SshLab) -> None:
+    """A jump host that stops during a large upload: TimedOut shortly after the deadline, and close() returns."""
+    jump, server = ssh_lab.server("jump"), ssh_lab.server("sw1")
+    settings = Ssh("127.0.0.1", port=server.port, proxy_jump=f"127.0.0.1:{jump.port}")
+    transport = ssh_lab.connector(sw1=settings).connect("sw1")
+    started = ssh_lab.folder / "started"
+    with ThreadPoolExecutor(1) as pool:
+        reply = pool.submit(transport.run, f"touch {started}; cat >/dev/null", stdin=bytes(500_000_000), timeout_s=3)
+        wait_until(started.exists, what="the command")
+        jump.signal(signal.SIGSTOP)
+        with pytest.raises(TimedOut):
+            reply.result(timeout=10)
+        pool.submit(transport.close).result(timeout=10)
 
 
 def test_a_jump_hosts_unknown_key_is_refused(ssh_lab: SshLab) -> None:
