@@ -1,26 +1,36 @@
-"""Fakes of the ports, for tests of netorch and of plugins."""
+"""Fakes of the ports, and a small network, for tests of netorch and of plugins."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional, Union
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Iterable, Mapping, Optional, Union
 
 from netorch.api import (
     ChangeOverlay,
+    DaemonFacts,
     Deploy,
+    DeviceFacts,
     Facts,
     Gather,
+    Intent,
+    Inventory,
+    Item,
+    Link,
+    Neighbour,
     Overlay,
     OverlayEntry,
     Plugin,
     Probe,
     ProbeResult,
+    Protocol,
     Step,
     Verb,
     VerbContext,
     Wait,
 )
 from netorch.errors import NetorchError, TransportError, Unreachable
+from netorch.intent import derive_intent
+from netorch.inventory import load_inventory
 from netorch.model.overlay import merge_overlays
 from netorch.ports import Reply
 
@@ -196,3 +206,86 @@ def _defaults(verb: Verb) -> dict[str, Any]:
         default = False if option.kind == "flag" else () if option.many else option.default
         absent[option.name.replace("-", "_")] = default
     return absent
+
+
+SMALL_NETWORK = {
+    "network.yml": """
+        name: small
+        asn: 64500
+        own_prefixes: [192.0.2.0/24, 2001:db8:1::/48]
+        defaults: {daemon: bird, version: 2.0.12}
+        plugins: []
+    """,
+    "providers.yml": """
+        providers:
+          - {name: northtel, id: 1, asn: 64496, relation: transit}
+          - {name: meadow, id: 3, asn: 64498, relation: peer}
+    """,
+    "pops/pop1.yml": """
+        name: pop1
+        switches:
+          - name: sw1
+            ssh: {address: 198.18.1.1}
+            fabric: {interface: br0, ipv4: 10.1.1.1/24, ipv6: "fd00:1:1::1/64"}
+            ports: [swp1, swp2, swp11]
+        hosts:
+          - name: h1
+            ssh: {address: 198.18.1.11}
+            service: [192.0.2.11, "2001:db8:1::11"]
+            uplinks: [{interface: eth0, switch: sw1, port: swp11, ipv4: 10.1.1.11/24, ipv6: "fd00:1:1::11/64"}]
+        circuits:
+          - id: 1
+            name: northtel-a
+            provider: northtel
+            switch: sw1
+            port: swp1
+            ipv4: {local: 203.0.113.2/30, neighbor: 203.0.113.1}
+            ipv6: {local: "2001:db8:c:1::2/64", neighbor: "2001:db8:c:1::1"}
+          - {id: 2, name: meadow-a, provider: meadow, switch: sw1, port: swp2,
+             ipv4: {local: 203.0.113.6/30, neighbor: 203.0.113.5}}
+        prefixes:
+          - {prefix: 192.0.2.0/24, originators: [h1]}
+          - {prefix: "2001:db8:1::/48", originators: [h1]}
+    """,
+}
+"""An inventory by file: one POP with a switch, a host and two providers, both families on the first circuit."""
+
+
+def small_inventory() -> Inventory:
+    """SMALL_NETWORK, read."""
+    return load_inventory(SMALL_NETWORK, folder="/inventory")
+
+
+def small_intent() -> Intent:
+    """The intent of SMALL_NETWORK, before any plugin amended it: devices ``sw1.pop1`` and ``h1.pop1``."""
+    return derive_intent(small_inventory())
+
+
+def fake_facts(
+    device: str,
+    *,
+    items: Iterable[Item] = (),
+    neighbours: Iterable[Neighbour] = (),
+    links: Iterable[Link] = (),
+    protocols: Iterable[Protocol] = (),
+) -> DeviceFacts:
+    """What a device reports whose daemon runs the configuration that it was given."""
+    daemon = DaemonFacts("bird", "2.0.12", True, "stamp", "stamp", protocols=tuple(protocols))
+    return DeviceFacts(
+        device, "1", "base", 1, daemon, items=tuple(items), neighbours=tuple(neighbours), links=tuple(links)
+    )
+
+
+def fake_context(
+    plugin: Plugin,
+    inventory: Inventory,
+    *,
+    overlay: Optional[Overlay] = None,
+    settings: Optional[Mapping[str, Any]] = None,
+) -> VerbContext:
+    """What a verb of ``plugin`` starts from when the devices hold ``overlay``; typed by ``ann`` in November 2023."""
+    held = overlay or Overlay()
+    own = dict(settings or {})
+    intent = derive_intent(inventory)
+    intent = plugin.amend(replace(intent, settings={**intent.settings, plugin.name: own}), held)
+    return VerbContext(inventory, intent, held, now=1_700_000_000.0, author="ann", settings=own)

@@ -14,8 +14,8 @@ from netorch.api import (
     Step,
 )
 from netorch.loader import bundled_plugins
-from netorch.testing import FakeNetwork
-from tests.plugins.example import INTENT, NOW, context, facts, link, protocol
+from netorch.testing import FakeNetwork, fake_facts
+from tests.plugins.example import INTENT, NOW, context, link, protocol
 
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "drain")
 SWITCHES = ("sw1.pop1", "sw2.pop1")
@@ -49,7 +49,7 @@ class Traffic:
             self.sent[circuit.name] = self.sent.get(circuit.name, 0.0) + rate * (seconds - self.now)
         self.now = seconds
         return {
-            device.name: facts(
+            device.name: fake_facts(
                 device.name,
                 links=[link(c.port, octets=int(self.sent[c.name])) for c in INTENT.circuits if c.switch == device.name],
                 protocols=[

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from netorch.api import (
     Channel,
-    DaemonFacts,
-    DeviceFacts,
     Intent,
     Inventory,
-    Item,
     Link,
     Mac,
     Neighbour,
@@ -24,6 +21,7 @@ from netorch.api import (
 )
 from netorch.intent import derive_intent
 from netorch.inventory import load_inventory
+from netorch.testing import fake_context
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = 1_700_000_000.0
@@ -37,21 +35,6 @@ def _read() -> Inventory:
 
 INVENTORY = _read()
 INTENT = derive_intent(INVENTORY)
-
-
-def facts(
-    device: str,
-    *,
-    items: Iterable[Item] = (),
-    neighbours: Iterable[Neighbour] = (),
-    links: Iterable[Link] = (),
-    protocols: Iterable[Protocol] = (),
-) -> DeviceFacts:
-    """Facts of a device whose daemon runs what it was given."""
-    daemon = DaemonFacts("bird", "2.0.12", True, "stamp", "stamp", protocols=tuple(protocols))
-    return DeviceFacts(
-        device, "1", "base", 1, daemon, items=tuple(items), neighbours=tuple(neighbours), links=tuple(links)
-    )
 
 
 def link(name: str, *, mac: str = "02:00:00:00:00:01", octets: int = 0) -> Link:
@@ -72,7 +55,7 @@ def protocol(session: Session, *, state: str = "Established", imported: int = 10
     return Protocol(session.name, "BGP", bgp_state=state, channels=(channel,) if is_up else ())
 
 
-def context(plugin: Plugin, *, intent: Intent = INTENT, overlay: Overlay | None = None) -> VerbContext:
-    """What a verb of ``plugin`` starts from, its amendments made."""
-    held = overlay or Overlay()
-    return VerbContext(INVENTORY, plugin.amend(intent, held), held, NOW, "ann", {})
+def context(plugin: Plugin, *, intent: Intent | None = None, overlay: Overlay | None = None) -> VerbContext:
+    """What a verb of ``plugin`` starts from, in the example network unless another intent is given."""
+    start = fake_context(plugin, INVENTORY, overlay=overlay)
+    return start if intent is None else replace(start, intent=plugin.amend(intent, start.overlay))

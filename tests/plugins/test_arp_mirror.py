@@ -25,8 +25,8 @@ from netorch.api import (
     UsageError,
 )
 from netorch.loader import bundled_plugins
-from netorch.testing import FakeNetwork
-from tests.plugins.example import INTENT, context, facts, link, protocol, resolved
+from netorch.testing import FakeNetwork, fake_facts
+from tests.plugins.example import INTENT, context, link, protocol, resolved
 
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "arp_mirror")
 HOST = INTENT.device("h1.pop1")
@@ -48,13 +48,13 @@ def world(*neighbours: tuple[NextHop, str | None, str], held: tuple[Item, ...] =
     """A switch that reports ``neighbours``, its provider sessions Established, and a host that has ``held``."""
     sessions = [protocol(session) for session in SWITCH.sessions if session.kind == "provider"]
     return {
-        SWITCH.name: facts(
+        SWITCH.name: fake_facts(
             SWITCH.name,
             neighbours=[resolved(*neighbour) for neighbour in neighbours],
             links=[link("br0", mac="02:00:00:00:0b:b0")],
             protocols=sessions,
         ),
-        HOST.name: facts(HOST.name, items=held, links=[link("eth0", mac="02:00:00:00:00:11")]),
+        HOST.name: fake_facts(HOST.name, items=held, links=[link("eth0", mac="02:00:00:00:00:11")]),
     }
 
 
@@ -147,13 +147,13 @@ def test_proposing_what_is_there_is_no_change() -> None:
 def test_every_host_mirrors_every_provider_of_its_switches() -> None:
     """The example network: three hosts, four circuits, two families, two items each."""
     every = {
-        switch: facts(
+        switch: fake_facts(
             switch,
             neighbours=[resolved(n, PROVIDER_MAC) for n in dict.fromkeys(HOST.next_hops) if n.switch == switch],
         )
         for switch in ("sw1.pop1", "sw2.pop1")
     }
-    hosts = {name: facts(name) for name in ("h1.pop1", "h2.pop1", "h3.pop1")}
+    hosts = {name: fake_facts(name) for name in ("h1.pop1", "h2.pop1", "h3.pop1")}
     items = PLUGIN.propose(INTENT, {**every, **hosts})
     assert {name: len(found) for name, found in items.items()} == dict.fromkeys(hosts, 16)
 

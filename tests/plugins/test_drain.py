@@ -17,9 +17,9 @@ from netorch.api import (
     UsageError,
     Wait,
 )
-from netorch.testing import FakeNetwork
+from netorch.testing import FakeNetwork, fake_facts
 from tests.plugins.drain_network import PLUGIN, SWITCHES, Traffic, entry, run
-from tests.plugins.example import INTENT, NOW, context, facts, protocol
+from tests.plugins.example import INTENT, NOW, context, protocol
 
 
 def test_drain_goes_through_its_stages() -> None:
@@ -237,7 +237,7 @@ def test_undrain_waits_until_all_prefixes_have_arrived() -> None:
             return min(int(seconds) * 100, 2000)
 
         return {
-            device.name: facts(device.name, protocols=[protocol(s, imported=grown(s)) for s in device.sessions])
+            device.name: fake_facts(device.name, protocols=[protocol(s, imported=grown(s)) for s in device.sessions])
             for device in PLUGIN.amend(INTENT, overlay).devices
         }
 
