@@ -19,6 +19,7 @@ HIDDEN = "(hidden)"
 
 MAX_SECRET_BYTES = 80  # Linux: TCP_MD5SIG_MAXKEYLEN in include/uapi/linux/tcp.h
 
+_STAMP_START = "@stamp"
 _SECRET_START = "@secret:"
 _SECRET_TOKEN = re.compile(r'@secret:([^@"\n]+)@')
 _PASSWORD = re.compile(r'(\bpassword\s+)"(?!@secret:)[^"\n]*"')
@@ -34,7 +35,7 @@ def secret_token(reference: SecretRef) -> str:
 
 def without_tokens(text: str) -> str:
     """``text`` with whatever could be taken for one of netorch's own marks broken up."""
-    return text.replace(_SECRET_START, "@ secret:").replace(STAMP_TOKEN, "@ stamp @")
+    return text.replace(_SECRET_START, "@ secret:").replace(_STAMP_START, "@ stamp")
 
 
 def seal(text: str, resolve: Callable[[str], str]) -> str:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from netorch.intent import derive_intent, desired_items
-from netorch.inventory import load_inventory
 from netorch.io.template_files import read_templates
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.inventory import Circuit, Inventory
@@ -25,20 +24,13 @@ from netorch.model.types import Family
 from netorch.render import TemplateSource, render_device, seal
 from tests.lab.provider_bird import provider_configuration
 from tests.lab.ssh_server import wait_until
+from tests.unit.inventory_texts import example, load
 
-ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "example of a password"
 SWITCHES = ("sw1.pop1", "sw2.pop1")
 HOSTS = ("h1.pop1", "h2.pop1")
 PROVIDERS = ("northtel", "southnet", "meadow")
 BOOT_TIMEOUT_S = 60.0
-
-
-def example_inventory() -> Inventory:
-    """The shipped inventory."""
-    folder = ROOT / "inventory"
-    files = {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.yml"))}
-    return load_inventory(files, folder=str(folder))
 
 
 @dataclass
@@ -226,7 +218,7 @@ def booted_pop(
     folder: Path, *, amend: Callable[[Intent], Intent] = lambda intent: intent, mirrored: bool = True
 ) -> Iterator[Pop]:
     """The POP with every session up and the mirror in place. Namespaces and daemons are gone afterwards."""
-    inventory = example_inventory()
+    inventory = load(example())
     pop = Pop(folder, inventory, amend(derive_intent(inventory)))
     try:
         _namespaces()
