@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import Dict, List, Tuple, Union
+from typing import Dict, List, Tuple
 
 from textfsm import TextFSM, TextFSMError
+from textfsm.parser import SkipRecord
 
 from netorch.data import data_text
 from netorch.errors import ParseError
 from netorch.parse.framing import Reply
+
+_HINT = "the template knows no such line: was this the output of another command, or of another version of the daemon?"
 
 
 class Row(Dict[str, str]):
@@ -21,19 +24,49 @@ class Row(Dict[str, str]):
         raise ParseError(f"expected {name.replace('_', ' ')} beside {found}: the output was cut or changed")
 
 
-_HINT = "the template knows no such line: was this the output of another command, or of another version of the daemon?"
+class SparseTextFSM(TextFSM):  # type: ignore[misc]
+    """TextFSM whose records are ``Row`` objects.
+
+    TextFSM's own records are lists with a place for every value of the template. Where a template has fifty values and a
+    record uses ten, filling, searching and clearing those lists costs more than matching the lines.
+    """
+
+    def __init__(self, template: str) -> None:
+        super().__init__(io.StringIO(template))
+        self._plain = [value for value in self.values if not value.options]
+        self._with_options = [value for value in self.values if value.options]
+
+    def _AppendRecord(self) -> None:  # noqa: N802
+        """Record the values that were found, unless there are none or a required one is missing; then clear them."""
+        found = Row()
+        for value in self._plain:
+            if value.value is not None:
+                if value.value:
+                    found[value.name] = value.value
+                value.value = None
+        try:
+            for value in self._with_options:
+                value.OnSaveRecord()
+                if value.value:
+                    found[value.name] = value.value if isinstance(value.value, str) else "\n".join(value.value)
+        except SkipRecord:
+            found.clear()
+        for value in self._with_options:
+            value.ClearVar()
+        if found:
+            self._result.append(found)
 
 
 class _Machines(threading.local):
     """Compiled templates; one set per thread, since a TextFSM object holds the state of its run."""
 
     def __init__(self) -> None:
-        self.compiled: Dict[str, TextFSM] = {}
+        self.compiled: Dict[str, SparseTextFSM] = {}
 
-    def get(self, template: str) -> TextFSM:
+    def get(self, template: str) -> SparseTextFSM:
         machine = self.compiled.get(template)
         if machine is None:
-            machine = TextFSM(io.StringIO(data_text(f"templates/textfsm/{template}.textfsm")))
+            machine = SparseTextFSM(data_text(f"templates/textfsm/{template}.textfsm"))
             self.compiled[template] = machine
         machine.Reset()
         return machine
@@ -51,14 +84,10 @@ def parse_rows(template: str, reply: Reply) -> Tuple[Row, ...]:
     """
     machine = _MACHINES.get(template)
     try:
-        rows: List[List[Union[str, List[str]]]] = machine.ParseText("\n".join(reply.lines) + "\n")
+        rows: List[Row] = machine.ParseText("\n".join(reply.lines) + "\n")
     except TextFSMError:
         raise _first_error(template, reply) from None
-    header: List[str] = machine.header
-    return tuple(
-        Row({name: value if isinstance(value, str) else "\n".join(value) for name, value in zip(header, row) if value})
-        for row in rows
-    )
+    return tuple(rows)
 
 
 def elements(row: Row, name: str) -> Tuple[str, ...]:
