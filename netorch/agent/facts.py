@@ -9,11 +9,12 @@ import hashlib
 import json
 import os
 import sys
+from contextlib import suppress
 
 from netorch.agent import bird, journal
 from netorch.agent.clock import now, uptime
 from netorch.agent.files import file_fact, read_json, read_sysctl, read_text
-from netorch.agent.outcome import answer
+from netorch.agent.outcome import Busy, answer
 from netorch.agent.paths import BIRD_CONFIGURATION, OVERLAY, PROGRAMS
 from netorch.io.netlink import read
 from netorch.io.netlink.wire import AF_INET, RouteSocket
@@ -29,8 +30,19 @@ PROTOCOL = 110  # netorch.model.items.KERNEL_PROTOCOL, without the model's impor
 
 def gather(request: Dict[str, Any]) -> Dict[str, Any]:
     """The answer to a FactsRequest."""
+    pending = journal.read_pending()
+    if pending is not None and (journal.is_over(pending) or pending["phase"] == journal.CONFIRMED):
+        _recover()
     document, _ = look(request)
     return answer("facts", facts=document, generation=document["generation"])
+
+
+def _recover() -> None:
+    """A change that nobody can confirm any more, such as one from before a restart, is undone before anything is told."""
+    from netorch.agent.undo import recover
+
+    with suppress(Busy), journal.Lock("netorch", "undoing a change that was not confirmed"):
+        recover()
 
 
 def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:

@@ -1,24 +1,104 @@
 """What survives the agent: the pending change, the confirmed generations, and the lock.
 
-``pending/ID`` holds ``journal.json`` (what to undo, until when) and ``request.json``; on confirmation the folder becomes
-``generations/NUMBER``. There is at most one pending change.
+``pending/ID`` holds ``journal.json`` (what to undo, until when), ``request.json`` and ``last/`` (the files as they were);
+on confirmation the folder becomes ``generations/NUMBER``. There is at most one pending change. Its ``phase``:
+
+``armed``      the watchdog runs, changes are being made
+``applied``    the checks have passed, the confirmation is awaited
+``confirmed``  it stays: what is left to do is to put its files in place
+
+Whoever changes any of this holds the lock.
 """
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import re
 
-from netorch.agent.files import read_json
-from netorch.agent.paths import GENERATIONS, PENDING
+from netorch.agent.clock import boot_id, now, uptime, wait
+from netorch.agent.files import read_json, remove, sync_folder, write_json
+from netorch.agent.outcome import Busy, Refused
+from netorch.agent.paths import GENERATIONS, LOCK, PENDING, STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional
 
-ARMED, CONFIRMED = "armed", "confirmed"
+    Journal = Dict[str, Any]
+
+ARMED, APPLIED, CONFIRMED = "armed", "applied", "confirmed"
+KEPT_GENERATIONS = 10
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LOCK_INTERVAL_S = 0.05
 
 
-def read_pending() -> Optional[Dict[str, Any]]:
+class Lock:
+    """The right to change this device; a context manager. The kernel gives it back when its holder dies."""
+
+    def __init__(self, who: str, what: str, *, wait_s: float = 0.0) -> None:
+        self._who = who
+        self._what = what
+        self._wait_s = wait_s
+        self._descriptor = -1
+
+    def __enter__(self) -> Lock:
+        make_folders()
+        try:
+            self._descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise Refused(f"cannot write to {LOCK}: {exc.strerror}") from None
+        deadline = uptime() + self._wait_s
+        while not self._try():
+            if uptime() >= deadline:
+                holder = lock_holder()
+                os.close(self._descriptor)
+                raise Busy(holder_text(holder), hint="wait until it is done, then try again")
+            wait(_LOCK_INTERVAL_S)
+        holder = {"who": self._who, "what": self._what, "since": now(), "pid": os.getpid()}
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def _try(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def lock_holder() -> Dict[str, Any]:
+    """Who wrote its name into the lock last; {} if nobody can be read."""
+    try:
+        return dict(read_json(LOCK) or {})
+    except ValueError:
+        return {}
+
+
+def holder_text(holder: Dict[str, Any]) -> str:
+    """Who holds the lock, since when, in words."""
+    since_s = max(0.0, now() - float(holder.get("since", now())))
+    return f"{holder.get('who', 'someone')} is at work here ({holder.get('what', 'unknown')}), for {since_s:.0f} s"
+
+
+def make_folders() -> None:
+    """The folders of netorch's state, for root alone.
+
+    Raises Refused where they cannot be made.
+    """
+    try:
+        for folder in (STATE, GENERATIONS, PENDING):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as exc:
+        raise Refused(f"cannot write to {STATE}: {exc.strerror}") from None
+
+
+def read_pending() -> Optional[Journal]:
     """The journal of the change that waits; None if there is none."""
     for name in _entries(PENDING):
         if not name.startswith("."):
@@ -26,6 +106,76 @@ def read_pending() -> Optional[Dict[str, Any]]:
             if document is not None:
                 return dict(document)
     return None
+
+
+def folder_of(change_id: str) -> str:
+    """Where a pending change is kept; Refused for an id that is no file name."""
+    if not _ID.fullmatch(change_id):
+        raise Refused(f"{change_id!r} cannot be the id of a change: letters, digits, dot, dash, underscore")
+    return f"{PENDING}/{change_id}"
+
+
+def save(journal: Journal) -> None:
+    """Write the journal of a pending change; on disk when this returns."""
+    write_json(f"{folder_of(journal['id'])}/journal.json", journal)
+
+
+def is_over(journal: Journal) -> bool:
+    """Whether nobody can confirm the change any more: the deadline has passed, or the machine was restarted."""
+    return bool(journal["boot_id"] != boot_id() or uptime() >= journal["deadline"])
+
+
+def waiting_text(journal: Journal) -> str:
+    """A pending change, in words."""
+    left_s = max(0.0, journal["deadline"] - uptime())
+    state = "waits for its confirmation" if journal["phase"] == APPLIED else "is being applied"
+    return f"change {journal['id']} by {journal['author']} {state}, {left_s:.0f} s are left"
+
+
+def keep_as_generation(journal: Journal) -> int:
+    """Put the files of a confirmed change in place and file it as a generation; its number.
+
+    May be repeated after it was interrupted at any point.
+    """
+    for file in journal["files"]:
+        if os.path.exists(file["candidate"]):
+            os.replace(file["candidate"], file["path"])
+            sync_folder(os.path.dirname(file["path"]))
+    number = current_generation() + 1
+    save({**journal, "number": number, "confirmed": now()})
+    os.rename(folder_of(journal["id"]), f"{GENERATIONS}/{number}")
+    sync_folder(GENERATIONS)
+    sync_folder(PENDING)
+    for old in generations()[:-KEPT_GENERATIONS]:
+        remove_folder(f"{GENERATIONS}/{old}")
+    return number
+
+
+def discard(journal: Journal) -> None:
+    """Forget a pending change that has been undone."""
+    for file in journal["files"]:
+        remove(file["candidate"])
+    remove_folder(folder_of(journal["id"]))
+    sync_folder(PENDING)
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder of two levels at most."""
+    for name in _entries(path):
+        child = f"{path}/{name}"
+        if os.path.isdir(child):
+            remove_folder(child)
+        else:
+            remove(child)
+    if os.path.isdir(path):
+        os.rmdir(path)
+
+
+def clear_leftovers() -> None:
+    """Remove what was being prepared when an agent died."""
+    for name in _entries(PENDING):
+        if name.startswith("."):
+            remove_folder(f"{PENDING}/{name}")
 
 
 def generations() -> List[int]:
@@ -36,6 +186,11 @@ def generations() -> List[int]:
 def current_generation() -> int:
     """The number of the last confirmed change; 0 before the first."""
     return (generations() or [0])[-1]
+
+
+def read_generation(number: int) -> Journal:
+    """The journal of a confirmed change."""
+    return dict(read_json(f"{GENERATIONS}/{number}/journal.json") or {})
 
 
 def _entries(folder: str) -> List[str]:

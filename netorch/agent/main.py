@@ -9,43 +9,100 @@ from netorch.agent.outcome import Refused, Stop, answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List
+    from typing import Any, Callable, Dict, List
 
 
 def main(arguments: List[str]) -> int:
     """Answer one request; the exit status is 0 whatever the answer says."""
-    try:
-        document = _handle(arguments)
-    except Stop as exc:
-        document = answer(exc.outcome, exc.message, hint=exc.hint)
-    except Exception as exc:  # noqa: BLE001 - one device's failure becomes its answer
-        document = _unexpected(exc)
-    reply = json.dumps(document).encode() + b"\n"
-    while reply:
-        try:
-            reply = reply[os.write(1, reply) :]
-        except BrokenPipeError:
-            break  # the controller has gone; what was done stays in the journal
+    if arguments[:1] == ["watchdog"]:
+        from netorch.agent.watchdog import watch
+
+        watch(arguments[1])
+        return 0
+    _write(1, _answer(lambda: _handle(arguments)))
     return 0
+
+
+def _answer(work: Callable[[], Dict[str, Any]]) -> Dict[str, Any]:
+    try:
+        return work()
+    except Stop as exc:
+        return answer(exc.outcome, exc.message, hint=exc.hint)
+    except Exception as exc:  # noqa: BLE001 - one device's failure becomes its answer
+        return _unexpected(exc)
+
+
+def _write(descriptor: int, document: Dict[str, Any]) -> None:
+    reply = json.dumps(document).encode() + b"\n"
+    try:
+        while reply:
+            reply = reply[os.write(descriptor, reply) :]
+    except BrokenPipeError:
+        return  # the controller has gone; what was done is in the journal
 
 
 def _handle(arguments: List[str]) -> Dict[str, Any]:
     command = arguments[0] if arguments else ""
     try:
-        request = json.loads(_standard_input() or b"{}")
+        request = json.loads(_read(0) or b"{}")
     except ValueError as exc:
         raise Refused(f"the request is not JSON: {exc}") from None
     if command == "facts":
         from netorch.agent.facts import gather
 
         return gather(request)
+    if command == "history":
+        from netorch.agent.decide import history
+
+        return history()
+    if command in ("apply", "confirm", "revert"):
+        return _detached(command, request)
     raise Refused(f"no command {command!r}", hint="facts, apply, confirm, revert, history")
 
 
-def _standard_input() -> bytes:
+def _change(command: str, request: Dict[str, Any]) -> Dict[str, Any]:
+    if command == "apply":
+        from netorch.agent.apply import apply
+
+        return apply(request)
+    from netorch.agent import decide
+
+    return decide.confirm(request) if command == "confirm" else decide.revert(request)
+
+
+def _detached(command: str, request: Dict[str, Any]) -> Dict[str, Any]:
+    """Work in a process of its own session: one that the SSH session's end, however it comes, does not end half-way."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setsid()
+            os.close(reading)
+            _leave_streams()
+            _write(writing, _answer(lambda: _change(command, request)))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    reply = _read(reading)
+    os.waitpid(child, 0)
+    if not reply:
+        hint = "a change that it had begun is undone by its watchdog at its deadline"
+        return answer("failed", "the agent was killed while it worked", hint=hint)
+    return dict(json.loads(reply))
+
+
+def _leave_streams() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(null, stream)
+
+
+def _read(descriptor: int) -> bytes:
     parts: List[bytes] = []
     while True:
-        data = os.read(0, 1 << 20)
+        data = os.read(descriptor, 1 << 20)
         if not data:
             return b"".join(parts)
         parts.append(data)

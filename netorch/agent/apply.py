@@ -1,0 +1,311 @@
+"""Applies one change, so that whatever dies, the device ends on the new state, confirmed, or on the old one.
+
+Nothing is touched before: the lock is held, the state is still the one that was planned from, every file is written and
+verified beside its final place, BIRD has validated its own, what is found is in the journal, and the watchdog runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+
+from netorch.agent import bird, checks, daemon, facts, journal, slots, watchdog
+from netorch.agent.bird import Bird
+from netorch.agent.clock import boot_id, now, uptime
+from netorch.agent.files import read_json, read_text, sync_folder, write_json, write_new
+from netorch.agent.outcome import Busy, Refused, Stop, answer
+from netorch.agent.paths import OVERLAY, PENDING, STATE
+from netorch.agent.undo import recover, undo
+from netorch.errors import NetorchError
+from netorch.io.netlink.wire import RouteSocket
+from netorch.model import items
+from netorch.model.codec import from_json, to_json
+from netorch.model.overlay import OverlayEntry, merge_overlays
+from netorch.model.plan import Check, Operation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from netorch.agent.slots import Slot
+
+_SPARE_BYTES = 1 << 20
+_SPARE_INODES = 64
+_BIRD_MARGIN_S = 1.0
+
+
+def apply(request: Dict[str, Any]) -> Dict[str, Any]:
+    """The answer to an ApplyRequest."""
+    change = Change(request)
+    with journal.Lock(change.author, f"applying {change.id}"):
+        recover()
+        waiting = journal.read_pending()
+        if waiting is not None:
+            raise Busy(journal.waiting_text(waiting), hint="wait for it, or revert it, then try again")
+        sessions = change.compare_base()
+        change.prepare(sessions)
+        change.arm()
+        try:
+            found = change.perform()
+        except (Stop, OSError, NetorchError) as exc:
+            reason = exc.strerror or str(exc) if isinstance(exc, OSError) else exc.message
+            return change.take_back(reason)
+        if found:
+            return change.take_back("the checks failed after the change", findings=found)
+        change.wait_for_confirmation()
+        checked = {"passed": True, "findings": []}
+        return answer("pending", checked=checked, generation=change.generation, notes=change.notes)
+
+
+class Change:
+    """One ApplyRequest on its way."""
+
+    def __init__(self, request: Dict[str, Any]) -> None:
+        self.request = request
+        self.id: str = request["id"]
+        self.author: str = request["author"]
+        self.generation: int = request["generation"]
+        self.operations: Tuple[Operation, ...] = tuple(from_json(Operation, member) for member in request["operations"])
+        self.check = from_json(Check, request["check"])
+        self.confirm_timeout_s = float(request["confirm_timeout_s"])
+        self.notes: List[str] = []
+        self.folder = journal.folder_of(self.id)
+        self.journal: journal.Journal = {}
+        self._prefixes: checks.Prefixes = {}
+        self._files = [op.item for op in self.operations if isinstance(op.item, items.FileItem)]
+        self._configuration = next((file for file in self._files if file.daemon), None)
+
+    # --- before anything is changed
+
+    def compare_base(self) -> Tuple[str, ...]:
+        """Refuse a change that was planned from another state than today's; the sessions that are closed now."""
+        document, sessions = facts.look({**self.request["facts"], "wants": ()})
+        if document["base"] != self.request["base"]:
+            changed = f"generation {document['generation']} now, {self.generation} then"
+            raise Refused(f"the device has changed since the plan was made ({changed})", hint="plan again")
+        if self._needs_bird() and not document["daemon"]["running"]:
+            raise Refused("BIRD does not run", hint="start it: systemctl start bird")
+        return tuple(session.name for session in sessions if session.is_closed)
+
+    def _needs_bird(self) -> bool:
+        kinds = (items.ClosedSessionItem,)
+        return (
+            self._configuration is not None
+            or bool(self.check.up)
+            or any(isinstance(operation.item, kinds) for operation in self.operations)
+        )
+
+    def prepare(self, closed: Tuple[str, ...]) -> None:
+        """Write candidates and journal, validate; Refused where the device cannot take the change."""
+        self._refuse_nonsense()
+        wanted = [slot for operation in self.operations for slot in slots.slots_of(operation)]
+        with RouteSocket() as kernel:
+            snapshot = slots.Snapshot(kernel, wanted)
+            self.notes += slots.refuse_impossible(wanted, snapshot)
+        new = f"{PENDING}/.{self.id}"
+        files: List[Dict[str, str]] = []
+        try:
+            self._require_space()
+            os.makedirs(f"{new}/last", mode=0o700, exist_ok=True)
+            for number, (file, sha256) in enumerate(zip(self._files, self.request["sha256"])):
+                folder, name = os.path.split(file.path)
+                candidate = f"{folder}/.{name}.netorch"
+                files.append({"path": file.path, "candidate": candidate, "sha256": sha256, "last": str(number)})
+                _write_candidate(file, candidate, sha256=sha256)
+                _save_last_good(file.path, f"{new}/last/{number}")
+            if self._configuration is not None:
+                self._validate(files)
+            self.journal = self._new_journal(snapshot, closed, files)
+            write_json(f"{new}/request.json", self.request)
+            write_json(f"{new}/journal.json", self.journal)
+            os.rename(new, self.folder)
+            sync_folder(PENDING)
+        except (OSError, Stop) as exc:
+            with suppress(OSError):
+                journal.discard({"files": files, "id": self.id})
+                journal.clear_leftovers()
+            if isinstance(exc, OSError):
+                raise Refused(f"cannot write the new files: {exc.filename or STATE}: {exc.strerror}") from None
+            raise
+
+    def _refuse_nonsense(self) -> None:
+        for operation in self.operations:
+            if operation.action not in ("add", "change", "remove"):
+                raise Refused(f"{operation.action!r} is no action")
+            if operation.action == "remove" and isinstance(operation.item, items.NEVER_REMOVED):
+                raise Refused(f"{type(operation.item).__name__} is never removed")
+        if len(self._files) != len(self.request["sha256"]):
+            raise Refused(f"{len(self._files)} files came with {len(self.request['sha256'])} hashes")
+        if sum(bool(file.daemon) for file in self._files) > 1:
+            raise Refused("a device has one routing daemon with one configuration")
+        if self._configuration is not None and bird.stamp_of(self._configuration.text) is None:
+            raise Refused(f"{self._configuration.path} carries no stamp: what is live could not be proven")
+
+    def _require_space(self) -> None:
+        need = 3 * sum(len(file.text.encode()) for file in self._files) + _SPARE_BYTES
+        for folder in {STATE, *(os.path.dirname(file.path) for file in self._files)}:
+            state = os.statvfs(folder)
+            if state.f_bavail * state.f_frsize < need:
+                free = state.f_bavail * state.f_frsize
+                raise Refused(
+                    f"{folder} has {free} bytes left, the change needs {need}", hint="make room, then try again"
+                )
+            if state.f_files and state.f_favail < _SPARE_INODES:
+                raise Refused(f"{folder} has {state.f_favail} inodes left", hint="make room, then try again")
+
+    def _validate(self, files: List[Dict[str, str]]) -> None:
+        assert self._configuration is not None, "called for a change of the configuration"
+        path, text = self._configuration.path, self._configuration.text
+        candidate = next(file["candidate"] for file in files if file["path"] == path)
+        daemon.validate(candidate, path=path, text=text)
+
+    def _new_journal(self, snapshot: slots.Snapshot, closed: Tuple[str, ...], files: List[Dict[str, str]]) -> Any:
+        before, steps = None, self._steps(snapshot)
+        if any(step["step"] == "bird" for step in steps):
+            with Bird() as control:
+                before = control.live_stamp()
+                if self.check.prefix_drop_percent is not None and self._configuration is not None:
+                    self._prefixes = checks.count_prefixes(control, self.check.up)
+        candidate = None if self._configuration is None else bird.stamp_of(self._configuration.text)
+        return {
+            "id": self.id,
+            "author": self.author,
+            "reason": self.request.get("reason", ""),
+            "commit": self.request.get("commit", ""),
+            "since": now(),
+            "boot_id": boot_id(),
+            "deadline": uptime() + self.check.timeout_s + self.confirm_timeout_s,
+            "phase": journal.ARMED,
+            "steps": steps,
+            "operations": len(self.operations),
+            "files": files,
+            "overlay": read_text(OVERLAY) or "",
+            "bird": {"before": before, "candidate": candidate, "closed": list(closed)},
+        }
+
+    def _steps(self, snapshot: slots.Snapshot) -> List[Dict[str, Any]]:
+        """What will be touched, in order, each slot with what is in it now."""
+        steps: List[Dict[str, Any]] = []
+        for operation in self.operations:
+            for slot in slots.slots_of(operation):
+                steps.append({"step": "slot", "before": snapshot.of(slot)})
+            if isinstance(operation.item, items.OverlayItem):
+                steps.append({"step": "overlay"})
+            elif operation.item is self._configuration or isinstance(operation.item, items.ClosedSessionItem):
+                steps.append({"step": "bird"})
+        return _first_of_each(steps)
+
+    def arm(self) -> None:
+        """From here on the change is undone unless it is confirmed."""
+        try:
+            watchdog.start(self.id)
+        except OSError as exc:
+            journal.discard(self.journal)
+            raise Refused(f"the watchdog cannot be started: {exc.strerror}") from None
+
+    # --- the change itself
+
+    def perform(self) -> Tuple[str, ...]:
+        """Do it, and run the checks; what they found. Raises OSError or Stop at the first step that fails."""
+        done: List[Slot] = []
+        for operation in self.operations:
+            item = operation.item
+            if isinstance(item, items.OverlayItem):
+                _keep_overlay_entry(item.entry)
+            elif isinstance(item, items.ClosedSessionItem):
+                self._close_or_open(operation.action, item)
+            elif item is self._configuration:
+                self._load(item)
+            else:
+                done += _put_slots(operation)
+        if done:
+            with RouteSocket() as kernel:
+                wrong = slots.differences(kernel, done)
+            if wrong:
+                raise Stop("; ".join(wrong))
+        if not (self.check.up or self.check.down):
+            return ()
+        with Bird() as control:
+            return checks.run_check(control, self.check, before=self._prefixes)
+
+    def _close_or_open(self, action: str, item: items.ClosedSessionItem) -> None:
+        with Bird() as control:
+            if action == "remove":
+                daemon.open_session(control, item.session)
+            else:
+                daemon.close_session(control, item.session, item.message)
+
+    def _load(self, item: items.Item) -> None:
+        assert isinstance(item, items.FileItem), "called for the configuration"
+        candidate = next(file["candidate"] for file in self.journal["files"] if file["path"] == item.path)
+        stamp = self.journal["bird"]["candidate"]
+        with Bird() as control:
+            left_s = self.journal["deadline"] - uptime() + _BIRD_MARGIN_S
+            daemon.load(control, candidate, stamp=stamp, undo_after_s=left_s)
+
+    # --- the end
+
+    def wait_for_confirmation(self) -> None:
+        """The checks have passed: the time for the confirmation starts now."""
+        self.journal["phase"] = journal.APPLIED
+        self.journal["deadline"] = min(self.journal["deadline"], uptime() + self.confirm_timeout_s)
+        journal.save(self.journal)
+
+    def take_back(self, reason: str, *, findings: Tuple[str, ...] = ()) -> Dict[str, Any]:
+        """Undo; the answer."""
+        problems, notes = undo(self.journal)
+        checked = {"passed": not findings, "findings": list(findings)}
+        if problems:
+            message = f"{reason}; undoing it failed as well: {'; '.join(problems)}"
+            return answer("failed", message, checked=checked, notes=notes)
+        return answer("reverted", reason, checked=checked, notes=notes)
+
+
+def _write_candidate(file: items.FileItem, candidate: str, *, sha256: str) -> None:
+    import grp
+
+    try:
+        group = grp.getgrnam(file.group).gr_gid
+    except KeyError:
+        raise Refused(f"there is no group {file.group} for {file.path}") from None
+    write_new(candidate, file.text.encode(), mode=file.mode, group=group)
+    sync_folder(os.path.dirname(candidate))
+    with open(candidate, "rb") as written:
+        found = hashlib.sha256(written.read()).hexdigest()
+    if found != sha256:
+        raise Refused(f"{file.path} arrived damaged: sha256 {found}, expected {sha256}", hint="try again")
+
+
+def _save_last_good(path: str, copy: str) -> None:
+    old = read_text(path)
+    if old is not None:
+        write_new(copy, old.encode(), mode=0o600)
+
+
+def _put_slots(operation: Operation) -> List[Slot]:
+    wanted = slots.slots_of(operation)
+    with RouteSocket() as kernel:
+        for slot in wanted:
+            slots.put(kernel, slot, found=slots.Snapshot(kernel, [slot]).of(slot))
+    return wanted
+
+
+def _keep_overlay_entry(entry: OverlayEntry) -> None:
+    document: Optional[Dict[str, Any]] = read_json(OVERLAY)
+    held = tuple(from_json(OverlayEntry, member) for member in (document or {}).get("entries", ()))
+    merged = merge_overlays((held, (entry,)))
+    write_json(OVERLAY, {"entries": [to_json(member) for member in merged.entries]})
+
+
+def _first_of_each(steps: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Steps without repetitions: undoing one twice would be wasted, and for a slot only what was found first counts."""
+    seen = set()
+    kept = []
+    for step in steps:
+        key = json.dumps(step, sort_keys=True)
+        if key not in seen:
+            seen.add(key)
+            kept.append(step)
+    return kept

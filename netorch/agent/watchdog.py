@@ -1,0 +1,111 @@
+"""Undoes a change at its deadline unless it was confirmed: a process of its own, which needs no agent and no controller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from netorch.agent import journal
+from netorch.agent.clock import uptime, wait
+from netorch.agent.outcome import Busy
+from netorch.agent.undo import recover
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+NAME = "netorch watchdog"
+_INTERVAL_S = 0.2
+_LOCK_PATIENCE_S = 2.0
+_SYSTEMD_TIMEOUT_S = 10.0
+
+
+def start(change_id: str) -> None:
+    """Start the watchdog of a change whose journal has been written; it runs when this returns.
+
+    A machine that systemd runs gets it as a unit, since logging out may end every process of an SSH session there.
+    """
+    if not (os.path.isdir("/run/systemd/system") and _start_unit(change_id)):
+        _start_process(change_id)
+
+
+def _start_unit(change_id: str) -> bool:
+    import subprocess
+
+    unit = f"netorch-watchdog-{change_id}"
+    agent = [sys.executable, "-I", "-S", os.path.abspath(sys.path[0]), "watchdog", change_id]
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "--property=KillMode=process", *agent]
+    try:
+        run = subprocess.run(command, capture_output=True, timeout=_SYSTEMD_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return run.returncode == 0
+
+
+def _start_process(change_id: str) -> None:
+    first = os.fork()
+    if first:
+        os.waitpid(first, 0)
+        return
+    status = 1
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _let_go()
+            watch(change_id)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _let_go() -> None:
+    """Hold nothing of the agent's: not its answer's pipe, and above all not its lock."""
+    os.chdir("/")
+    os.closerange(0, 1024)
+    for _ in range(3):
+        os.open(os.devnull, os.O_RDWR)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def watch(change_id: str) -> None:
+    """Wait until the change is confirmed or undone, or its deadline passes; then undo it."""
+    path = f"{journal.folder_of(change_id)}/journal.json"
+    seen = None
+    deadline = uptime()
+    while True:
+        try:
+            state = os.stat(path)
+        except FileNotFoundError:
+            return
+        if (state.st_ino, state.st_mtime_ns) != seen:
+            seen = (state.st_ino, state.st_mtime_ns)
+            pending = journal.read_pending()
+            if pending is None or pending["id"] != change_id:
+                return
+            deadline = pending["deadline"]
+        left_s = deadline - uptime()
+        if left_s <= 0:
+            break
+        wait(min(_INTERVAL_S, left_s))
+    _undo_by_force()
+
+
+def _undo_by_force() -> None:
+    """An agent that still holds the lock past the deadline hangs: it is ended, so that its change does not stay."""
+    try:
+        with journal.Lock(NAME, "undoing", wait_s=_LOCK_PATIENCE_S):
+            recover()
+            return
+    except Busy:
+        holder = _hanging_agent()
+    if holder is not None:
+        os.kill(holder, signal.SIGKILL)
+    with journal.Lock(NAME, "undoing", wait_s=60.0):
+        recover()
+
+
+def _hanging_agent() -> Optional[int]:
+    holder = journal.lock_holder().get("pid")
+    return holder if isinstance(holder, int) and holder > 1 and holder != os.getpid() else None
