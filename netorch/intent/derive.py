@@ -127,8 +127,10 @@ def _host_sessions(
 ) -> Iterator[Session]:
     for host, uplink in uplinks:
         for family in Family:
+            name = session_symbol(_short_name(host.name, switch.pop), family, taken=taken)
+            taken.add(name)
             yield Session(
-                name=session_symbol(_short_name(host.name, switch.pop), family, taken=taken),
+                name=name,
                 kind="host",
                 peer=host.name,
                 family=family,
@@ -143,10 +145,13 @@ def _host_sessions(
 
 def _switch_sessions(inventory: Inventory, pop: Pop, host: Host) -> Iterator[Session]:
     switches = {switch.name: switch for switch in pop.switches}
+    taken: set[str] = set()
     for uplink in host.uplinks:
         for family in Family:
+            name = session_symbol(_short_name(uplink.switch, pop.name), family, taken=taken)
+            taken.add(name)
             yield Session(
-                name=session_symbol(_short_name(uplink.switch, pop.name), family),
+                name=name,
                 kind="switch",
                 peer=uplink.switch,
                 family=family,

@@ -10,15 +10,14 @@ from netorch.model.types import Family
 
 MAX_SYMBOL = 63  # BIRD 2.0.12: SYM_MAX_LEN 64 counts the end of the string
 _LONGEST_BASE = 40  # leaves room for a hash, the family and the suffixes of the session's filters
-_FOREIGN = re.compile(r"[^a-z0-9]+")
+_FOREIGN = re.compile(r"[^a-z0-9]")
 
 
 def session_symbol(base: str, family: Family, *, taken: AbstractSet[str] = frozenset()) -> str:
     """``base`` and ``family`` as a symbol such as ``northtel_1_v4``, at most 54 characters, never one of ``taken``.
 
     Lower-case letters, digits, underscores; a letter first; ``_v4`` or ``_v6`` last, so that it is no keyword of BIRD. It
-    depends on ``base`` alone as long as that is made of lower-case letters, digits and single inner dashes or underscores
-    and nothing else on the device has the same symbol: a session keeps its name when others come and go.
+    depends on ``base`` alone unless that symbol is taken: a session keeps its name when others come and go.
     """
     clean = _FOREIGN.sub("_", base.lower()).strip("_")
     if not clean or not clean[0].isalpha():
