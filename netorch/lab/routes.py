@@ -19,6 +19,7 @@ from netorch.model.inventory import Inventory
 from netorch.model.types import Family, IPNetwork
 
 COMMON_SHARE = 0.7
+AS_TRANS = 23456  # RFC 6793: stands for a number that does not fit, so that no origin has it
 
 # Prefix lengths and their share in percent, about as in the global tables.
 _LENGTHS = {
@@ -70,7 +71,7 @@ def announcements(inventory: Inventory, provider: str, family: Family) -> Iterat
     """What ``provider`` announces: bad ones first, then the good."""
     yield from bad_announcements(inventory, provider, family)
     seed = zlib.crc32(provider.encode())
-    avoid = {inventory.asn, *(other.asn for other in inventory.providers)}
+    avoid = {AS_TRANS, inventory.asn, *(other.asn for other in inventory.providers)}
     for prefix in good_prefixes(inventory, provider, family):
         yield Announcement(prefix, _path(prefix, seed, avoid))
 
