@@ -175,4 +175,5 @@ def _entry_points() -> Sequence[EntryPoint]:
 
 def _unknown(name: str, known: Iterable[str]) -> PluginError:
     hint = did_you_mean(name, known)
-    return PluginError("no plugin is called so", where=name, hint=f"{hint}; or name its folder as path")
+    more = "" if hint.endswith("?") else "; or name its folder as path"
+    return PluginError("no plugin is called so", where=name, hint=hint + more)
