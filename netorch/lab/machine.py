@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -111,12 +112,21 @@ def exec_in(
     node: str, argv: Sequence[str], settings: LabSettings, *, stdin: bytes = b"", timeout_s: float = 30.0
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``argv`` inside ``node``, with its files, processes and network. TimedOut after ``timeout_s``."""
-    try:
-        return subprocess.run(
-            enter_command(node, argv, settings), input=stdin, capture_output=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise TimedOut(f"'{' '.join(argv)}' did not end within {timeout_s:g} s", where=node) from exc
+    with subprocess.Popen(
+        enter_command(node, argv, settings),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired as exc:
+            os.killpg(
+                process.pid, signal.SIGKILL
+            )  # nsenter waits for a child of its own, in the node's process namespace
+            raise TimedOut(f"'{' '.join(argv)}' did not end within {timeout_s:g} s", where=node) from exc
+    return subprocess.CompletedProcess(argv, process.returncode, stdout, stderr)
 
 
 def log_files(node: str, settings: LabSettings) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ from netorch.model.types import Family, IPAddress, family_of
 
 MANAGEMENT = IPv4Network("198.18.0.0/15")  # RFC 2544: benchmarking networks, never on the Internet
 ROOT_ADDRESS = IPv4Address("198.19.255.254")
+MANAGEMENT_BRIDGE = "netorch-mgmt"
 INTERNET_NODE = "internet"
 _QUIET_IPV6 = {
     f"net.ipv6.conf.{scope}.{name}": "0"
@@ -45,7 +46,7 @@ def plan_lab(
         _provider(inventory, provider, prefix=prefix, exabgp=exabgp, binds=binds) for provider in played(inventory)
     ]
     nodes = (*switches, *hosts, *providers, _internet(inventory, prefix))
-    bridge = f"{prefix}mgmt"
+    bridge = MANAGEMENT_BRIDGE
     ports = {node.name: _root_port(node.name) for node in nodes if node.address}
     cables = (
         *(_cable(ROOT, port, name, "mgmt0") for name, port in ports.items()),
