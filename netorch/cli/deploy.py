@@ -95,7 +95,7 @@ def deploy(
         def show(later: Any) -> None:
             documents.append(plan_document(later, redact))
             if output == "table":
-                print_plan(later, redact, diff=diff, title="now known:")
+                print_plan(later, redact, diff=diff, title="the step that had to wait:")
 
         options = Options(confirm_timeout_s=confirm_timeout, reason=reason)
         result = execute(controller, world, planned, failures=failures, options=options, show=show)

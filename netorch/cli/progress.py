@@ -40,9 +40,10 @@ class Lines:
                 print(text, file=sys.stderr, flush=True)
 
     def done(self, device: str, outcome: str, detail: str | None = None) -> None:
-        """A line for the device."""
+        """A line for a device that something happened to."""
         with self._lock:
-            print(_finished(device, outcome, detail), file=sys.stderr, flush=True)
+            if outcome != "unchanged":
+                print(_finished(device, outcome, detail), file=sys.stderr, flush=True)
 
 
 class Live:

@@ -98,7 +98,8 @@ def ping(
     columns = ["host", "provider", "sent", "received", "loss_percent", "min_ms", "median_ms", "p90_ms", "p99_ms"]
     if any(document["error"] for document in documents):
         columns.append("error")
-    emit_rows(documents, output, columns=columns)
+    if documents or output != "table":
+        emit_rows(documents, output, columns=columns)
     for error in failures.values():
         click.echo(annotated(error), err=True)
     if failures:
