@@ -11,14 +11,14 @@ from netorch.loader import bundled_plugins
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 _FILES = {
-    "__init__.py": "templates/plugin/plugin.py.txt",
-    "test_{name}.py": "templates/plugin/test_plugin.py.txt",
-    "README.md": "templates/plugin/README.md.txt",
+    "{name}/__init__.py": "templates/plugin/plugin.py.txt",
+    "{name}/test_{name}.py": "templates/plugin/test_plugin.py.txt",
+    "{name}/README.md": "templates/plugin/README.md.txt",
 }
 
 
 def skeleton(name: str) -> dict[str, str]:
-    """The files of a working plugin called ``name`` with its test, by their path in the plugin's own folder.
+    """The files of a working plugin called ``name`` with its test, by their path below the folder of plugins.
 
     Raises UsageError for a name that no plugin can have, or that one of netorch's own has.
     """

@@ -25,7 +25,12 @@ PLUGIN = Plugin(
                 _POP,
                 Option("reason", "why; neighbours are told when the sessions close"),
                 Option("for", "how long it is meant to last, such as 2h; shown by 'netorch drains'", kind="duration"),
-                Option("wait", "how long to wait for the ports to fall quiet", kind="duration", default=300.0),
+                Option(
+                    "wait",
+                    "how long to wait for the ports to fall quiet, 5m unless given",
+                    kind="duration",
+                    default=300.0,
+                ),
                 Option("keep-session", "do not close the sessions", kind="flag"),
                 Option("allow-last", "even if the POP is left without another provider", kind="flag"),
             ),
@@ -37,7 +42,12 @@ PLUGIN = Plugin(
             arguments=(Argument("name", _NAME, required=False, many=True),),
             options=(
                 _POP,
-                Option("wait", "how long to wait for the sessions to come back", kind="duration", default=300.0),
+                Option(
+                    "wait",
+                    "how long to wait for the sessions to come back, 5m unless given",
+                    kind="duration",
+                    default=300.0,
+                ),
             ),
         ),
         Verb("drains", "what is drained, by whom and until when", drains),

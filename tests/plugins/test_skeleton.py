@@ -16,11 +16,10 @@ from tests.plugins.example import ROOT
 
 def write(folder: Path, name: str) -> Path:
     """The skeleton, as files."""
-    target = folder / name
     for path, text in skeleton(name).items():
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).write_text(text, encoding="utf-8")
-    return target
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return folder / name
 
 
 def run(*command: str, folder: Path) -> None:
