@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 _FAST_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.25
 _FAST_FOR_S = 3.0
-SETTLE_S = 1.0
+SETTLE_S = 3.0
 """How long prefix counts are watched after a configuration was loaded: a new filter takes effect only when the neighbour has
-sent its routes again, so that at first the counts are always well."""
+sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What takes longer is
+for the controller's checks between batches."""
 
 
 def count_prefixes(daemon: Bird, sessions: Tuple[str, ...]) -> Prefixes:

@@ -105,8 +105,9 @@ class Namespace:
         """Start BIRD with this configuration; its process id."""
         self.path(BIRD_CONF).write_text(configuration)
         self.run("bird", "-P", "/run/bird/pid")
-        until(lambda: self.path("/run/bird/pid").exists(), what="BIRD has written its process id")
-        return int(self.path("/run/bird/pid").read_text())
+        written = self.path("/run/bird/pid")
+        until(lambda: written.exists() and written.read_text().strip(), what="BIRD has written its process id")
+        return int(written.read_text())
 
     def birdc(self, command: str) -> str:
         """The answer of BIRD's own client."""
