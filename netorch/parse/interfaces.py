@@ -9,7 +9,7 @@ from typing import Tuple
 from netorch.errors import ParseError
 from netorch.model.state import BfdSession, Interface, InterfaceAddress, InterfaceSummary
 from netorch.parse.framing import read_reply
-from netorch.parse.textfsm_rows import Row, elements, parse_rows
+from netorch.parse.textfsm_rows import Row, elements, parse_rows, refused_values
 
 _ADDRESS = re.compile(
     r"(?P<address>\S+) \((?:(?P<rank>Preferred|Secondary), )?(?:opposite (?P<opposite>\S+), )?scope (?P<scope>\S+)\)$"
@@ -24,7 +24,9 @@ def parse_interfaces(text: str) -> Tuple[Interface, ...]:
 
     Source: BIRD 2.0.12 nest/iface.c if_show().
     """
-    return tuple(_interface(row) for row in parse_rows("bird_show_interfaces", read_reply(text)))
+    rows = parse_rows("bird_show_interfaces", read_reply(text))
+    with refused_values():
+        return tuple(_interface(row) for row in rows)
 
 
 def _interface(row: Row) -> Interface:
@@ -67,14 +69,17 @@ def parse_interface_summary(text: str) -> Tuple[InterfaceSummary, ...]:
 
     Source: BIRD 2.0.12 nest/iface.c if_show_summary().
     """
-    return tuple(
-        InterfaceSummary(
-            name=row["name"],
-            up=row["state"] == "up",
-            ipv4_address=ip_interface(row["ipv4"]) if "ipv4" in row else None,
-            ipv6_address=ip_interface(row["ipv6"]) if "ipv6" in row else None,
-        )
-        for row in parse_rows("bird_show_interfaces_summary", read_reply(text))
+    rows = parse_rows("bird_show_interfaces_summary", read_reply(text))
+    with refused_values():
+        return tuple(_summary(row) for row in rows)
+
+
+def _summary(row: Row) -> InterfaceSummary:
+    return InterfaceSummary(
+        name=row["name"],
+        up=row["state"] == "up",
+        ipv4_address=ip_interface(row["ipv4"]) if "ipv4" in row else None,
+        ipv6_address=ip_interface(row["ipv6"]) if "ipv6" in row else None,
     )
 
 
@@ -85,15 +90,18 @@ def parse_bfd_sessions(text: str) -> Tuple[BfdSession, ...]:
 
     Source: BIRD 2.0.12 proto/bfd/bfd.c bfd_show_sessions().
     """
-    return tuple(
-        BfdSession(
-            address=ip_address(row["address"]),
-            state=row["state"],
-            since=row["since"],
-            interval_s=float(row["interval"]),
-            timeout_s=float(row["timeout"]),
-            protocol=row["protocol"],
-            interface=None if row["interface"] == "---" else row["interface"],
-        )
-        for row in parse_rows("bird_show_bfd_sessions", read_reply(text))
+    rows = parse_rows("bird_show_bfd_sessions", read_reply(text))
+    with refused_values():
+        return tuple(_session(row) for row in rows)
+
+
+def _session(row: Row) -> BfdSession:
+    return BfdSession(
+        address=ip_address(row["address"]),
+        state=row["state"],
+        since=row["since"],
+        interval_s=float(row["interval"]),
+        timeout_s=float(row["timeout"]),
+        protocol=row["protocol"],
+        interface=None if row["interface"] == "---" else row["interface"],
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from ipaddress import ip_address, ip_network
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from netorch.errors import ParseError
 from netorch.model.state import Channel, Protocol, UpdateCounts, Updates
 from netorch.parse.framing import Reply, read_reply
-from netorch.parse.textfsm_rows import Row, parse_rows
+from netorch.parse.textfsm_rows import Row, parse_rows, refused_values
 
 _TEMPLATE = "bird_show_protocols"
 _COUNTERS = {field.name for field in fields(UpdateCounts)}
@@ -32,22 +32,27 @@ def parse_protocols(text: str, *, details: bool = True) -> Tuple[Protocol, ...]:
     """
     reply = read_reply(text)
     rows = parse_rows(_TEMPLATE, reply)
-    protocols: List[Protocol] = []
-    channels: List[Channel] = []
+    with refused_values():
+        protocols = tuple(_protocols(rows))
+    _require_whole_blocks(reply, len(protocols), details=details)
+    return protocols
+
+
+def _protocols(rows: Tuple[Row, ...]) -> Iterator[Protocol]:
+    """A row with a name begins a protocol, those that follow are its channels."""
     owner: Optional[Row] = None
+    channels: List[Channel] = []
     for row in rows:
         if "name" in row:
             if owner is not None:
-                protocols.append(_protocol(owner, tuple(channels)))
+                yield _protocol(owner, tuple(channels))
             owner, channels = row, []
         elif owner is None or not _FAMILY & row.keys():
             raise ParseError(f"expected a protocol, found only {', '.join(sorted(row))}: the output was cut or changed")
         else:
             channels.append(_channel(row))
     if owner is not None:
-        protocols.append(_protocol(owner, tuple(channels)))
-    _require_whole_blocks(reply, len(protocols), details=details)
-    return tuple(protocols)
+        yield _protocol(owner, tuple(channels))
 
 
 def _require_whole_blocks(reply: Reply, protocols: int, *, details: bool) -> None:

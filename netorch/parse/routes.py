@@ -9,7 +9,7 @@ from typing import Dict, Optional, Tuple
 from netorch.errors import ParseError
 from netorch.model.state import BgpAttributes, NextHop, Route, RouteCount
 from netorch.parse.framing import ReplyError, read_reply
-from netorch.parse.textfsm_rows import Row, elements, parse_rows
+from netorch.parse.textfsm_rows import Row, elements, parse_rows, refused_values
 
 _NOT_FOUND_CODE = 8001
 _NOT_FOUND_LINE = "Network not found"
@@ -43,7 +43,9 @@ def parse_routes(text: str, *, details: bool = False) -> Tuple[Route, ...]:
         raise
     if reply.lines == (_NOT_FOUND_LINE,):
         return ()
-    return tuple(_route(row, details=details) for row in parse_rows("bird_show_route", reply))
+    rows = parse_rows("bird_show_route", reply)
+    with refused_values():
+        return tuple(_route(row, details=details) for row in rows)
 
 
 def _route(row: Row, *, details: bool) -> Route:
@@ -118,7 +120,7 @@ def _attributes(lines: Tuple[str, ...]) -> Dict[str, str]:
     name = ""
     for line in lines:
         if line.startswith("\t"):
-            found[name] = f"{found[name]} {line.strip()}"
+            found[name] = f"{found.get(name, '')} {line.strip()}"
         else:
             name, _, value = line.partition(":")
             found[name] = value.strip()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import Dict, List, Tuple
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Tuple
 
 from textfsm import TextFSM, TextFSMError
 from textfsm.parser import SkipRecord
@@ -88,6 +89,15 @@ def parse_rows(template: str, reply: Reply) -> Tuple[Row, ...]:
     except TextFSMError:
         raise _first_error(template, reply) from None
     return tuple(rows)
+
+
+@contextmanager
+def refused_values() -> Iterator[None]:
+    """Turn the ValueError of a value that is no number or address, though it stands in its place, into ParseError."""
+    try:
+        yield
+    except ValueError as exc:
+        raise ParseError(f"a value has the wrong form: {exc}") from exc
 
 
 def elements(row: Row, name: str) -> Tuple[str, ...]:

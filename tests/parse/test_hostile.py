@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from netorch.errors import ParseError
-from netorch.parse import parse_protocols
-from tests.parse.samples import load_samples
+from netorch.errors import NetorchError, ParseError
+from netorch.parse import parse_command, parse_protocols
+from tests.parse.samples import Sample, load_samples
 
 ONE = next(sample for sample in load_samples() if sample.name.endswith("/protocols_all_one"))
 DESCRIPTION = "Transit One, 10G; circuit #1001 -- 'primary'"
@@ -58,4 +59,18 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         parse_protocols(text)
     except ParseError:
+        return
+
+
+@pytest.mark.parametrize("sample", [s for s in load_samples() if s.error is None], ids=lambda sample: sample.name)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_damaged_output_is_read_or_refused(sample: Sample, data: st.DataObject) -> None:
+    """A character lost, added or changed ends in an error of netorch or in a result, never in another exception."""
+    at = data.draw(st.integers(0, len(sample.text) - 1))
+    length = data.draw(st.integers(0, 2))
+    put = data.draw(st.sampled_from(["", "x", "-", " ", "\n", "\t", "9", ".", ":", "/", "(", "%", "\u0663"]))
+    try:
+        parse_command(sample.command, sample.text[:at] + put + sample.text[at + length :])
+    except NetorchError:
         return
