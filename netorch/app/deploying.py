@@ -94,8 +94,9 @@ def deploy(
             done, _ = controller.each(batch, lambda name: _change(controller, world, plans[name], options))
             results.update(done)
             stopped = next((r.device for r in done.values() if r.outcome in FAILURES), "")
-        if not stopped and (plan.later or _changed_a_switch(world, pop, results)):
-            results.update(_finish(controller, world, tuple(n for b in pop_batches for n in b), results, options, show))
+        names = tuple(name for batch in pop_batches for name in batch)
+        if not stopped and (plan.later.keys() & set(names) or _changed_a_switch(world, pop, results)):
+            results.update(_finish(controller, world, names, results, options, show))
     order = [device.name for device in world.intent.devices]
     return DeployResult(tuple(results[name] for name in order if name in results))
 
@@ -129,8 +130,7 @@ def _finish(
         waiting = pending_steps(controller.plugins, world, sound)
         if not waiting or controller.clock.monotonic() >= deadline:
             break
-        more = f" and {len(waiting) - 1} more" if waiting[1:] else ""
-        controller.progress.step("", f"waiting: {waiting[0]}{more}")
+        controller.progress.step("", f"waiting for {', '.join(waiting)}: {next(iter(waiting.values()))[0]}")
         controller.clock.wait(POLL_INTERVAL_S)
     owners = {plugin.name for plugin in controller.plugins if plugin.kinds}
     plan, failures = make_plan(controller, world, sound, only=owners)
@@ -139,9 +139,8 @@ def _finish(
     plans = {device.device: device for device in plan.devices if not device.is_empty}
     done, _ = controller.each(plans, lambda name: _change(controller, world, plans[name], options))
     done.update({name: _failed(name, error) for name, error in {**failures, **_missed(world, sound)}.items()})
-    for step in waiting:
-        name, _, what = step.partition(": ")
-        message = f"after {LATER_TIMEOUT_S:g} s still missing: {what}"
+    for name, steps in waiting.items():
+        message = f"after {LATER_TIMEOUT_S:g} s still missing: {'; '.join(steps)}"
         done[name] = replace(done.get(name, results[name]), outcome="failed", message=message)
     return done
 

@@ -44,16 +44,14 @@ def make_plan(
     return Plan(tuple(plans), controller.inventory.commit, later), failures
 
 
-def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str]) -> tuple[str, ...]:
-    """What plugins cannot propose yet for ``targets``, in words."""
-    chosen = set(targets)
-    return tuple(
-        f"{name}: {step}"
-        for plugin in plugins
-        for name, steps in plugin.later(world.intent, world.facts).items()
-        if name in chosen
-        for step in steps
-    )
+def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What plugins cannot propose yet for ``targets``, in words by device; devices with nothing pending are missing."""
+    chosen = tuple(targets)
+    pending: dict[str, tuple[str, ...]] = {}
+    for plugin in plugins:
+        steps = plugin.later(world.intent, world.facts)
+        pending.update({name: (*pending.get(name, ()), *steps[name]) for name in chosen if steps.get(name)})
+    return pending
 
 
 def _reachable(device: DeviceIntent, deployed: AbstractSet[str]) -> AbstractSet[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable
+from typing import Any, Iterable, Mapping
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
@@ -25,7 +25,7 @@ class Status:
     plans: dict[str, DevicePlan]
     failures: dict[str, NetorchError]
     devices: tuple[str, ...]
-    later: tuple[str, ...]
+    later: Mapping[str, tuple[str, ...]]
 
     def document(self) -> dict[str, Any]:
         """The whole status as plain JSON; keys are stable, absent values null."""

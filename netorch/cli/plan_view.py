@@ -27,17 +27,9 @@ def print_plan(plan: Plan, redact: Redact, *, diff: bool, title: str = "", err: 
     unchanged = [device.device for device in plan.devices if device.is_empty]
     if unchanged:
         click.echo(f"unchanged: {', '.join(unchanged)}", err=err)
-    for device, steps in _by_device(plan.later).items():
+    for name, steps in plan.later.items():
         more = f", and {len(steps) - 1} more" if steps[1:] else ""
-        click.echo(f"later: {device}: {steps[0]}{more}", err=err)
-
-
-def _by_device(later: tuple[str, ...]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for line in later:
-        device, _, step = line.partition(": ")
-        grouped.setdefault(device, []).append(step)
-    return grouped
+        click.echo(f"later: {name}: {steps[0]}{more}", err=err)
 
 
 def _print_device(device: DevicePlan, redact: Redact, *, diff: bool, err: bool) -> None:
@@ -72,7 +64,7 @@ def plan_document(plan: Plan, redact: Redact) -> dict[str, Any]:
         "changes_pending": not plan.is_empty,
         "commit": plan.commit or None,
         "devices": [_device_document(device, redact) for device in plan.devices],
-        "later": list(plan.later),
+        "later": {name: list(steps) for name, steps in plan.later.items()},
     }
 
 

@@ -9,7 +9,6 @@ import click
 from netorch.app.status import is_up
 from netorch.cli.output import emit_rows
 
-
 DRIFT_SHOWN = 10
 """Per device; ``netorch plan`` shows all."""
 

@@ -7,7 +7,7 @@ import enum
 import ipaddress
 import sys
 from functools import cache
-from typing import Any, Dict, Tuple, Type, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Callable, Dict, Tuple, Type, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from netorch.errors import ParseError
 from netorch.model.types import Mac
@@ -68,8 +68,9 @@ def _decode(hint: Any, data: Any) -> Any:
     if hint is Any or hint is object or isinstance(hint, TypeVar):
         return data
     if dataclasses.is_dataclass(hint):
+        make = cast(Callable[..., Any], hint)
         hints = _hints(cast(type, hint))
-        return hint(**{name: _decode(hints[name], data[name]) for name in hints if name in data})  # type: ignore[operator]
+        return make(**{name: _decode(hints[name], data[name]) for name in hints if name in data})
     if isinstance(hint, type) and (issubclass(hint, enum.Enum) or hint in _TEXT_TYPES or hint is Mac):
         return hint(data)
     if isinstance(hint, type) and not _is_plain(hint, data):

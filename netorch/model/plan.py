@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Tuple
 
 from netorch.model.items import Item
 
@@ -77,11 +77,11 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a whole deploy. ``later`` are steps that can be planned only after earlier ones, described in words."""
+    """The plan of a whole deploy. ``later`` names, by device, steps that can be planned only after earlier ones."""
 
     devices: Tuple[DevicePlan, ...]
     commit: str = ""
-    later: Tuple[str, ...] = ()
+    later: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
