@@ -1,4 +1,4 @@
-"""Many devices on one machine: an sshd each, with an /etc/bird, a /run and a /var/lib of its own."""
+"""Many devices on one machine: an sshd each, with an /etc/bird, /root, /run and /var/lib of its own."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ADDRESS = "127.0.0.1"
 FIRST_PORT = 20_001
 TARGET = "/etc/bird/bird.conf"
 
-# An own mount namespace makes the paths those of a real device.
+# An own mount namespace makes the paths those of a real device, and keeps the shell's start files of this machine out.
 START = """
 mkdir -p /etc/bird
-for folder in /etc/bird /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
+for folder in /etc/bird /root /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
 mkdir -p /run/sshd
 exec /usr/sbin/sshd -D -e -f "$1"
 """
