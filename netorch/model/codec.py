@@ -7,7 +7,20 @@ import enum
 import ipaddress
 import sys
 from functools import cache
-from typing import Any, Callable, Dict, Tuple, Type, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from netorch.errors import ParseError
 from netorch.model.types import Mac
@@ -22,7 +35,7 @@ _TEXT_TYPES = (
     ipaddress.IPv4Interface,
     ipaddress.IPv6Interface,
 )
-_IP_UNIONS = {
+_IP_UNIONS: Dict[FrozenSet[Any], Callable[[str], Any]] = {
     frozenset((ipaddress.IPv4Address, ipaddress.IPv6Address)): ipaddress.ip_address,
     frozenset((ipaddress.IPv4Network, ipaddress.IPv6Network)): ipaddress.ip_network,
     frozenset((ipaddress.IPv4Interface, ipaddress.IPv6Interface)): ipaddress.ip_interface,
