@@ -31,7 +31,7 @@ PROTOCOL = 110  # netorch.model.items.KERNEL_PROTOCOL, without the model's impor
 def gather(request: Dict[str, Any]) -> Dict[str, Any]:
     """The answer to a FactsRequest."""
     pending = journal.read_pending()
-    if pending is not None and (journal.is_over(pending) or pending["phase"] == journal.CONFIRMED):
+    if pending is not None and journal.is_decided(pending):
         _recover()
     document, _ = look(request)
     return answer("facts", facts=document, generation=document["generation"])

@@ -6,6 +6,7 @@ on confirmation the folder becomes ``generations/NUMBER``. There is at most one 
 ``armed``      the watchdog runs, changes are being made
 ``applied``    the checks have passed, the confirmation is awaited
 ``confirmed``  it stays: what is left to do is to put its files in place
+``undoing``    it goes: what is left to do is to finish undoing it
 
 Whoever changes any of this holds the lock.
 """
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Journal = Dict[str, Any]
 
-ARMED, APPLIED, CONFIRMED = "armed", "applied", "confirmed"
+ARMED, APPLIED, CONFIRMED, UNDOING = "armed", "applied", "confirmed", "undoing"
 KEPT_GENERATIONS = 10
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LOCK_INTERVAL_S = 0.05
@@ -120,9 +121,11 @@ def save(journal: Journal) -> None:
     write_json(f"{folder_of(journal['id'])}/journal.json", journal)
 
 
-def is_over(journal: Journal) -> bool:
-    """Whether nobody can confirm the change any more: the deadline has passed, or the machine was restarted."""
-    return bool(journal["boot_id"] != boot_id() or uptime() >= journal["deadline"])
+def is_decided(journal: Journal) -> bool:
+    """Whether the change no longer waits: it was confirmed or given up, its deadline has passed, or the machine was
+    restarted. What is left to do is to finish it."""
+    decided = journal["phase"] in (CONFIRMED, UNDOING)
+    return bool(decided or journal["boot_id"] != boot_id() or uptime() >= journal["deadline"])
 
 
 def waiting_text(journal: Journal) -> str:

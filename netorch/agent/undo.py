@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.agent import daemon, journal, slots
-from netorch.agent.bird import Bird, BirdAbsent
+from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
 from netorch.agent.files import remove, write_file
 from netorch.agent.outcome import Stop
 from netorch.agent.paths import OVERLAY
@@ -28,7 +28,7 @@ def recover() -> str:
     if pending["phase"] == journal.CONFIRMED:
         journal.keep_as_generation(pending)
         return f"change {pending['id']} had been confirmed: its files are in place now"
-    if not journal.is_over(pending):
+    if not journal.is_decided(pending):
         return ""
     problems, _ = undo(pending)
     done = f"change {pending['id']} was not confirmed in time: undone"
@@ -40,6 +40,8 @@ def undo(pending: Journal) -> Tuple[List[str], List[str]]:
 
     While BIRD is there but does not answer, the journal stays, so that the next call tries again.
     """
+    pending["phase"] = journal.UNDOING
+    journal.save(pending)
     problems: List[str] = []
     notes: List[str] = []
     retry = False
@@ -53,13 +55,11 @@ def undo(pending: Journal) -> Tuple[List[str], List[str]]:
                 _undo_overlay(pending["overlay"])
         except Stop as exc:
             problems.append(exc.message)
-            retry = retry or step["step"] == "bird"
+            retry = retry or isinstance(exc, BirdSilent)
         except OSError as exc:
             problems.append(exc.strerror or str(exc))
-    if not retry or pending.get("tried"):
+    if not retry:
         journal.discard(pending)
-    else:
-        journal.save({**pending, "tried": True})
     return problems, notes
 
 

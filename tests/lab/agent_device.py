@@ -229,7 +229,8 @@ class LabDevice:
         facts = self.client.facts(replace(self.REQUEST, wants=("neighbours",)))
         protocols = tuple((protocol.name, protocol.state) for protocol in facts.daemon.protocols)
         daemon = (facts.daemon.live_stamp, facts.daemon.disk_stamp, protocols)
-        return (facts.base, facts.generation, daemon, facts.files, facts.items, facts.overlay, facts.neighbours)
+        kept = tuple(entry for entry in facts.neighbours if entry.state == "permanent")
+        return (facts.base, facts.generation, daemon, facts.files, facts.items, facts.overlay, kept)
 
     def close(self) -> None:
         self.namespace.close()
