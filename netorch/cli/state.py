@@ -49,7 +49,9 @@ def parse(command: str, file: Path | None, *, output: str) -> None:
 
     \b
     birdc show protocols all | netorch parse "show protocols all"
-    birdc -v show route count | netorch parse "show route count"
+    birdc show route count | netorch parse "show route count"
+
+    With 'birdc -v', which prints reply codes, a cut answer is told from a short one: it must end with its final code.
     """
     from netorch.cli.output import emit
     from netorch.parse import parse_command
