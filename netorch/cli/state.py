@@ -51,7 +51,11 @@ def parse(command: str, file: Path | None, *, output: str) -> None:
     birdc show protocols all | netorch parse "show protocols all"
     birdc show route count | netorch parse "show route count"
 
-    With 'birdc -v', which prints reply codes, a cut answer is told from a short one: it must end with its final code.
+    Output of 'birdc -v' must end with a final reply code, so that a cut answer is never taken for a short one. birdc
+    does not print the code of success (0000) itself: let another command follow.
+
+    \b
+    printf 'show protocols all\\neval 0\\n' | birdc -v | netorch parse "show protocols all"
     """
     from netorch.cli.output import emit
     from netorch.parse import parse_command
