@@ -18,7 +18,7 @@ from netorch.lab.commands import Tools, at_once
 from netorch.lab.files import sshd_files, write_node
 from netorch.lab.keys import make_identity, make_passwords, remove_state, write_known_hosts
 from netorch.lab.lock import lab_lock
-from netorch.lab.network import Network
+from netorch.lab.network import Network, note_netns_folder, restore_netns_folder
 from netorch.lab.nodes import Machine, ServiceStatus
 from netorch.lab.plan import INTERNET, PROVIDER, LabPlan, Node, plan_from_json
 from netorch.lab.processes import end, inhabitants
@@ -65,8 +65,7 @@ def lab_up(inventory: Inventory, settings: LabSettings, report: Report = lambda 
         report(f"cables between {len(plan.nodes)} namespaces")
         if before is not None:
             end(inhabitants(node.netns for node in dead), clock=settings.clock)
-            for node in dead:
-                network.renew(node)
+            network.renew(dead)
         network.build()
         _boot(dead, settings, tools, report=report)
 
@@ -84,6 +83,7 @@ def lab_down(settings: LabSettings, report: Report = lambda text: None) -> None:
             end(inhabitants(network.namespaces()), clock=settings.clock)
             report("removing namespaces and cables")
             network.remove()
+            restore_netns_folder(settings.files / "netns", tools)
         if os.path.ismount(settings.files):
             tools.run(["umount", str(settings.files)])
         if settings.files.exists():
@@ -146,7 +146,9 @@ def start_node(node: str, settings: LabSettings) -> None:
         machine = _machine(node, settings)
         if machine.init is None:
             end(inhabitants([machine.node.netns]), clock=settings.clock)
-            Network(_plan(settings), tools).renew(machine.node)
+            network = Network(_plan(settings), tools)
+            network.renew([machine.node])
+            network.build()
             machine.boot(tools)
             machine.wait_until_up()
 
@@ -219,6 +221,7 @@ def _mount_files(settings: LabSettings, plan: LabPlan, tools: Tools) -> None:
         new = settings.plan_file.with_suffix(".new")
         new.write_text(plan.to_json(), encoding="utf-8")
         new.replace(settings.plan_file)
+    note_netns_folder(settings.files / "netns")
 
 
 def _write_files(inventory: Inventory, settings: LabSettings, plan: LabPlan, tools: Tools, *, report: Report) -> None:

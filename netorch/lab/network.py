@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from netorch.lab.commands import Tools, at_once
 from netorch.lab.plan import ROOT, Cable, End, LabPlan, Node
-from netorch.lab.processes import NETNS_FOLDER
+from netorch.lab.processes import NETNS_FOLDER, namespace_exists
 
 FRESH = ".fresh"  # a namespace that is about to take the place of another
+
+
+def note_netns_folder(note: Path) -> None:
+    """Write down how /run/netns was before ``ip netns`` made it, or mounted it on itself; once only."""
+    if not note.exists():
+        state = "mounted" if _is_mounted(NETNS_FOLDER) else "there" if NETNS_FOLDER.exists() else "missing"
+        note.write_text(state, encoding="ascii")
+
+
+def restore_netns_folder(note: Path, tools: Tools) -> None:
+    """Make /run/netns as it was, unless somebody else has namespaces in it by now."""
+    state = note.read_text(encoding="ascii") if note.exists() else "mounted"
+    if state == "mounted" or not NETNS_FOLDER.exists() or any(NETNS_FOLDER.iterdir()):
+        return
+    if _is_mounted(NETNS_FOLDER):
+        tools.run(["umount", str(NETNS_FOLDER)])
+    if state == "missing":
+        NETNS_FOLDER.rmdir()
+
+
+def _is_mounted(path: Path) -> bool:
+    """Whether something is mounted there, be it the folder itself. Source: proc(5), mountinfo."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return any(line.split()[4] == str(path) for line in lines)
 
 
 @dataclass(frozen=True)
@@ -22,50 +47,49 @@ class Network:
 
     def build(self) -> None:
         """Make what is missing and configure all of it; what is there already stays."""
-        self._add_namespaces([node for node in self.plan.nodes if not (NETNS_FOLDER / node.netns).exists()])
+        self._add_namespaces([node for node in self.plan.nodes if not namespace_exists(node.netns)])
         self.tools.ip_batch(self._missing_cables())
         if self.plan.bridge not in self._links(""):
             self.tools.ip_batch(self.plan.root_create)
         self.tools.ip_batch(self.plan.root_setup)
         at_once(self._configure, self.plan.nodes)
 
-    def renew(self, node: Node) -> None:
-        """Give ``node`` a network namespace without a past, as a restart does. Its cables stay plugged at both ends.
+    def renew(self, nodes: Sequence[Node]) -> None:
+        """Give ``nodes`` network namespaces without a past, as a restart does; their cables stay plugged at both ends.
 
-        No process may live in the old one.
+        No process may live in the old ones. ``build`` configures the new ones.
         """
+        for node in nodes:
+            self._remove_namespace(node.netns + FRESH)
+        old = [node for node in nodes if namespace_exists(node.netns)]
+        self._add_namespaces(old, suffix=FRESH)
+        at_once(self._replace_namespace, old)
+
+    def _replace_namespace(self, node: Node) -> None:
         fresh = node.netns + FRESH
+        present = self._links(node.netns)
+        ends = [end.interface for end in self.plan.ends(node.name) if end.interface in present]
+        self.tools.ip_batch([f"link set dev {name} netns {fresh}" for name in ends], netns=node.netns)
+        self._remove_namespace(node.netns)
+        (NETNS_FOLDER / node.netns).touch(mode=0o400)
+        self.tools.run(["mount", "--bind", str(NETNS_FOLDER / fresh), str(NETNS_FOLDER / node.netns)])
         self._remove_namespace(fresh)
-        if (NETNS_FOLDER / node.netns).exists():
-            self._add_namespaces([node], suffix=FRESH)
-            present = self._links(node.netns)
-            moves = [
-                f"link set dev {end.interface} netns {fresh}"
-                for end in self.plan.ends(node.name)
-                if end.interface in present
-            ]
-            self.tools.ip_batch(moves, netns=node.netns)
-            self._remove_namespace(node.netns)
-            (NETNS_FOLDER / node.netns).touch(mode=0o400)
-            self.tools.run(["mount", "--bind", str(NETNS_FOLDER / fresh), str(NETNS_FOLDER / node.netns)])
-            self._remove_namespace(fresh)
-        self.build()
 
     def remove(self) -> None:
         """Take everything down. No process may live in the namespaces any more."""
         present = self._links("")
         ours = [end.interface for end in self.plan.ends(ROOT)] + [self.plan.bridge]
         self.tools.ip_batch([f"link del dev {name}" for name in ours if name in present])
-        for node in self.plan.nodes:
-            self._remove_namespace(node.netns)
-            self._remove_namespace(node.netns + FRESH)
+        for name in self.namespaces():
+            self._remove_namespace(name)
 
     def namespaces(self) -> list[str]:
         """The name of every namespace that this lab may have made."""
         return [node.netns + suffix for node in self.plan.nodes for suffix in ("", FRESH)]
 
-    def _add_namespaces(self, nodes: Iterable[Node], *, suffix: str = "") -> None:
-        nodes = list(nodes)
+    def _add_namespaces(self, nodes: Sequence[Node], *, suffix: str = "") -> None:
+        for node in nodes:
+            self._remove_namespace(node.netns + suffix)  # a file without a namespace, left by a command that was killed
         self.tools.ip_batch([f"netns add {node.netns}{suffix}" for node in nodes])
         # Before there is any interface, since interfaces copy the defaults when they arrive.
         at_once(lambda node: self._set_sysctls(node, node.netns + suffix), nodes)

@@ -59,9 +59,15 @@ def recorded(file: Path) -> Optional[Process]:
     return process if process.alive else None
 
 
+def namespace_exists(name: str) -> bool:
+    """Whether there is a named network namespace, and not only the file that one is mounted on."""
+    file = NETNS_FOLDER / name
+    return file.exists() and file.stat().st_dev != NETNS_FOLDER.stat().st_dev
+
+
 def inhabitants(namespaces: Iterable[str]) -> list[Process]:
     """Every process in one of these named network namespaces."""
-    inodes = {file.stat().st_ino for name in namespaces if (file := NETNS_FOLDER / name).exists()}
+    inodes = {(NETNS_FOLDER / name).stat().st_ino for name in namespaces if namespace_exists(name)}
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid():

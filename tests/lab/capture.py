@@ -24,7 +24,8 @@ NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT = 135, 136
 
 @dataclass(frozen=True)
 class Frame:
-    """An Ethernet frame. For ARP, ``source_ip`` and ``target_ip`` are its own; for others the packet's addresses."""
+    """An Ethernet frame. ``source_ip`` and ``target_ip`` are the packet's addresses; for ARP they are its own, and in
+    neighbour discovery ``target_ip`` is the address that is asked for or told of."""
 
     time_s: float
     destination: Mac
@@ -58,12 +59,14 @@ class Capture:
 
 
 @contextmanager
-def capture(node: str, interface: str, settings: LabSettings, *, folder: Path) -> Iterator[Capture]:
-    """Record both directions of ``interface`` while the block runs."""
+def capture(
+    node: str, interface: str, settings: LabSettings, *, folder: Path, only: str = ""
+) -> Iterator[Capture]:
+    """Record both directions of ``interface`` while the block runs; ``only`` narrows it in tcpdump's own language."""
     result = Capture()
     path = folder / f"{node}-{interface}.pcap"
     netns = next(status.netns for status in lab_status(settings) if status.name == node)
-    argv = ["tcpdump", "-i", interface, "-n", "-s", "256", "-U", "--immediate-mode", "-Z", "root", "-w", "-"]
+    argv = ["tcpdump", "-i", interface, "-n", "-s", "256", "-U", "--immediate-mode", "-Z", "root", "-w", "-", *only.split()]
     with (
         path.open("wb") as file,
         # The network's namespace alone, so that the signal reaches tcpdump.
@@ -115,5 +118,7 @@ def _frame(time_s: float, data: bytes) -> Frame:
         # Neighbour discovery has no extension headers; multicast reports have, and are not looked into.
         icmp = body[40] if body[6] == ICMPV6 else None
         addresses6 = IPv6Address(body[8:24]), IPv6Address(body[24:40])
+        if icmp in (NEIGHBOUR_SOLICITATION, NEIGHBOUR_ADVERTISEMENT):
+            addresses6 = addresses6[0], IPv6Address(body[48:64])
         return Frame(time_s, destination, source, ethertype, body[6], *addresses6, icmp_type=icmp)
     return Frame(time_s, destination, source, ethertype)

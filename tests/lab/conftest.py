@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.lab import deployed_pop
+from tests.lab.deployed_pop import FirstDeploy
 from tests.lab.labs import Lab, booted, example_inventory, lab_settings
 
 
@@ -23,3 +25,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder = tmp_path_factory.mktemp("project")
     with booted(example_inventory(folder), lab_settings(folder)) as up:
         yield up
+
+
+@pytest.fixture(scope="session")
+def first_deploy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> FirstDeploy:
+    """POP1, deployed while no MAC address of a provider was known, with captures from before that; asserts nothing."""
+    return deployed_pop.first_deploy(lab, tmp_path_factory.mktemp("captures"))
+
+
+@pytest.fixture(scope="module")
+def pop(first_deploy: FirstDeploy) -> FirstDeploy:
+    """POP1 with nothing pending and every route in place, whatever the module before left."""
+    first_deploy.netorch("deploy", "pop1", "--yes")
+    deployed_pop.wait_until_complete(first_deploy)
+    return first_deploy
