@@ -55,9 +55,13 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.decide import history
 
         return history()
+    if command == "ping":
+        from netorch.agent.ping import ping
+
+        return ping(request)
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
-    raise Refused(f"no command {command!r}", hint="facts, apply, confirm, revert, history")
+    raise Refused(f"no command {command!r}", hint="facts, apply, confirm, revert, history, ping")
 
 
 def _change(command: str, request: Dict[str, Any]) -> Dict[str, Any]:

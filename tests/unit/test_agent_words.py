@@ -1,0 +1,106 @@
+"""How the agent reads and writes BIRD's words, sysctl names and kernel messages."""
+
+from __future__ import annotations
+
+import errno
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netorch.agent.bird import BirdRefused, quoted_name, quoted_text, stamp_of
+from netorch.agent.daemon import complaint
+from netorch.agent.files import sysctl_path
+from netorch.agent.outcome import Refused
+from netorch.io.netlink.wire import attribute, attributes, raise_error
+
+
+@given(st.text())
+def test_any_message_stays_one_string(text: str) -> None:
+    """Whatever a message holds, BIRD gets one string of at most 255 bytes on one line."""
+    quoted = quoted_text(text)
+    inside = quoted[1:-1]
+    assert quoted == f'"{inside}"'
+    assert '"' not in inside
+    assert inside.isprintable()
+    assert len(inside.encode()) <= 255
+
+
+def test_message_is_cut_between_characters() -> None:
+    """A message of more than 255 bytes loses whole characters."""
+    assert quoted_text("é" * 200) == '"' + "é" * 127 + '"'
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a'b", 'a"b', "a;b", "a\n", "*", "x" * 64])
+def test_name_that_could_be_more_than_a_name_is_refused(name: str) -> None:
+    """A session's name never ends its quotes, and is no pattern."""
+    with pytest.raises(BirdRefused, match="cannot be the name of a session"):
+        quoted_name(name)
+
+
+def test_stamp_is_found_on_its_line_only() -> None:
+    """A stamp counts where it is defined, not where a description mentions it."""
+    text = '# define NETORCH_STAMP = "no";\ndefine NETORCH_STAMP = "yes";\n'
+    assert stamp_of(text) == "yes"
+    assert stamp_of(text.splitlines()[0]) is None
+
+
+def test_complaint_shows_the_line_with_a_caret() -> None:
+    """BIRD's position becomes a caret below the source line, under the name of the final file; tabs count one column."""
+    said = "bird: /etc/bird/.bird.conf.netorch:2:7 syntax error, unexpected CF_SYM_UNDEFINED"
+    assert complaint(said, path="/etc/bird/bird.conf", text="one;\n\tlog bogus;\n") == (
+        "BIRD refuses /etc/bird/bird.conf:2:7 syntax error, unexpected CF_SYM_UNDEFINED\n"
+        "  2 |  log bogus;\n"
+        "    |       ^"
+    )
+
+
+def test_complaint_without_a_place_is_passed_on() -> None:
+    """A message that names no line is shown as it is."""
+    assert complaint("bird: Unable to open configuration file", path="/a", text="") == (
+        "BIRD refuses /a: bird: Unable to open configuration file"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("net.ipv4.conf.all.rp_filter", "/proc/sys/net/ipv4/conf/all/rp_filter"),
+        ("net.ipv4.conf.eth0.100.rp_filter", "/proc/sys/net/ipv4/conf/eth0.100/rp_filter"),
+        ("net.ipv6.neigh.a.b.c.gc_stale_time", "/proc/sys/net/ipv6/neigh/a.b.c/gc_stale_time"),
+        ("net.ipv4.fib_multipath_hash_policy", "/proc/sys/net/ipv4/fib_multipath_hash_policy"),
+        ("net/ipv4/conf/eth0.1/rp_filter", "/proc/sys/net/ipv4/conf/eth0.1/rp_filter"),
+    ],
+)
+def test_sysctl_of_an_interface_with_dots_is_found(name: str, path: str) -> None:
+    """Dots in an interface's name are not taken for separators."""
+    assert sysctl_path(name) == path
+
+
+@pytest.mark.parametrize("name", ["", "net..x", "../etc/passwd", "/etc/passwd", "net/../../etc/passwd", "a\0b"])
+def test_sysctl_that_leads_elsewhere_is_refused(name: str) -> None:
+    """A name cannot leave /proc/sys."""
+    with pytest.raises(Refused, match="is not the name of a sysctl"):
+        sysctl_path(name)
+
+
+@given(st.lists(st.tuples(st.integers(1, 0x3FFF), st.binary(max_size=40)), unique_by=lambda pair: pair[0]))
+def test_attributes_survive_the_wire(pairs: list[tuple[int, bytes]]) -> None:
+    """What is written as attributes is read back, whatever its length."""
+    data = b"head" + b"".join(attribute(kind, value) for kind, value in pairs)
+    assert attributes(data, 4) == dict(pairs)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_never_hangs_the_attribute_reader(data: bytes) -> None:
+    """Attributes that lie about their length end the reading."""
+    assert len(attributes(data, 0)) <= len(data) / 4
+
+
+def test_kernel_error_keeps_its_own_message() -> None:
+    """An extended acknowledgement's text is part of the error."""
+    payload = struct.pack("=i", -errno.EINVAL) + struct.pack("=IHHII", 16, 20, 0, 1, 0) + attribute(1, b"No such\0")
+    with pytest.raises(OSError, match=r"Invalid argument \(No such\)") as error:
+        raise_error(payload, 0x300)
+    assert error.value.errno == errno.EINVAL
