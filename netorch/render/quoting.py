@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from netorch.errors import RenderError
@@ -95,8 +96,11 @@ def bird_community(value: tuple[int, ...]) -> str:
     return f"({', '.join(bird_number(part) for part in value)})"
 
 
+# Devices of one network share most of their values, and writing an address costs more than the template around it.
+_REMEMBERED = 4096
+
 FILTERS: Mapping[str, Callable[..., str]] = {
-    function.__name__: function
+    function.__name__: lru_cache(maxsize=_REMEMBERED, typed=True)(function)
     for function in (
         bird_address,
         bird_comment,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import Any, Optional
 
@@ -16,8 +16,8 @@ from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bo
 
 @dataclass(frozen=True)
 class FamilyView:
-    """One family of a device. ``name`` is the channel's (``ipv4``), which also ends the symbols of this family;
-    ``master`` its main table.
+    """One family of a device. ``name`` is the channel's (``ipv4``), which also ends the symbols of this family; those of
+    its prefix sets end in ``upper``. ``master`` is its main table.
 
     ``own`` are the network's prefixes, ``announced`` those that may leave (a switch) or are originated (a host), ``service``
     single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
@@ -25,6 +25,7 @@ class FamilyView:
     """
 
     name: str
+    upper: str
     master: str
     own: tuple[IPNetwork, ...]
     announced: tuple[IPNetwork, ...]
@@ -65,6 +66,9 @@ class TableView:
         return f"{self.table.number}_{self.family.name}"
 
 
+_DEFAULT_ROUTE = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
+
+
 def device_view(device: DeviceIntent) -> dict[str, Any]:
     """The names that a template may use."""
     families = {family: _family_view(device, family) for family in device.families()}
@@ -95,16 +99,23 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
     service = tuple(address for address in device.service if family_of(address) is family)
     return FamilyView(
         name=family.value,
+        upper=family.name,
         master=f"master{family.number}",
         own=_of(device.own_prefixes, family),
         announced=_of(device.originated, family),
-        service=_of((ip_network(address) for address in service), family),
+        service=_of(map(_single, service), family),
         source=service[0] if service and device.role == "host" else None,
-        next_hops=_of((ip_network(hop.address) for hop in device.next_hops), family),
+        next_hops=_of((_single(hop.address) for hop in device.next_hops), family),
         bogons=BOGON_PREFIXES[family],
         universe=GLOBAL_UNICAST[family],
-        default=ip_network("0.0.0.0/0" if family is Family.IPV4 else "::/0"),
+        default=_DEFAULT_ROUTE[family],
     )
+
+
+@lru_cache(maxsize=4096)
+def _single(address: IPAddress) -> IPNetwork:
+    """The network of one address; making one costs more than printing it."""
+    return ip_network(address)
 
 
 def _of(networks: Iterable[IPNetwork], family: Family) -> tuple[IPNetwork, ...]:

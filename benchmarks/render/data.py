@@ -1,0 +1,60 @@
+"""A switch's intent as the plain data that a template by hand is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netorch.model.intent import DeviceIntent, Session
+from netorch.render.view import device_view
+
+
+def plain_data(device: DeviceIntent) -> dict[str, Any]:
+    """Numbers, texts, lists and dictionaries only."""
+    view = device_view(device)
+    return {
+        "name": device.name,
+        "pop": device.pop,
+        "asn": device.asn,
+        "router_id": device.router_id,
+        "fabric": view["bfd_interfaces"][0],
+        "families": [_family(family) for family in view["families"]],
+        "bogon_asns": [vars(asns) for asns in view["bogon_asns"]],
+        "providers": [_provider(v.session) for v in view["provider_sessions"]],
+        "hosts": [_ends(v.session) for v in view["host_sessions"]],
+    }
+
+
+def _family(family: Any) -> dict[str, Any]:
+    return {
+        "name": family.name,
+        "symbol": family.name.upper(),
+        "universe": str(family.universe or ""),
+        "bogons": [{"prefix": str(bogon.prefix), "reason": bogon.reason} for bogon in family.bogons],
+        **{key: [str(prefix) for prefix in getattr(family, key)] for key in ("own", "announced", "service")},
+    }
+
+
+def _ends(session: Session) -> dict[str, Any]:
+    return {
+        "name": session.name,
+        "family": session.family.value,
+        "symbol": session.family.name,
+        "local": str(session.local),
+        "neighbor": str(session.neighbor),
+    }
+
+
+def _provider(session: Session) -> dict[str, Any]:
+    policy = session.import_policy
+    if policy is None:
+        raise AssertionError(f"{session.name} has no policy")
+    return {
+        **_ends(session),
+        **vars(policy.limits),
+        "peer_asn": session.peer_asn,
+        "password": str(session.password or ""),
+        "circuit": session.circuit,
+        "provider_id": policy.large_communities[0][2],
+        "local_preference": policy.local_preference,
+        "max_path_length": policy.max_path_length,
+    }
