@@ -1,4 +1,4 @@
-"""Renders a template with Ansible's own templating; prints the seconds of one rendering. Run by Ansible's interpreter."""
+"""Renders a template with Ansible's own templating; prints the seconds that it took. Run by Ansible's interpreter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main() -> None:
     start = time.perf_counter()
     for _ in range(repeats):
         render()
-    print((time.perf_counter() - start) / repeats)
+    print(time.perf_counter() - start)
 
 
 main()
