@@ -59,14 +59,26 @@ class Capture:
 
 
 @contextmanager
-def capture(
-    node: str, interface: str, settings: LabSettings, *, folder: Path, only: str = ""
-) -> Iterator[Capture]:
+def capture(node: str, interface: str, settings: LabSettings, *, folder: Path, only: str = "") -> Iterator[Capture]:
     """Record both directions of ``interface`` while the block runs; ``only`` narrows it in tcpdump's own language."""
     result = Capture()
     path = folder / f"{node}-{interface}.pcap"
     netns = next(status.netns for status in lab_status(settings) if status.name == node)
-    argv = ["tcpdump", "-i", interface, "-n", "-s", "256", "-U", "--immediate-mode", "-Z", "root", "-w", "-", *only.split()]
+    argv = [
+        "tcpdump",
+        "-i",
+        interface,
+        "-n",
+        "-s",
+        "256",
+        "-U",
+        "--immediate-mode",
+        "-Z",
+        "root",
+        "-w",
+        "-",
+        *only.split(),
+    ]
     with (
         path.open("wb") as file,
         # The network's namespace alone, so that the signal reaches tcpdump.
