@@ -138,7 +138,7 @@ def _run(context: VerbContext, task: Drain, *, allow_last: bool) -> Steps:
 
     after = until_quiet(task.ports, former)
     names = ", ".join(port.circuit.name for port in task.ports)
-    yield _watch(task, after, what=f"{names} carry less than 1 % of before", timeout_s=task.wait_s)
+    yield _watch(task, after, what=f"{names} are below 1 % of the former rate", timeout_s=task.wait_s)
     rows = _rows(task, before=facts, after=after.history, former=former)
     yield Report(text="\n".join(_words(row) for row in rows))
 
