@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from netorch.errors import TimedOut, TransportError
+from netorch.errors import TimedOut, TransportError, Unreachable
 from netorch.io.clock import Deadline, SystemClock
 from netorch.io.ssh_config import ConfigError, ConfigReader
 from netorch.io.ssh_endpoint import Endpoint, EndpointResolver, SshEnvironment
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["SshConnector", "SshEnvironment"]
 
 DEFAULT_TIMEOUT_S = 20.0
-LOGINS_AT_ONCE = 8
-"""Per sshd, which drops unfinished logins at random from 10 on (sshd_config(5), MaxStartups 10:30:100)."""
+LOGINS_AT_ONCE = 6
+"""Per sshd, which hangs up on new logins at random once 10 are unfinished (sshd_config(5), MaxStartups 10:30:100), and counts
+each for a moment longer than its client."""
+
+HANG_UP_PAUSES_S = (0.1, 0.3, 0.9)
+"""Before each new try at an sshd that hung up before it said who it is, which is how it says that it has too many logins."""
 
 
 class SshConnector:
@@ -64,14 +68,26 @@ class SshConnector:
 
     def connect(self, device: str, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> SshTransport:
         """Log in to ``device``; see ``ports.Connector.connect``."""
-        from netorch.io.ssh_hop import cut_at
-        from netorch.io.ssh_session import SshTransport
-        from netorch.io.ssh_socket import open_stream
+        from netorch.io.ssh_hop import HungUp
 
         deadline = Deadline.after(self._clock, timeout_s)
         target = self.endpoint(device)
         if target.connect_timeout_s is not None:
             deadline = deadline.within(target.connect_timeout_s)
+        for pause_s in HANG_UP_PAUSES_S:
+            try:
+                return self._connect_once(device, target, deadline)
+            except HungUp:
+                if deadline.left_s() < pause_s:
+                    raise
+            self._clock.wait(pause_s)
+        return self._connect_once(device, target, deadline)
+
+    def _connect_once(self, device: str, target: Endpoint, deadline: Deadline) -> SshTransport:
+        from netorch.io.ssh_hop import cut_at
+        from netorch.io.ssh_session import SshTransport
+        from netorch.io.ssh_socket import open_stream
+
         way = (*target.jumps, target)
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as guard:
             with self._gates.passing(way[0], deadline, where=device):
@@ -111,7 +127,8 @@ def _last_words(stream: TcpStream) -> Iterator[None]:
         words = stream.last_words()
         if not words:
             raise
-        raise type(exc)(f"{exc.message}; its ProxyCommand says: {words}", where=exc.where, hint=exc.hint) from exc
+        kind = Unreachable if isinstance(exc, Unreachable) else type(exc)  # a way that failed is not tried again
+        raise kind(f"{exc.message}; its ProxyCommand says: {words}", where=exc.where, hint=exc.hint) from exc
 
 
 @functools.lru_cache(maxsize=16)

@@ -74,6 +74,10 @@ def reason(exc: BaseException) -> str:
     return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
 
 
+class HungUp(Unreachable):
+    """The other end closed the connection before it said who it is; nothing was sent to it."""
+
+
 class _Transport(paramiko.Transport):
     """Keeps what paramiko only logs: the algorithms that the device offers, and why it disconnects."""
 
@@ -140,14 +144,13 @@ class Hop:
                 hint="its sshd is too old for today's cryptography (SHA-1 is not spoken): update it, or allow newer "
                 "algorithms in its sshd_config",
             )
+        if "Indecipherable" in str(failure):
+            return Unreachable(f"{doing}: {failure}", where=self._where, hint="is that port an sshd's?")
         if not self.transport.remote_version:
-            banner = isinstance(failure, paramiko.SSHException) and "Indecipherable" in str(failure)
-            return Unreachable(
-                f"{doing}: {failure if banner else 'the connection was closed before the device said who it is'}",
+            return HungUp(
+                f"{doing}: the connection was closed before the device said who it is",
                 where=self._where,
-                hint="is that port an sshd's?"
-                if banner
-                else "sshd may have too many logins at once (MaxStartups), or refuse this address",
+                hint="sshd may have too many logins at once (MaxStartups), or refuse this address",
             )
         return failure or EOFError()
 

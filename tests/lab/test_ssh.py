@@ -174,6 +174,17 @@ def test_a_server_that_hangs_up_is_unreachable(ssh_lab: SshLab) -> None:
             ssh_lab.connector(sw1=server).connect("sw1")
 
 
+def test_a_login_that_a_busy_sshd_dropped_is_tried_again(ssh_lab: SshLab) -> None:
+    """An sshd that hangs up while it has too many logins lets a later try in."""
+    server = ssh_lab.server("sw1", "MaxStartups 1")
+    with ThreadPoolExecutor(1) as pool:
+        with socket.create_connection((server.address, server.port)):
+            wait_until(lambda: len(server.workers()) > 1, what="the first connection")
+            connected = pool.submit(ssh_lab.connector(sw1=server).connect, "sw1")
+            wait_until(lambda: "MaxStartups" in server.log.read_text(), what="a dropped login in sshd's log")
+        connected.result(timeout=20).close()
+
+
 def test_no_algorithm_in_common_is_readable(ssh_lab: SshLab) -> None:
     """An sshd that knows only SHA-1 key exchange is reported with what it offers."""
     server = ssh_lab.server("sw1", "KexAlgorithms diffie-hellman-group14-sha1")
