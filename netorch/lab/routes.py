@@ -6,13 +6,13 @@ provider and differ in length, so that none is best everywhere.
 
 from __future__ import annotations
 
-import functools
 import zlib
-from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from itertools import islice
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from itertools import count, islice
 from math import gcd
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from netorch.lab.topology import speaker_of
 from netorch.model.inventory import Inventory
@@ -70,10 +70,8 @@ class Announcement(NamedTuple):
 def announcements(inventory: Inventory, provider: str, family: Family) -> Iterator[Announcement]:
     """What ``provider`` announces: bad ones first, then the good."""
     yield from bad_announcements(inventory, provider, family)
-    seed = zlib.crc32(provider.encode())
-    avoid = {AS_TRANS, inventory.asn, *(other.asn for other in inventory.providers)}
-    for prefix in good_prefixes(inventory, provider, family):
-        yield Announcement(prefix, _path(prefix, seed, avoid))
+    for address, length, path in good_routes(inventory, provider, family):
+        yield Announcement(ip_network((address, length)), path)
 
 
 def expected_prefixes(
@@ -86,22 +84,31 @@ def expected_prefixes(
 
 def good_prefixes(inventory: Inventory, provider: str, family: Family) -> Iterator[IPNetwork]:
     """As many different acceptable prefixes as the inventory's lab section asks of ``provider``."""
+    return (ip_network(number) for number in _good_numbers(inventory, provider, family))
+
+
+def good_routes(inventory: Inventory, provider: str, family: Family) -> Iterator[tuple[int, int, tuple[int, ...]]]:
+    """The good announcements as numbers: network address, prefix length, path. Quick enough for a full table."""
+    seed = zlib.crc32(provider.encode())
+    avoid = {inventory.asn, *(other.asn for other in inventory.providers)}
+    for address, length in _good_numbers(inventory, provider, family):
+        yield address, length, _path(address, length, seed=seed, avoid=avoid)
+
+
+def _good_numbers(inventory: Inventory, provider: str, family: Family) -> Iterator[tuple[int, int]]:
     speaker = speaker_of(inventory, provider)
     wanted = speaker.prefixes_ipv4 if family is Family.IPV4 else speaker.prefixes_ipv6
     common = int(wanted * COMMON_SHARE)
-    seen: set[IPNetwork] = {bad.prefix for bad in bad_announcements(inventory, provider, family)}
-    for seed, count in (("common", common), (provider, wanted - common)):
-        for prefix in islice(_unseen(_walk(inventory, family, seed), seen), count):
-            seen.add(prefix)
-            yield prefix
+    bad = (announcement.prefix for announcement in bad_announcements(inventory, provider, family))
+    seen = {(int(prefix.network_address), prefix.prefixlen) for prefix in bad}
+    for seed, share in (("common", common), (provider, wanted - common)):
+        for number in islice(_unseen(_walk(inventory, family, seed), seen), share):
+            seen.add(number)
+            yield number
 
 
-def _first_subnet(prefix: IPNetwork, length: int) -> IPNetwork:
-    return ip_network((int(prefix.network_address), length))
-
-
-def _unseen(prefixes: Iterator[IPNetwork], seen: set[IPNetwork]) -> Iterator[IPNetwork]:
-    return (prefix for prefix in prefixes if prefix not in seen)
+def _unseen(numbers: Iterator[tuple[int, int]], seen: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    return (number for number in numbers if number not in seen)
 
 
 def bad_announcements(inventory: Inventory, provider: str, family: Family) -> tuple[Announcement, ...]:
@@ -111,50 +118,58 @@ def bad_announcements(inventory: Inventory, provider: str, family: Family) -> tu
     own = [prefix for prefix in inventory.own_prefixes if prefix.version == family.number]
     found = [Announcement(ip_network(text), path, "bogon") for text in _ANNOUNCED_BOGONS[family]]
     found += [Announcement(prefix, path, "own prefix") for prefix in own]
-    found += [Announcement(_first_subnet(prefix, prefix.prefixlen + 2), path, "inside an own prefix") for prefix in own]
+    for prefix in own:
+        inside = ip_network((int(prefix.network_address), prefix.prefixlen + 2))
+        found.append(Announcement(inside, path, "inside an own prefix"))
     spare = islice(_walk(inventory, family, "spare"), 64)
-    parents = [prefix for prefix in spare if prefix.prefixlen < limits.max_length][:5]
-    for parent, length in zip(parents, (limits.max_length + 1, limits.max_length + 4, family.host_length)):  # noqa: B905
-        found.append(Announcement(_first_subnet(parent, length), path, "over-specific"))
+    addresses = [address for address, length in spare if length < limits.max_length][:5]
+    for address, length in zip(
+        addresses, (limits.max_length + 1, limits.max_length + 4, family.host_length), strict=False
+    ):
+        found.append(Announcement(ip_network((address, length)), path, "over-specific"))
     long_path = tuple(4000 + number for number in range(inventory.policy.max_path_length + 1))
-    found.append(Announcement(_first_subnet(parents[3], limits.max_length), long_path, "path too long"))
+    found.append(Announcement(ip_network((addresses[3], limits.max_length)), long_path, "path too long"))
     looped = (*path, inventory.asn, 5000)
-    found.append(Announcement(_first_subnet(parents[4], limits.max_length), looped, "own ASN in the path"))
+    found.append(Announcement(ip_network((addresses[4], limits.max_length)), looped, "own ASN in the path"))
     return tuple({bad.prefix: bad for bad in found}.values())
 
 
-def _walk(inventory: Inventory, family: Family, seed: str) -> Iterator[IPNetwork]:
-    """Different prefixes, without end until the space is used up; ``seed`` decides which."""
-    lengths = _lengths(inventory, family)
+def _walk(inventory: Inventory, family: Family, seed: str) -> Iterator[tuple[int, int]]:
+    """Different prefixes as (network address, length), until the space is used up; ``seed`` decides which."""
     bits = family.host_length
-    low, high = (int(network.network_address) for network in _SPACE[family])
-    top = high | int(_SPACE[family][1].hostmask)
-    excluded = [
-        (int(network.network_address), int(network.broadcast_address))
-        for network in (*BOGONS[family], *(own for own in inventory.own_prefixes if own.version == family.number))
-    ]
-    make = IPv4Network if family is Family.IPV4 else IPv6Network
+    low, high = int(_SPACE[family][0].network_address), int(_SPACE[family][1].broadcast_address) + 1
+    starts, ends = _excluded(inventory, family)
+    lengths = _lengths(inventory, family)
     start = _mix(zlib.crc32(seed.encode()))
-    counts = dict.fromkeys(set(lengths), 0)
-    number = 0
-    while True:
+    # By length: the first network, how many there are, the next position. A step that shares no divisor with their number
+    # visits each once before any comes again.
+    first = {length: low >> (bits - length) for length in lengths}
+    size = {length: (high - low) >> (bits - length) for length in lengths}
+    step = {length: _coprime_step(size[length]) for length in lengths}
+    left = dict(size)
+    for number in count():
         length = lengths[_mix(start ^ number) % len(lengths)]
-        number += 1
-        # Steps by an odd number visit every network of this length once before they repeat.
-        first, size = low >> (bits - length), ((top + 1) >> (bits - length)) - (low >> (bits - length))
-        if counts[length] >= size:
-            if all(count >= ((top + 1 - low) >> (bits - other)) for other, count in counts.items()):
+        if not left[length]:
+            if not any(left.values()):
                 return
             continue
-        position = (start + counts[length] * _coprime_step(size)) % size
-        counts[length] += 1
-        address = (first + position) << (bits - length)
+        position = (start + (size[length] - left[length]) * step[length]) % size[length]
+        left[length] -= 1
+        address = (first[length] + position) << (bits - length)
         last = address | ((1 << (bits - length)) - 1)
-        if not any(address <= high_end and last >= low_end for low_end, high_end in excluded):
-            yield make((address, length))
+        before = bisect_right(starts, last) - 1
+        if before < 0 or ends[before] < address:
+            yield address, length
 
 
-@functools.lru_cache(maxsize=256)
+def _excluded(inventory: Inventory, family: Family) -> tuple[list[int], list[int]]:
+    """First and last addresses of the ranges that no good prefix touches, in order and apart from each other."""
+    own = (prefix for prefix in inventory.own_prefixes if prefix.version == family.number)
+    ranges = collapse_addresses(cast("Iterable[IPv4Network]", (*BOGONS[family], *own)))
+    ordered = sorted((int(network.network_address), int(network.broadcast_address)) for network in ranges)
+    return [first for first, _ in ordered], [last for _, last in ordered]
+
+
 def _coprime_step(size: int) -> int:
     """A step about 0.618 of ``size`` that shares no divisor with it."""
     step = max(1, int(size * 0.6180339887)) | 1
@@ -173,14 +188,14 @@ def _lengths(inventory: Inventory, family: Family) -> list[int]:
     ]
 
 
-def _path(prefix: IPNetwork, seed: int, avoid: set[int]) -> tuple[int, ...]:
+def _path(address: int, length: int, *, seed: int, avoid: set[int]) -> tuple[int, ...]:
     """Up to four networks in between, which depend on the provider, and the origin, which does not."""
-    key = _mix(int(prefix.network_address) ^ (prefix.prefixlen << 57))
+    key = _mix(address ^ (address >> 64) ^ (length << 57))
     origin = 10_000 + key % 50_000 if key >> 60 else 131_072 + key % 250_000
     mixed = _mix(key ^ seed)
     hops = (0, 1, 1, 1, 2, 2, 2, 3, 3, 4)[mixed % 10]
-    path = [2000 + 100 * hop + (mixed >> (8 * hop + 8)) % 100 for hop in range(hops)] + [origin]
-    return tuple(asn + 1 if asn in avoid else asn for asn in path)
+    path = (*[2000 + 100 * hop + (mixed >> (8 * hop + 8)) % 100 for hop in range(hops)], origin)
+    return path if avoid.isdisjoint(path) else tuple(asn + 1 if asn in avoid else asn for asn in path)
 
 
 def _mix(value: int) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import zlib
+from ipaddress import IPv4Address, IPv6Address
+from itertools import chain
 from typing import Any
 
 import jinja2
@@ -19,7 +21,7 @@ from netorch.lab.daemons import (
     LAB_FOLDER,
 )
 from netorch.lab.files import internet_programs
-from netorch.lab.routes import announcements
+from netorch.lab.routes import announcements, bad_announcements, good_routes
 from netorch.lab.topology import (
     core_interface,
     core_link,
@@ -101,12 +103,13 @@ def internet_asn(inventory: Inventory) -> int:
 
 def bird_routes(inventory: Inventory, provider: str, family: Family) -> str:
     """What ``provider`` announces, as routes of a BIRD static protocol."""
+    make = IPv4Address if family is Family.IPV4 else IPv6Address
+    bad = ((announcement.prefix, announcement.path) for announcement in bad_announcements(inventory, provider, family))
+    good = ((f"{make(address)}/{length}", path) for address, length, path in good_routes(inventory, provider, family))
     out = io.StringIO()
-    for prefix, path, _ in announcements(inventory, provider, family):
-        out.write(f"route {prefix} blackhole {{")
-        for asn in reversed(path):
-            out.write(f"bgp_path.prepend({asn});")
-        out.write("};\n")
+    for prefix, path in chain(bad, good):
+        prepends = "".join([f"bgp_path.prepend({asn});" for asn in reversed(path)])
+        out.write(f"route {prefix} blackhole {{{prepends}}};\n")
     return out.getvalue()
 
 
