@@ -90,7 +90,7 @@ def good_prefixes(inventory: Inventory, provider: str, family: Family) -> Iterat
 def good_routes(inventory: Inventory, provider: str, family: Family) -> Iterator[tuple[int, int, tuple[int, ...]]]:
     """The good announcements as numbers: network address, prefix length, path. Quick enough for a full table."""
     seed = zlib.crc32(provider.encode())
-    avoid = {inventory.asn, *(other.asn for other in inventory.providers)}
+    avoid = {AS_TRANS, inventory.asn, *(other.asn for other in inventory.providers)}
     for address, length in _good_numbers(inventory, provider, family):
         yield address, length, _path(address, length, seed=seed, avoid=avoid)
 
