@@ -25,7 +25,8 @@ from netorch.render import TemplateSource
 @dataclass(frozen=True)
 class Surroundings:
     """What a run takes from the shell that started it. ``folder`` holds the inventory; ``home`` and ``user`` are the
-    local user's; ``author`` goes into histories.
+    local user's; ``author`` goes into histories;
+    ``commands`` are names that no plugin may take.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Surroundings:
     user: str
     environment: Mapping[str, str]
     author: str
+    commands: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[
     try:
         yield Controller(
             inventory=inventory,
-            plugins=load_plugins(inventory.plugins),
+            plugins=load_plugins(inventory.plugins, reserved=surroundings.commands),
             devices=devices,
             secrets=InventorySecrets(inventory.folder, surroundings.environment),
             templates=TemplateSource(read_templates(inventory.templates)),

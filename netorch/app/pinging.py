@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Iterable, Sequence
 
 from netorch.app.controller import Controller
@@ -77,4 +78,4 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
     """The nearest-rank quantile of sorted values, in milliseconds with microseconds; None of nothing."""
     if not ordered:
         return None
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 3)
+    return round(ordered[max(0, ceil(share * len(ordered)) - 1)], 3)

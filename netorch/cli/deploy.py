@@ -90,6 +90,8 @@ def deploy(
         if output == "table" and not planned.is_empty:
             print_plan(planned, redact, diff=diff)
         if not planned.is_empty and not yes:
+            for error in failures.values():
+                click.echo(annotated(error), err=True)
             _ask(planned)
 
         def show(later: Any) -> None:

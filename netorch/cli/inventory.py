@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netorch.cli.options import inventory_folder, inventory_option, targets_argument
+from netorch.cli.options import command_names, inventory_folder, inventory_option, targets_argument
 from netorch.errors import InventoryError, InventoryProblem
 
 
@@ -25,7 +25,7 @@ def validate(ctx: click.Context, *, form: str) -> int:
     summary = ""
     try:
         inventory = read_inventory(folder)
-        load_plugins(inventory.plugins)
+        load_plugins(inventory.plugins, reserved=command_names())
         summary = f"{folder}: {len(inventory.pops)} POPs, {len(inventory.devices)} devices, "
         summary += f"{len(inventory.providers)} providers, {len(inventory.circuits)} circuits: no mistakes found"
     except InventoryError as error:

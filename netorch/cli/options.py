@@ -65,9 +65,17 @@ def controller_for(ctx: click.Context, *, quiet: bool = False) -> Iterator[Any]:
         user=getpass.getuser(),
         environment=os.environ,
         author=_author(),
+        commands=command_names(),
     )
     with terminal_progress(quiet=quiet) as progress, open_controller(surroundings, progress) as controller:
         yield controller
+
+
+def command_names() -> frozenset[str]:
+    """netorch's own commands, which no plugin may take."""
+    from netorch.cli.main import COMMANDS
+
+    return frozenset(COMMANDS)
 
 
 def _author() -> str:

@@ -43,6 +43,8 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1f}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(member) for member in value) or "-"
     return str(value)

@@ -105,8 +105,8 @@ def print_results(result: DeployResult) -> None:
     width = max((len(r.device) for r in result.results), default=0)
     for r in result.results:
         colour = {"changed": "green", "unchanged": None, "reverted": "yellow"}.get(r.outcome, "red")
-        generation = f"generation {r.generation}" if r.generation else ""
-        click.echo(f"{r.device:<{width}}  {click.style(f'{r.outcome:<9}', fg=colour)}  {generation}".rstrip())
+        generation = f"{'':{9 - len(r.outcome)}}  generation {r.generation}" if r.generation else ""
+        click.echo(f"{r.device:<{width}}  {click.style(r.outcome, fg=colour)}{generation}")
         for line in (r.message + (f"\nhint: {r.hint}" if r.hint else "")).splitlines():
             click.echo(f"  {line}")
     outcomes = [r.outcome for r in result.results]

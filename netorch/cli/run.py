@@ -13,7 +13,6 @@ from typing import Any, Iterator
 import click
 
 from netorch.cli.options import controller_for, inventory_folder, inventory_option, limit_option, targets_argument
-from netorch.errors import annotated
 
 
 @click.command()
@@ -44,9 +43,6 @@ def run(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...]) ->
             result = reconcile(controller, names, show)
         if not result.is_quiet:
             print_results(result.deployed)
-        for failed in result.deployed.results:
-            if failed.error is not None:
-                click.echo(annotated(failed.error), err=True)
     return result.deployed.exit_code
 
 
