@@ -48,6 +48,8 @@ def _describe_overlay(item: OverlayItem) -> str:
 
 def summarise(operation: Operation) -> str:
     """``+`` to add, ``~`` to change, ``-`` to remove, and the item; a change of a value names the former one."""
+    if isinstance(operation.item, ClosedSessionItem) and operation.action == "remove":
+        return f"+ session {operation.item.session} open again"
     sign = {"add": "+", "change": "~", "remove": "-"}[operation.action]
     text = f"{sign} {describe_item(operation.item)}"
     before = operation.before
