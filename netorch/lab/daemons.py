@@ -9,14 +9,16 @@ EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
 GOBGP_CONFIGURATION = "/etc/gobgp/gobgpd.conf"
 GOBGP_ANNOUNCE = "/etc/gobgp/announce.sh"
 LAB_FOLDER = "/etc/netorch-lab"
+DELAY_READY = "/run/netorch-lab/delay.ready"
 
 # As Debian's unit and its start script have it.
 BIRD = Service(
     "bird",
     ("/usr/sbin/bird", "-f", "-u", "bird", "-g", "bird", "-c", BIRD_CONFIGURATION),
     (("/run/bird", "bird", 0o775),),
+    ready_file="/run/bird/bird.ctl",
 )
-SSHD = Service("sshd", ("/usr/sbin/sshd", "-D"), (("/run/sshd", "root", 0o755),))
+SSHD = Service("sshd", ("/usr/sbin/sshd", "-D"), (("/run/sshd", "root", 0o755),), ready_port=22)
 _EXABGP_ENVIRONMENT = ("exabgp_daemon_drop=false", "exabgp_api_cli=false", "exabgp_log_destination=stdout")
 
 
@@ -26,7 +28,7 @@ def speaker_services(speaker: str, exabgp: str) -> tuple[Service, ...]:
         return (Service("exabgp", ("/usr/bin/env", *_EXABGP_ENVIRONMENT, exabgp, "server", EXABGP_CONFIGURATION)),)
     if speaker == "gobgp":
         return (
-            Service("gobgpd", ("/usr/bin/gobgpd", "-f", GOBGP_CONFIGURATION)),
+            Service("gobgpd", ("/usr/bin/gobgpd", "-f", GOBGP_CONFIGURATION), ready_port=179),
             Service("announce", ("/bin/sh", GOBGP_ANNOUNCE), once=True),
         )
     return (BIRD,)
@@ -37,6 +39,10 @@ def internet_services() -> tuple[Service, ...]:
     python = ("/usr/bin/python3", "-I", "-S")
     return (
         BIRD,
-        Service("delay", (*python, f"{LAB_FOLDER}/delay.py", f"{LAB_FOLDER}/delay.json")),
-        Service("responder", (*python, f"{LAB_FOLDER}/responder.py", f"{LAB_FOLDER}/responder.json")),
+        Service(
+            "delay",
+            (*python, f"{LAB_FOLDER}/delay.py", f"{LAB_FOLDER}/delay.json", DELAY_READY),
+            ready_file=DELAY_READY,
+        ),
+        Service("responder", (*python, f"{LAB_FOLDER}/responder.py", f"{LAB_FOLDER}/responder.json"), ready_port=80),
     )

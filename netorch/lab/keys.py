@@ -43,6 +43,8 @@ def make_passwords(inventory: Inventory, settings: LabSettings) -> dict[int, str
         own = _own_secret(inventory, settings, circuit.password)
         if own is not None:
             if not own.exists():
+                with (settings.files / SECRETS).open("a", encoding="utf-8") as made:
+                    made.write(f"{own.name}\n")
                 own.parent.mkdir(mode=0o700, exist_ok=True)
                 _own(settings, own.parent)
                 _write(settings, own, random_secrets.token_hex(16) + "\n")
@@ -59,12 +61,15 @@ def make_passwords(inventory: Inventory, settings: LabSettings) -> dict[int, str
 
 
 def remove_state(settings: LabSettings) -> None:
-    """Remove what this module wrote, and the folders if nothing else is in them."""
+    """Remove what this module wrote, and the folders if nothing else is in them. Before ``settings.files`` goes."""
     for name in (IDENTITY, f"{IDENTITY}.pub", KNOWN_HOSTS):
         (settings.state / name).unlink(missing_ok=True)
     folder = settings.state / SECRETS
-    for secret in folder.glob("*") if folder.is_dir() else ():
-        secret.unlink()
+    made = settings.files / SECRETS
+    for name in made.read_text(encoding="utf-8").splitlines() if made.exists() else ():
+        (folder / name).unlink(missing_ok=True)
+        (folder / f"{name}.new").unlink(missing_ok=True)
+    (settings.state / f"{KNOWN_HOSTS}.new").unlink(missing_ok=True)
     for empty in (folder, settings.state):
         if empty.is_dir() and not any(empty.iterdir()):
             empty.rmdir()

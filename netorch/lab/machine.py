@@ -84,11 +84,11 @@ def lab_down(settings: LabSettings, report: Report = lambda text: None) -> None:
             report("removing namespaces and cables")
             network.remove()
             restore_netns_folder(settings.files / "netns", tools)
+        remove_state(settings)
         if os.path.ismount(settings.files):
             tools.run(["umount", str(settings.files)])
         if settings.files.exists():
             shutil.rmtree(settings.files)
-        remove_state(settings)
 
 
 def lab_status(settings: LabSettings) -> tuple[NodeStatus, ...]:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -13,7 +14,7 @@ from typing import Optional
 from netorch.errors import NetorchError
 from netorch.lab.commands import Tools, wait_for
 from netorch.lab.files import boot_program
-from netorch.lab.plan import Node
+from netorch.lab.plan import Node, Service
 from netorch.lab.processes import NETNS_FOLDER, Process, end, recorded
 from netorch.lab.settings import LabSettings
 
@@ -86,6 +87,8 @@ class Machine:
             "--ipc",
             "--net",
             "--pid",
+            "--root",
+            "--wd=/",
             "env",
             "-i",
             *ENVIRONMENT,
@@ -131,17 +134,19 @@ class Machine:
         init = self.init
         if init is None:
             raise NetorchError("ended while it started", where=self.node.name, hint=f"see {self.folder / 'boot.log'}")
-        root = Path(f"/proc/{init.pid}/root")
-        bird = "bird" not in services or (root / "run/bird/bird.ctl").exists()
-        sshd = "sshd" not in services or _listens(init.pid, 22)
-        return bird and sshd and all(service.starts > 0 for service in services.values())
+        return all(services[service.name].starts > 0 and _is_ready(service, init.pid) for service in self.node.services)
 
     def _inside(self, name: str) -> Optional[Path]:
         init = self.init
         return Path(f"/proc/{init.pid}/root/{SUPERVISOR_FOLDER}/{name}") if init else None
 
-    def _wait(self, condition, what: str) -> None:  # type: ignore[no-untyped-def]
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
         wait_for(condition, f"{self.node.name}: {what}", clock=self.settings.clock, timeout_s=self.settings.timeout_s)
+
+
+def _is_ready(service: Service, init: int) -> bool:
+    file = Path(f"/proc/{init}/root{service.ready_file}")
+    return (not service.ready_file or file.exists()) and (not service.ready_port or _listens(init, service.ready_port))
 
 
 def _listens(pid: int, port: int) -> bool:

@@ -17,12 +17,15 @@ DEVICE_KINDS = (SWITCH, HOST)
 
 @dataclass(frozen=True)
 class Service:
-    """A daemon that the node's supervisor keeps running. ``directories`` are made first: path, owner, mode."""
+    """A daemon that the node's supervisor keeps running. ``directories`` are made first: path, owner, mode. It is up once
+    ``ready_file`` exists and something listens on TCP port ``ready_port``, where they are given."""
 
     name: str
     argv: tuple[str, ...]
     directories: tuple[tuple[str, str, int], ...] = ()
     once: bool = False
+    ready_file: str = ""
+    ready_port: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from netorch.errors import Locked
 from netorch.lab import lab_down, lab_status, lab_up
 from netorch.lab import machine as lab_machine
 from netorch.lab.lock import lab_lock
-from netorch.model.inventory import Inventory
+from netorch.model.inventory import Inventory, SecretRef
 from tests.lab.labs import ROOT, booted, example_inventory, lab_settings, own_network, small
 
 pytestmark = pytest.mark.lab
@@ -106,11 +106,31 @@ def test_down_leaves_nothing(tmp_path: Path, inventory: Inventory) -> None:
 
 
 def test_down_keeps_what_is_not_its_own(tmp_path: Path, inventory: Inventory) -> None:
-    """A user's file in the state folder survives."""
+    """A user's file in the state folder survives, and a secret that was there before; the lab uses that one."""
     settings = lab_settings(tmp_path, "down")
-    with booted(inventory, settings):
+    secret = settings.state / "secrets/meadow"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("chosen by hand\n")
+    pop = inventory.pops[0]
+    circuits = tuple(
+        replace(c, password=SecretRef("file", "../.lab/secrets/meadow")) if c.provider == "meadow" else c
+        for c in pop.circuits
+    )
+    with booted(replace(inventory, pops=(replace(pop, circuits=circuits),)), settings) as lab:
         (settings.state / "notes").write_text("mine")
-    assert [path.name for path in settings.state.iterdir()] == ["notes"]
+        assert "chosen by hand" in lab.run("meadow", "cat", "/etc/bird/bird.conf")
+    assert {path.name for path in settings.state.iterdir()} == {"notes", "secrets"}
+    assert secret.read_text() == "chosen by hand\n"
+
+
+def test_files_belong_to_the_user_behind_sudo(tmp_path: Path, inventory: Inventory) -> None:
+    """Keys and secrets belong to the named owner, so that netorch works without sudo afterwards."""
+    settings = replace(lab_settings(tmp_path, "down"), owner=(4711, 4712))
+    inventory = replace(inventory, pops=example_inventory(tmp_path).pops)
+    with booted(inventory, settings):
+        owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in settings.state.rglob("*")}
+    names = {"id_ed25519", "id_ed25519.pub", "known_hosts", "secrets", "southnet"}
+    assert owners == dict.fromkeys(names, (4711, 4712))
 
 
 def test_down_without_a_lab_is_quiet(tmp_path: Path) -> None:

@@ -88,9 +88,12 @@ def make_root(spec: Dict[str, Any]) -> None:
         bind(path, root)
     old = f"{root}/run/old-root"
     os.mkdir(old)
-    checked(LIBC.pivot_root(root.encode(), old.encode()), "pivot_root")
-    os.chdir("/")
-    checked(LIBC.umount2(b"/run/old-root", MNT_DETACH), "umount old root")
+    if LIBC.pivot_root(root.encode(), old.encode()) == 0:
+        os.chdir("/")
+        checked(LIBC.umount2(b"/run/old-root", MNT_DETACH), "umount old root")
+    else:  # the machine is itself a chroot, whose / is no mount
+        os.chroot(root)
+        os.chdir("/")
     os.rmdir("/run/old-root")
 
 

@@ -1,6 +1,7 @@
 """Delay, jitter and loss for packets that pass TUN interfaces: each is read, held back, and written where it came from.
 
-``delay.py CONFIG.json``: a list of {tun, delay_ms, jitter_ms, loss_percent, seed}. Packets of one interface keep their order.
+``delay.py CONFIG.json READY``: a list of {tun, delay_ms, jitter_ms, loss_percent, seed}; the file READY is made once all
+interfaces are attached, before which the kernel drops what they are given. Packets of one interface keep their order.
 Loss is drawn from a generator seeded by ``seed``, so that the n-th packet meets the same fate in every run.
 """
 
@@ -61,6 +62,8 @@ class Line:
 def main() -> int:
     with open(sys.argv[1], encoding="utf-8") as file:
         lines = {line.fd: line for line in map(Line, json.load(file))}
+    with open(sys.argv[2], "w", encoding="ascii"):
+        pass
     while True:
         heads = [line.queue[0][0] for line in lines.values() if line.queue]
         wait_s = max(0.0, min(heads) - monotonic()) if heads else None
