@@ -73,7 +73,7 @@ class Change:
         self.notes: List[str] = []
         self.folder = journal.folder_of(self.id)
         self.journal: journal.Journal = {}
-        self._prefixes: checks.Prefixes = {}
+        self._before: Dict[str, Any] = {}
         self._files = [op.item for op in self.operations if isinstance(op.item, items.FileItem)]
         self._configuration = next((file for file in self._files if file.daemon), None)
 
@@ -167,7 +167,7 @@ class Change:
             with Bird() as control:
                 before = control.live_stamp()
                 if self.check.prefix_drop_percent is not None and self._configuration is not None:
-                    self._prefixes = checks.count_prefixes(control, self.check.up)
+                    self._before = checks.look(control, prefixes=True)
         candidate = None if self._configuration is None else bird.stamp_of(self._configuration.text)
         return {
             "id": self.id,
@@ -228,7 +228,7 @@ class Change:
         if not (self.check.up or self.check.down):
             return ()
         with Bird() as control:
-            return checks.run_check(control, self.check, before=self._prefixes)
+            return checks.run_check(control, self.check, before=self._before)
 
     def _close_or_open(self, action: str, item: items.ClosedSessionItem) -> None:
         with Bird() as control:

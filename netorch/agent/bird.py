@@ -162,6 +162,11 @@ class Session:
         return (self.info.split() or [""])[0] or None if self.protocol == "BGP" else None
 
     @property
+    def error(self) -> str:
+        """What stands behind the state: the last error, as in ``Active        Socket: Connection refused``."""
+        return self.info.partition(" ")[2].strip() if self.protocol == "BGP" else ""
+
+    @property
     def is_closed(self) -> bool:
         """A BGP session that is down by the configuration's or somebody's will: one that merely fails is ``start``."""
         return self.protocol == "BGP" and self.state == "down"

@@ -3,87 +3,74 @@
 from __future__ import annotations
 
 from netorch.agent.clock import uptime, wait
+from netorch.model.checks import findings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Tuple
+    from typing import Any, Dict, Mapping, Optional, Tuple
 
     from netorch.agent.bird import Bird, Session
     from netorch.model.plan import Check
-
-    Prefixes = Dict[str, Dict[str, int]]
 
 _FAST_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.25
 _FAST_FOR_S = 3.0
 SETTLE_S = 3.0
-"""How long prefix counts are watched after a configuration was loaded: a new filter takes effect only when the neighbour has
-sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What takes longer is
-for the controller's checks between batches."""
+"""How long prefix counts are watched after a configuration was loaded: a new filter takes effect only when the neighbour
+has sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What takes longer
+is for the controller's checks between batches."""
 
 
-def count_prefixes(daemon: Bird, sessions: Tuple[str, ...]) -> Prefixes:
-    """How many prefixes each of ``sessions`` has accepted, by its name and channel; without those that are not there."""
-    wanted = set(sessions)
-    return {name: counts for name, counts in _blocks(daemon).items() if name in wanted}
+class Channel:
+    """What ``model.checks`` looks at of a ``model.state.Channel``."""
+
+    __slots__ = ("family", "routes_imported")
+
+    def __init__(self, family: str, routes_imported: int) -> None:
+        self.family = family
+        self.routes_imported = routes_imported
 
 
-def run_check(daemon: Bird, check: Check, *, before: Prefixes) -> Tuple[str, ...]:
+class Protocol:
+    """What ``model.checks`` looks at of a ``model.state.Protocol``; those take longer to import than an apply does."""
+
+    __slots__ = ("bgp_state", "channels", "last_error", "state")
+
+    def __init__(self, session: Session, prefixes: Dict[str, int]) -> None:
+        self.state = session.state
+        self.bgp_state = session.bgp_state
+        self.last_error = session.error
+        self.channels = tuple(Channel(family, routes) for family, routes in prefixes.items())
+
+    def channel(self, family: str) -> Optional[Channel]:
+        """The channel of ``family``."""
+        return next((channel for channel in self.channels if channel.family == family), None)
+
+
+def look(daemon: Bird, *, prefixes: bool) -> Dict[str, Any]:
+    """Every protocol by name, with how many ``prefixes`` each of its channels has accepted if that is wanted."""
+    counts = _count_prefixes(daemon) if prefixes else {}
+    return {session.name: Protocol(session, counts.get(session.name, {})) for session in daemon.sessions()}
+
+
+def run_check(daemon: Bird, check: Check, *, before: Mapping[str, Any]) -> Tuple[str, ...]:
     """Why ``check`` does not hold, in words for the operator; () as soon as it does.
 
-    ``before`` are the prefixes that must not be lost; where there are any, it must hold for ``SETTLE_S``.
+    ``before`` are the protocols before the change; where their prefixes must not be lost, it must hold for ``SETTLE_S``.
     """
     started = uptime()
-    watched_s = SETTLE_S if any(any(had.values()) for had in before.values()) else 0.0
+    keep = any(channel.routes_imported for name in check.up if name in before for channel in before[name].channels)
     while True:
-        found = findings(daemon, check, before=before)
+        found = findings(check, look(daemon, prefixes=keep), before)
         passed_s = uptime() - started
-        if passed_s >= check.timeout_s or (not found and passed_s >= watched_s):
+        if passed_s >= check.timeout_s or (not found and not (keep and passed_s < SETTLE_S)):
             return found
         wait(min(_FAST_INTERVAL_S if passed_s < _FAST_FOR_S else _SLOW_INTERVAL_S, check.timeout_s - passed_s))
 
 
-def findings(daemon: Bird, check: Check, *, before: Prefixes) -> Tuple[str, ...]:
-    """What is not as it should be at this moment."""
-    sessions = {session.name: session for session in daemon.sessions()}
-    found: List[str] = []
-    for name in check.up:
-        session = sessions.get(name)
-        if session is None:
-            found.append(f"{name}: no such session, expected Established")
-        elif session.bgp_state != "Established":
-            found.append(f"{name}: {_state(session)}, expected Established")
-    for name in check.down:
-        session = sessions.get(name)
-        if session is not None and session.bgp_state == "Established":
-            found.append(f"{name}: Established, expected it to be closed")
-    if not found and check.prefix_drop_percent is not None and any(any(had.values()) for had in before.values()):
-        found += _drops(before, count_prefixes(daemon, check.up), limit_percent=check.prefix_drop_percent)
-    return tuple(found)
-
-
-def _state(session: Session) -> str:
-    """``Active, last error: Socket: Connection refused``: ``show protocols`` has the error behind the state."""
-    state = session.bgp_state or session.state
-    error = session.info[len(state) :].strip() if session.info.startswith(state) else ""
-    return f"{state}, last error: {error}" if error else state
-
-
-def _drops(before: Prefixes, after: Prefixes, *, limit_percent: float) -> List[str]:
-    found = []
-    for name, channels in before.items():
-        for channel, had in channels.items():
-            has = after.get(name, {}).get(channel, 0)
-            if had and 100.0 * (had - has) / had > limit_percent:
-                found.append(
-                    f"{name}: accepts {has} {channel} prefixes, {had} before: more than {limit_percent:g} % fewer"
-                )
-    return found
-
-
-def _blocks(daemon: Bird) -> Prefixes:
+def _count_prefixes(daemon: Bird) -> Dict[str, Dict[str, int]]:
     """``show protocols all``, its ``Routes:`` lines only: a full parse takes longer than the whole rest of an apply."""
-    counts: Prefixes = {}
+    counts: Dict[str, Dict[str, int]] = {}
     name = channel = ""
     for line in daemon.ask("show protocols all").lines:
         if line[:1] not in ("", " "):

@@ -1,0 +1,49 @@
+"""Whether a device shows what a check asks for: judged on the device itself, and by the controller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, List, Mapping, Optional, Tuple
+
+if TYPE_CHECKING:  # the agent judges with this module, and pays for every import at each apply
+    from netorch.model.plan import Check
+    from netorch.model.state import Protocol
+
+
+def findings(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Protocol]) -> Tuple[str, ...]:
+    """Why ``check`` does not hold for the protocols ``now`` (by name), in words for the operator; () when it holds.
+
+    ``before`` are the protocols as they were before the change, for the comparison of prefix counts.
+    """
+    found: List[str] = []
+    for name in check.up:
+        protocol = now.get(name)
+        if protocol is None:
+            found.append(f"{name}: no such session, expected Established")
+        elif protocol.bgp_state != "Established":
+            found.append(f"{name}: {_state(protocol)}, expected Established")
+        else:
+            drop = _prefix_drop(check.prefix_drop_percent, protocol, before.get(name))
+            if drop:
+                found.append(f"{name}: {drop}")
+    for name in check.down:
+        protocol = now.get(name)
+        if protocol is not None and protocol.bgp_state == "Established":
+            found.append(f"{name}: Established, expected it to be closed")
+    return tuple(found)
+
+
+def _state(protocol: Protocol) -> str:
+    state = protocol.bgp_state or protocol.state or "unknown"
+    return f"{state}, last error: {protocol.last_error}" if protocol.last_error else state
+
+
+def _prefix_drop(limit_percent: Optional[float], now: Protocol, before: Optional[Protocol]) -> str:
+    if limit_percent is None or before is None:
+        return ""
+    for channel in before.channels:
+        had = channel.routes_imported or 0
+        after = now.channel(channel.family)
+        has = (after.routes_imported or 0) if after is not None else 0
+        if had and 100.0 * (had - has) / had > limit_percent:
+            return f"accepts {has} {channel.family} prefixes, {had} before: more than {limit_percent:g} % fewer"
+    return ""
