@@ -35,7 +35,7 @@ def _start_unit(change_id: str) -> bool:
 
     unit = f"netorch-watchdog-{change_id}"
     agent = [sys.executable, "-I", "-S", os.path.abspath(sys.path[0]), "watchdog", change_id]
-    command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", "--property=KillMode=process", *agent]
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", *agent]
     try:
         run = subprocess.run(command, capture_output=True, timeout=_SYSTEMD_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -183,6 +183,13 @@ class LabDevice:
         self.client = Device("h1.pop1", self.transport)
         self.bird = 0
         self._changes = 0
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> None:
         other = str(self.neighbour.pid)
         self.namespace.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", other)
         for place, address in ((self.namespace, "10.0.0.1/24"), (self.neighbour, "10.0.0.2/24")):

@@ -1,0 +1,56 @@
+"""The watchdog on a machine that systemd runs: a unit of its own, or a process where that cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.agent_device import LabDevice, bird_file, changed, configuration, until
+
+pytestmark = pytest.mark.lab
+
+LOAD = changed(bird_file(configuration("old")), bird_file(configuration("new")))
+
+# Stands for systemd-run: notes how it was called, drops the options and starts the command outside of the session.
+SYSTEMD_RUN = """#!/bin/sh
+printf '%s\\n' "$@" >/run/called
+while [ "${1#--}" != "$1" ]; do shift; done
+setsid "$@" </dev/null >/dev/null 2>&1 &
+"""
+
+
+@pytest.fixture
+def device() -> Iterator[LabDevice]:
+    """A device that looks as if systemd ran it; ``install_systemd_run`` says how its systemd-run works."""
+    lab = LabDevice()
+    try:
+        lab.start()
+        lab.namespace.run("mkdir", "-p", "/run/systemd/system")
+        lab.namespace.run("mount", "-t", "tmpfs", "tmpfs", "/usr/local/sbin")
+        yield lab
+    finally:
+        lab.close()
+
+
+def install_systemd_run(device: LabDevice, script: str) -> None:
+    path = device.namespace.path("/usr/local/sbin/systemd-run")
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def test_watchdog_is_a_unit_where_systemd_runs(device: LabDevice) -> None:
+    """The unit is named after the change, runs the very agent that applied it, and undoes the change at its deadline."""
+    install_systemd_run(device, SYSTEMD_RUN)
+    device.client.apply(device.change(LOAD, confirm_timeout_s=1.0))
+    called = device.namespace.path("/run/called").read_text().splitlines()
+    assert "--unit=netorch-watchdog-change-1" in called
+    assert called[-2:] == ["watchdog", "change-1"]
+    until(lambda: device.live_stamp() == "old", what="the unit has undone the change", timeout_s=6.0)
+
+
+def test_watchdog_is_a_process_where_systemd_refuses(device: LabDevice) -> None:
+    """A systemd-run that fails costs the device nothing of its safety."""
+    install_systemd_run(device, "#!/bin/sh\nexit 1\n")
+    device.client.apply(device.change(LOAD, confirm_timeout_s=1.0))
+    until(lambda: device.live_stamp() == "old", what="the process has undone the change", timeout_s=6.0)
