@@ -159,17 +159,22 @@ class Session:
     @property
     def bgp_state(self) -> Optional[str]:
         """``Established``, ``Active``, ...; None for what is no BGP session."""
-        return (self.info.split() or [""])[0] or None if self.protocol == "BGP" else None
+        if self.protocol != "BGP":
+            return None
+        return "Down" if self.state == "down" else self.info.partition(" ")[0] or None
 
     @property
     def error(self) -> str:
         """What stands behind the state: the last error, as in ``Active        Socket: Connection refused``."""
-        return self.info.partition(" ")[2].strip() if self.protocol == "BGP" else ""
+        if self.protocol != "BGP" or self.state == "down":
+            return self.info
+        return self.info.partition(" ")[2].strip()
 
     @property
     def is_closed(self) -> bool:
-        """A BGP session that is down by the configuration's or somebody's will: one that merely fails is ``start``."""
-        return self.protocol == "BGP" and self.state == "down"
+        """A BGP session that is down by the configuration's or somebody's will; one that merely fails is ``start``, and
+        one that BIRD took down itself, over a limit, says so."""
+        return self.protocol == "BGP" and self.state == "down" and not self.info.startswith("Automatic shutdown")
 
 
 def _session(line: str) -> Optional[Session]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
@@ -269,6 +270,31 @@ def test_reopened_session_comes_back(device: LabDevice) -> None:
     request = device.change(Operation("remove", closed, closed), check=UP)
     device.client.apply(request)
     assert device.is_established()
+
+
+def test_session_over_its_limit_is_not_closed_by_anyone(device: LabDevice) -> None:
+    """A session that BIRD shut down over a prefix limit is down with its reason, and no closed session."""
+    text = configuration("old").replace(
+        "import all; export all;", "import all; export all; import limit 5 action disable;"
+    )
+    device.namespace.path("/etc/bird/bird.conf").write_text(text)
+    device.namespace.birdc("configure")
+    until(lambda: "down" in device.namespace.birdc("show protocols northtel_v4"), what="the limit is hit")
+    facts = device.client.facts(device.REQUEST)
+    session = facts.protocol("northtel_v4")
+    assert session is not None
+    assert (session.bgp_state, session.info) == ("Down", "Automatic shutdown: Route limit exceeded")
+    assert ClosedSessionItem("northtel_v4") not in facts.items
+
+
+def test_short_and_full_facts_of_a_session_agree(device: LabDevice) -> None:
+    """What is told of every protocol in short is the same as in the full report."""
+    device.namespace.birdc("disable northtel_v4")
+    short = device.client.facts(device.REQUEST).daemon.protocols
+    full = device.client.facts(replace(device.REQUEST, wants=("protocols",))).daemon.protocols
+    for few, many in zip(short, full, strict=True):
+        assert (few.name, few.protocol, few.table, few.state) == (many.name, many.protocol, many.table, many.state)
+        assert (few.since, few.bgp_state) == (many.since, many.bgp_state)
 
 
 def test_foreign_items_are_left_alone(device: LabDevice) -> None:
