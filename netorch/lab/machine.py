@@ -20,7 +20,7 @@ from netorch.lab.keys import make_identity, make_passwords, remove_state, write_
 from netorch.lab.lock import lab_lock
 from netorch.lab.network import Network, note_netns_folder, restore_netns_folder
 from netorch.lab.nodes import Machine, ServiceStatus
-from netorch.lab.plan import INTERNET, PROVIDER, LabPlan, Node, plan_from_json
+from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, LabPlan, Node, plan_from_json
 from netorch.lab.processes import end, inhabitants
 from netorch.lab.requirements import check_addresses, check_requirements
 from netorch.lab.settings import LabSettings, Report
@@ -165,18 +165,35 @@ def set_service(node: str, service: str, settings: LabSettings, *, running: bool
 
 
 def set_link(node: str, interface: str, settings: LabSettings, *, connected: bool) -> None:
-    """Pull or plug a cable at ``node``'s end; both ends see it."""
-    _ip_in(node, settings, f"link set dev {interface} {'up' if connected else 'down'}")
+    """Pull the cable in ``node``'s ``interface``, or plug it in again.
+
+    A veth end goes down as if by hand, and only the other loses its carrier as on a cut cable. So it is the lab's own end that
+    goes down (the provider's, the machine's), and between two devices the switch's, whose port has no address to lose.
+    """
+    plan, machine = _plan(settings), _machine(node, settings)
+    cable = next((c for c in plan.cables for e in (c.a, c.b) if (e.node, e.interface) == (node, interface)), None)
+    if cable is None:
+        names = ", ".join(each.interface for each in plan.ends(machine.node.name))
+        raise NetorchError(f"has no cable in '{interface}'", where=node, hint=f"one of {names}")
+    order = [
+        ROOT,
+        *(each.name for kind in (INTERNET, PROVIDER, SWITCH, HOST) for each in plan.nodes if each.kind == kind),
+    ]
+    end_down = min((cable.a, cable.b), key=lambda each: order.index(each.node))
+    netns, setup = "", plan.root_setup
+    if end_down.node != ROOT:
+        down = plan.node(end_down.node)
+        netns, setup = down.netns, down.setup
+    with _working(settings) as tools:
+        line = f"link set dev {end_down.interface} {'up' if connected else 'down'}"
+        # Addresses and routes went with the link.
+        tools.ip_batch([line, *setup] if connected else [line], netns=netns)
 
 
 def set_mac(node: str, interface: str, mac: str, settings: LabSettings) -> None:
     """Change an interface's MAC address, as when a provider swaps its router."""
-    _ip_in(node, settings, f"link set dev {interface} address {mac}")
-
-
-def _ip_in(node: str, settings: LabSettings, line: str) -> None:
     with _working(settings) as tools:
-        tools.ip_batch([line], netns=_machine(node, settings).node.netns)
+        tools.ip_batch([f"link set dev {interface} address {mac}"], netns=_machine(node, settings).node.netns)
 
 
 @contextmanager

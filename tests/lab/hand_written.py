@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from netorch.lab import exec_in
 from netorch.model.types import Mac
 from tests.lab.labs import Lab, wait_until
 
@@ -186,7 +187,11 @@ def established(lab: Lab, node: str, *protocols: str) -> bool:
 
 def kernel_routes(lab: Lab, node: str, table: int | str, version: int) -> set[str]:
     """The prefixes in a kernel table."""
-    text = lab.run(node, "ip", f"-{version}", "route", "show", "table", str(table), "proto", "bird")
+    argv = ["ip", f"-{version}", "route", "show", "table", str(table), "proto", "bird"]
+    done = exec_in(node, argv, lab.settings)
+    # A table begins to exist with its first route.
+    assert done.returncode == 0 or b"table does not exist" in done.stderr, done.stderr
+    text = done.stdout.decode()
     host = "/32" if version == 4 else "/128"
     # Further next hops of one route stand on lines of their own, indented.
     words = [line.split()[0] for line in text.splitlines() if line and not line[0].isspace()]

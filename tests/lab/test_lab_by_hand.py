@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netorch.errors import NetorchError
 from netorch.lab import expected_prefixes, restart_node, set_link, set_mac
 from netorch.model.types import Family, Mac
 from tests.lab.capture import ARP, Frame, capture
@@ -215,12 +216,31 @@ for mark, target, source in {[(1000 + line.number, destination(hand, line), SERV
 
 
 def test_cut_cable_ends_a_session(hand: Lab) -> None:
-    """Both ends notice a pulled cable; plugged again, the session returns."""
-    set_link("northtel", "circuit2", hand.settings, connected=False)
+    """A pulled cable takes the carrier and with it the provider's sessions; plugged again, both families return."""
+    set_link(SWITCH, "swp1", hand.settings, connected=False)
     carrier = "/sys/class/net/swp1/carrier"
     wait_until(lambda: hand.run(SWITCH, "cat", carrier).strip() == "0", 5, "the switch's port loses its carrier")
-    set_link("northtel", "circuit2", hand.settings, connected=True)
-    wait_until(lambda: established(hand, SWITCH, "northtel4", "northtel6"), 120, "the sessions are there")
+    wait_until(lambda: not established(hand, "northtel", "circuit2_4"), 20, "the provider's session ends with its link")
+    set_link(SWITCH, "swp1", hand.settings, connected=True)
+    wait_until(lambda: established(hand, "northtel", "circuit2_4", "circuit2_6"), 120, "the sessions are there")
+
+
+def test_pulled_uplink_leaves_the_mirror_alone(hand: Lab) -> None:
+    """A host that loses an uplink's carrier keeps its addresses and permanent entries, as on a cut cable."""
+    set_link(HOST, UPLINK, hand.settings, connected=False)
+    carrier = f"/sys/class/net/{UPLINK}/carrier"
+    wait_until(lambda: hand.run(HOST, "cat", carrier).strip() == "0", 5, "the uplink loses its carrier")
+    assert "PERMANENT" in hand.run(HOST, "ip", "neigh", "show", LINES[0].neighbor)
+    assert FABRIC[6][1] in hand.run(HOST, "ip", "-6", "addr", "show", "dev", UPLINK)
+    set_link(HOST, UPLINK, hand.settings, connected=True)
+    wait_until(lambda: hand.ping(HOST, FABRIC[4][0]), 10, "the uplink works again")
+
+
+def test_unplugged_interface_is_named(hand: Lab) -> None:
+    """An interface without a cable is answered with those that have one."""
+    with pytest.raises(NetorchError, match="no cable in 'eth7'") as caught:
+        set_link(HOST, "eth7", hand.settings, connected=False)
+    assert caught.value.hint == "one of mgmt0, eth0, eth1"
 
 
 def test_new_router_has_a_new_mac(hand: Lab) -> None:
