@@ -1,0 +1,71 @@
+"""A ping that goes on while something else happens, and counts what was lost."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from netorch.io.clock import SystemClock
+from netorch.lab import lab_status
+from tests.lab.labs import Lab, wait_until
+
+INTERVAL_S = 0.008
+IN_FLIGHT = 15
+"""How many of the last packets may have been on their way when it ended: those of 120 ms."""
+
+
+@dataclass
+class Steady:
+    """What became of the packets; filled when the ping ends. ``lost`` are seconds after the start."""
+
+    sent: int = 0
+    lost: tuple[float, ...] = ()
+    lasted_s: float = 0.0
+    said: str = ""
+
+    @property
+    def rate(self) -> float:
+        """Packets per second."""
+        return self.sent / self.lasted_s
+
+
+@contextmanager
+def steady_ping(lab: Lab, node: str, destination: str, *options: str, folder: Path) -> Iterator[Steady]:
+    """Ping from ``node``, 125 packets a second of 1000 bytes, while the block runs; the first is answered before it."""
+    netns = next(status.netns for status in lab_status(lab.settings) if status.name == node)
+    argv = ["ping", "-n", "-i", str(INTERVAL_S), "-s", "1000", *options, destination]
+    path = folder / f"ping-{node}-{destination.replace(':', '-')}.txt"
+    result = Steady()
+    clock = SystemClock()
+    started = clock.monotonic()
+    with (
+        path.open("wb") as file,
+        # The network's namespace alone, so that the signal reaches ping.
+        subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", *argv], stdout=file, stderr=file) as ping,
+    ):
+        try:
+            wait_until(lambda: b"bytes from" in path.read_bytes(), 10, f"{destination} answers {node}")
+            yield result
+        finally:
+            ping.send_signal(signal.SIGINT)
+            ping.wait(timeout=10)
+            result.lasted_s = clock.monotonic() - started
+            _fill(result, path.read_text())
+
+
+def _fill(result: Steady, text: str) -> None:
+    counted = re.search(r"(\d+) packets transmitted", text)
+    assert counted is not None, text[-2000:]
+    result.sent = int(counted.group(1))
+    answered = {int(number) for number in re.findall(r"bytes from .*icmp_seq=(\d+) ttl", text)}
+    # ping counts to 65535 and begins again: a test is not to last that long.
+    assert result.sent < 65535, "too long to tell packets apart"
+    last = max(answered)
+    due = max(last, result.sent - IN_FLIGHT)
+    result.lost = tuple(round(number * INTERVAL_S, 3) for number in range(1, due + 1) if number not in answered)
+    result.said = "\n".join(line for line in text.splitlines() if "bytes from" not in line)[-2000:]
