@@ -13,7 +13,8 @@ from netorch.model.types import IPAddress
 @dataclass(frozen=True)
 class FactsRequest:
     """``files`` are paths whose content is wanted, ``sysctls`` names whose values are, ``aliases`` interfaces.
-    ``wants`` holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``protocols``.
+    ``wants`` holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``protocols`` (each in full; without it
+    a protocol has its name, table, state, since, info and BGP state only).
     """
 
     device: str
