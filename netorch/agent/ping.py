@@ -1,4 +1,4 @@
-"""ICMP echo with several marks at once, each mark through its own routing table.
+"""ICMP echo with several marks at once, each mark through the routing table of the same number, and through no other.
 
 Source: RFC 792, RFC 4443 section 4; raw(7), icmp(7), socket(7) on SO_MARK.
 """
@@ -12,6 +12,8 @@ import struct
 
 from netorch.agent.clock import uptime
 from netorch.agent.outcome import Refused, answer
+from netorch.io.netlink.read import TABLE_MAIN, table_for
+from netorch.io.netlink.wire import RouteSocket
 from netorch.io.netlink.write import family_of
 
 TYPE_CHECKING = False
@@ -80,6 +82,7 @@ class Series:
             self._socket.setsockopt(_socket.SOL_SOCKET, _SO_MARK, mark)
             if request.get("source"):
                 self._socket.bind((request["source"], 0))
+            self.error = _detour(self._destination, mark)
         except OSError as exc:
             self.error = exc.strerror or str(exc)
 
@@ -133,6 +136,19 @@ class Series:
     def close(self) -> None:
         """Give the socket back."""
         self._socket.close()
+
+
+def _detour(destination: str, mark: int) -> str:
+    """Why a packet with ``mark`` would not leave by that mark's table; "" when it would.
+
+    Where that table has no route, or the rule is gone, the kernel goes on to the main table: echoes would come back by some
+    other provider and be told as this one's.
+    """
+    with RouteSocket() as kernel:
+        table = table_for(kernel, destination, mark=mark)
+    if table == mark:
+        return ""
+    return f"mark {mark} leads to {'the main table' if table == TABLE_MAIN else f'table {table}'}, not to its own"
 
 
 def _checksum(packet: bytes) -> int:

@@ -42,6 +42,20 @@ def test_each_mark_takes_its_own_table(device: LabDevice, destination: str) -> N
     assert (unreachable.mark, unreachable.error) == (1002, "Network is unreachable")
 
 
+@pytest.mark.parametrize("destination", ["198.51.0.1", "2001:db8:f::1"])
+def test_a_detour_is_no_answer(device: LabDevice, destination: str) -> None:
+    """When the main table has a route that the mark's own lacks, nothing is sent by it, and the reason is told."""
+    via = "2001:db8:a::2" if ":" in destination else "10.0.0.2"
+    device.namespace.run("ip", "route", "add", destination, "via", via)
+    try:
+        request = PingRequest(ip_address(destination), (1001, 1002), count=1, timeout_s=2.0)
+        answered, detoured = device.client.ping(request).series
+    finally:
+        device.namespace.run("ip", "route", "del", destination, "via", via)
+    assert answered.error == ""
+    assert (detoured.rtts_ms, detoured.error) == ((), "mark 1002 leads to the main table, not to its own")
+
+
 def test_lost_packets_are_none(device: LabDevice) -> None:
     """What is not answered in time is reported as lost, not left out."""
     request = PingRequest(ip_address("198.51.0.99"), (1001,), count=2, interval_s=0.05, timeout_s=0.3)

@@ -17,6 +17,7 @@ from netorch.io.netlink.wire import (
     RTM_GETROUTE,
     RTM_GETRULE,
     RouteSocket,
+    attribute,
     attributes,
 )
 
@@ -29,7 +30,8 @@ TABLE_MAIN, TABLE_LOCAL = 254, 255
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS, IFA_PROTO = 1, 2, 8, 11
 IFA_F_PERMANENT = 0x80
 NDA_DST, NDA_LLADDR, NDA_PROTOCOL = 1, 2, 12
-RTA_DST, RTA_OIF, RTA_TABLE = 1, 4, 15
+RTA_DST, RTA_OIF, RTA_TABLE, RTA_MARK = 1, 4, 15, 16
+RTM_F_LOOKUP_TABLE = 0x1000
 FRA_PRIORITY, FRA_FWMARK, FRA_TABLE, FRA_PROTOCOL = 6, 10, 15, 21
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_IFALIAS, IFLA_STATS64, IFLA_EXT_MASK, IFLA_CARRIER = 1, 3, 20, 23, 29, 33
 IFF_UP = 0x1
@@ -227,6 +229,20 @@ def read_device_routes(kernel: RouteSocket, *, protocol: int) -> List[DeviceRout
         )
         routes += kernel.read(RTM_GETROUTE, body, convert)
     return routes
+
+
+def table_for(kernel: RouteSocket, destination: str, *, mark: int) -> int:
+    """The number of the table by which a packet with ``mark`` would leave for ``destination``.
+
+    Raises OSError where there is no route.
+    """
+    family = AF_INET6 if ":" in destination else AF_INET
+    address = _socket.inet_pton(family, destination)
+    # IPv6 always tells the table, and takes no flag.
+    flags = RTM_F_LOOKUP_TABLE if family == AF_INET else 0
+    body = _RTMSG.pack(family, 8 * len(address), 0, 0, 0, 0, 0, 0, flags)
+    body += attribute(RTA_DST, address) + attribute(RTA_MARK, _U32.pack(mark))
+    return _table(kernel.ask(RTM_GETROUTE, body))
 
 
 def read_rules(kernel: RouteSocket) -> List[Rule]:

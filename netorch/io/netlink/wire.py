@@ -100,6 +100,20 @@ class RouteSocket:
                     raise_error(payload, message_flags)
                     return
 
+    def ask(self, kind: int, body: bytes) -> bytes:
+        """Send one question and return the payload of its answer.
+
+        Raises OSError with the kernel's error number.
+        """
+        sequence = self._send(kind, body, NLM_F_REQUEST)
+        while True:
+            data = self._socket.recv(_RECEIVE_BYTES)
+            for message_kind, flags, number, payload in messages(data):
+                if number == sequence:
+                    if message_kind == _NLMSG_ERROR:
+                        raise_error(payload, flags)
+                    return payload
+
     def read(self, kind: int, body: bytes, convert: Callable[[bytes], T | None]) -> List[T]:
         """Dump a table: ``convert`` of each message's payload, without the Nones.
 
