@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from netorch.errors import DeviceError, NetorchError, TimedOut
@@ -13,6 +14,7 @@ from netorch.ports import Clock
 
 Thing = TypeVar("Thing")
 
+NETNS_FOLDER = Path("/run/netns")
 TOOL_TIMEOUT_S = 60.0
 POLL_S = 0.02
 
@@ -38,13 +40,17 @@ class Tools:
             raise DeviceError(f"'{' '.join(argv)}' failed: {(done.stderr or done.stdout).strip()}", where="lab")
         return done.stdout
 
+    def ip(self, arguments: Sequence[str], *, netns: str = "", stdin: str = "") -> str:
+        """Run ``ip`` in namespace ``netns`` ("": here). Its own option ``-n`` fails in a chroot whose / is no mount."""
+        where = ["nsenter", f"--net={NETNS_FOLDER / netns}"] if netns else []
+        return self.run([*where, "ip", *arguments], stdin=stdin)
+
     def ip_batch(self, lines: Sequence[str], *, netns: str = "") -> None:
         """Run ``ip`` commands in namespace ``netns`` ("": here). Those that name no family go first, then -4, then -6."""
         for option in ("", "-4", "-6"):
             chosen = [line.removeprefix(option).strip() for line in lines if _option(line) == option]
             if chosen:
-                where = ["-n", netns] if netns else []
-                self.run(["ip", *([option] if option else []), *where, "-batch", "-"], stdin="\n".join(chosen) + "\n")
+                self.ip([*([option] if option else []), "-batch", "-"], netns=netns, stdin="\n".join(chosen) + "\n")
 
 
 def _option(line: str) -> str:

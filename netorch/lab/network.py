@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from netorch.lab.commands import Tools, at_once
+from netorch.lab.commands import NETNS_FOLDER, Tools, at_once
 from netorch.lab.plan import ROOT, Cable, End, LabPlan, Node
-from netorch.lab.processes import NETNS_FOLDER, namespace_exists
+from netorch.lab.processes import namespace_exists
 
 FRESH = ".fresh"  # a namespace that is about to take the place of another
 
@@ -135,8 +135,7 @@ class Network:
         """Whether ``create`` was done: its last line leaves either a bridge or no rule of preference 0."""
         if node.create[-1].startswith("link add"):
             return node.create[-1].split()[3] in self._links(node.netns)
-        return not self.tools.run(["ip", "-6", "-n", node.netns, "rule", "show", "pref", "0"]).strip()
+        return not self.tools.ip(["-6", "rule", "show", "pref", "0"], netns=node.netns).strip()
 
     def _links(self, netns: str) -> set[str]:
-        where = ["-n", netns] if netns else []
-        return {link["ifname"] for link in json.loads(self.tools.run(["ip", *where, "-j", "link", "show"]) or "[]")}
+        return {link["ifname"] for link in json.loads(self.tools.ip(["-j", "link", "show"], netns=netns) or "[]")}

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Optional
 
 from netorch.errors import NetorchError
-from netorch.lab.commands import Tools, wait_for
+from netorch.lab.commands import NETNS_FOLDER, Tools, wait_for
 from netorch.lab.files import boot_program
 from netorch.lab.plan import Node, Service
-from netorch.lab.processes import NETNS_FOLDER, Process, end, recorded
+from netorch.lab.processes import Process, end, recorded
 from netorch.lab.settings import LabSettings
 
 SUPERVISOR_FOLDER = "run/netorch-lab"
@@ -61,6 +61,7 @@ class Machine:
                     "hostname": self.node.name,
                     "netns": str(NETNS_FOLDER / self.node.netns),
                     "folder": str(self.folder),
+                    "mount": str(self.settings.files),
                     "binds": [path for path in self.node.binds if os.path.isdir(path)],
                 }
             ),

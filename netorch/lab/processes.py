@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from netorch.lab.commands import wait_for
+from netorch.lab.commands import NETNS_FOLDER, wait_for
 from netorch.ports import Clock
 
 END_TIMEOUT_S = 10.0
-NETNS_FOLDER = Path("/run/netns")
 
 
 @dataclass(frozen=True)

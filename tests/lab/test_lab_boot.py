@@ -137,7 +137,7 @@ def test_internet_is_as_far_as_the_inventory_says(lab: Lab, provider: str, delay
     """Any address answers; the delay is the provider's, in both families."""
     times = round_trips_ms(lab, provider, destination, count=20)
     assert delay_ms <= min(times)
-    assert statistics.median(times) < delay_ms + 5
+    assert statistics.median(times) < delay_ms + 15  # the next provider is 20 ms further
 
 
 def test_only_the_lossy_provider_loses(lab: Lab) -> None:

@@ -69,7 +69,7 @@ def test_marked_packets_pass_their_provider(hand: Lab, line: Line) -> None:
     )
     fastest_ms = float(text.rsplit("= ", 1)[1].split("/")[0])
     delay_ms = next(s.delay_ms for s in hand.inventory.lab if s.provider == line.provider)
-    assert delay_ms <= fastest_ms < delay_ms + 10
+    assert delay_ms <= fastest_ms < delay_ms + 15
 
 
 @EACH_LINE

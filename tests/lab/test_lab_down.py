@@ -145,7 +145,7 @@ def test_down_ends_processes_that_others_started_inside(tmp_path: Path, inventor
     settings = lab_settings(tmp_path, "down")
     lab_up(inventory, settings)
     netns = lab_status(settings)[0].netns
-    with subprocess.Popen(["ip", "netns", "exec", netns, "sleep", "600"]) as stray:
+    with subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", "sleep", "600"]) as stray:
         lab_down(settings)
         assert stray.wait(10) == -signal.SIGKILL
 

@@ -68,7 +68,10 @@ def make_root(spec: Dict[str, Any]) -> None:
     """Build the node's root and enter it."""
     folder = spec["folder"]
     root = f"{folder}/root"
-    mount("none", "/", None, MS_REC | MS_PRIVATE)
+    try:
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+    except OSError:  # the machine is itself a chroot, whose / is no mount: at least what is mounted here stays here
+        mount("none", spec["mount"], None, MS_REC | MS_PRIVATE)
     mount("overlay", root, "overlay", 0, f"lowerdir=/,upperdir={folder}/upper,workdir={folder}/work")
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV)
     mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV)
@@ -91,7 +94,7 @@ def make_root(spec: Dict[str, Any]) -> None:
     if LIBC.pivot_root(root.encode(), old.encode()) == 0:
         os.chdir("/")
         checked(LIBC.umount2(b"/run/old-root", MNT_DETACH), "umount old root")
-    else:  # the machine is itself a chroot, whose / is no mount
+    else:  # in a chroot, again
         os.chroot(root)
         os.chdir("/")
     os.rmdir("/run/old-root")
