@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 _FAST_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.25
 _FAST_FOR_S = 3.0
-SETTLE_S = 3.0
-"""How long prefix counts are watched after a configuration was loaded: a new filter takes effect only when the neighbour
-has sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What takes longer
-is for the controller's checks between batches."""
 
 
 class Channel:
@@ -56,16 +52,18 @@ def look(daemon: Bird, *, prefixes: bool) -> Dict[str, Any]:
 def run_check(daemon: Bird, check: Check, *, before: Mapping[str, Any]) -> Tuple[str, ...]:
     """Why ``check`` does not hold, in words for the operator; () as soon as it does.
 
-    ``before`` are the protocols before the change; where their prefixes must not be lost, it must hold for ``SETTLE_S``.
+    ``before`` are the protocols before the change; where their prefixes must not be lost, it must hold for ``settle_s``.
     """
     started = uptime()
     keep = any(channel.routes_imported for name in check.up if name in before for channel in before[name].channels)
     while True:
         found = findings(check, look(daemon, prefixes=keep), before)
         passed_s = uptime() - started
-        if passed_s >= check.timeout_s or (not found and not (keep and passed_s < SETTLE_S)):
+        end_s = check.timeout_s if found else min(check.settle_s, check.timeout_s) if keep else 0.0
+        if passed_s >= end_s:
             return found
-        wait(min(_FAST_INTERVAL_S if passed_s < _FAST_FOR_S else _SLOW_INTERVAL_S, check.timeout_s - passed_s))
+        is_urgent = found and passed_s < _FAST_FOR_S  # somebody waits for what is about to come
+        wait(min(_FAST_INTERVAL_S if is_urgent else _SLOW_INTERVAL_S, end_s - passed_s))
 
 
 def _count_prefixes(daemon: Bird) -> Dict[str, Dict[str, int]]:

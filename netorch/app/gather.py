@@ -51,7 +51,7 @@ def gather_facts(
 ) -> tuple[dict[str, DeviceFacts], dict[str, NetorchError]]:
     """Facts and failures of ``devices``, by name."""
     by_name = {device.name: device for device in devices}
-    needed: dict[str, set[str]] = {name: {"protocols", *wants} for name in by_name}
+    needed: dict[str, set[str]] = {name: set(wants) for name in by_name}
     for plugin in controller.plugins:
         for name, more in plugin.needs(intent).items():
             if name in needed:

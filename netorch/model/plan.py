@@ -43,12 +43,13 @@ class Check:
 
     ``up`` are sessions that must be (or come) up, ``down`` those that must be down, within ``timeout_s``. A session in
     ``up`` whose accepted prefixes fall by more than ``prefix_drop_percent`` fails the check as well; None leaves that
-    out.
+    out. Where prefixes are compared, the check must hold for ``settle_s``.
     """
 
     up: Tuple[str, ...] = ()
     down: Tuple[str, ...] = ()
     prefix_drop_percent: Optional[float] = None
+    settle_s: float = 0.0
     timeout_s: float = 30.0
 
 

@@ -11,6 +11,11 @@ from netorch.model.plan import Check
 
 __all__ = ["PREFIX_DROP_PERCENT", "derive_check", "findings"]
 
+SETTLE_S = 3.0
+"""How long prefix counts are watched after a change that imports may depend on: a new filter takes effect only when the
+neighbour has sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What
+takes longer is for the controller's checks between batches."""
+
 PREFIX_DROP_PERCENT = 50.0
 """A session that keeps less than half of its accepted prefixes over a deploy is taken for broken."""
 

@@ -18,6 +18,8 @@ from netorch.model.items import (
     OverlayItem,
 )
 from netorch.model.plan import NO_CHECK, Check, DevicePlan, Operation, Reset
+from netorch.plan.checks import SETTLE_S
+from netorch.plan.imports import may_change_imports
 from netorch.plan.resets import foresee_resets
 
 
@@ -47,7 +49,7 @@ def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = N
         generation=facts.generation,
         operations=tuple(_with_reset_risk(operation, resets) for operation in (*operations, *removals)),
         resets=resets,
-        check=check,
+        check=replace(check, settle_s=_settle_s(operations, facts)),
     )
 
 
@@ -122,6 +124,16 @@ def _resets(operations: Sequence[Operation], removals: Sequence[Operation]) -> T
         if isinstance(operation.item, ClosedSessionItem):
             resets.setdefault(operation.item.session, Reset(operation.item.session, "start", "it was closed"))
     return tuple(resets[name] for name in sorted(resets))
+
+
+def _settle_s(operations: Sequence[Operation], facts: DeviceFacts) -> float:
+    """For how long the device's prefix counts are worth a look: 0 where the change cannot touch them."""
+    for operation in operations:
+        if isinstance(operation.item, FileItem) and operation.item.daemon and isinstance(operation.before, FileItem):
+            is_live = facts.daemon.live_stamp == facts.daemon.disk_stamp  # otherwise nobody knows what the daemon runs
+            if not is_live or may_change_imports(operation.before.text, operation.item.text):
+                return SETTLE_S
+    return 0.0
 
 
 def _with_reset_risk(operation: Operation, resets: Sequence[Reset]) -> Operation:

@@ -8,18 +8,14 @@ Source: bird proto/bgp/bgp.c, bgp_reconfigure(), nest/proto.c, channel_reconfigu
 
 from __future__ import annotations
 
-import re
-from typing import Dict, FrozenSet, Iterator, List, NamedTuple, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
 from netorch.model.plan import Reset
-
-_TOKEN = re.compile(r"""\s+|\#[^\n]*|/\*.*?\*/|("[^"\n]*")|([{};])|([^\s{};"#]+)""", re.DOTALL)
+from netorch.plan.bird_text import Statement, statements, top_level
 
 _IN_PLACE = frozenset({"description", "disabled"})
 _CHANNEL_IN_PLACE = frozenset({"filter", "where", "limit", "all", "none", "keep"})
 _GLOBAL = frozenset({"router", "hostname"})
-
-Statement = Tuple[str, ...]
 
 
 class _Sessions(NamedTuple):
@@ -51,8 +47,8 @@ def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
     return tuple(resets)
 
 
-def _named(what: str, statements: FrozenSet[Statement]) -> str:
-    keywords = sorted({" ".join(_keyword(statement)) for statement in statements})
+def _named(what: str, changed: FrozenSet[Statement]) -> str:
+    keywords = sorted({" ".join(_keyword(statement)) for statement in changed})
     return f"{what}: {', '.join(keywords)}"
 
 
@@ -66,13 +62,13 @@ def _sessions(text: str) -> _Sessions:
     templates: Dict[str, FrozenSet[Statement]] = {}
     blocks: Dict[str, FrozenSet[Statement]] = {}
     closed, common = set(), set()
-    for head, body in _top_level(list(_tokens(text))):
+    for head, body in top_level(text):
         if head[:2] in (("template", "bgp"), ("protocol", "bgp")) and len(head) > 2:
             inherited = templates.get(head[4], frozenset()) if head[3:4] == ("from",) else frozenset()
-            statements = tuple(_statements(body))
-            if any(s[0] == "disabled" and s[1:] not in (("off",), ("no",)) for s in statements):
+            found = tuple(statements(body))
+            if any(s[0] == "disabled" and s[1:] not in (("off",), ("no",)) for s in found):
                 closed.add(head[2])
-            kept = frozenset(s for s in statements if not _is_in_place(s)) | inherited
+            kept = frozenset(s for s in found if not _is_in_place(s)) | inherited
             (templates if head[0] == "template" else blocks)[head[2]] = kept
         elif head[:1] and head[0] in _GLOBAL:
             common.add(head)
@@ -84,48 +80,3 @@ def _is_in_place(statement: Statement) -> bool:
         inner = statement[statement.index("/") + 1 :]
         return inner[:1] in (("import",), ("export",)) and (len(inner) < 2 or inner[1] in _CHANNEL_IN_PLACE)
     return statement[0] in _IN_PLACE
-
-
-def _tokens(text: str) -> Iterator[str]:
-    for match in _TOKEN.finditer(text):
-        word = match.group(1) or match.group(2) or match.group(3)
-        if word:
-            yield word
-
-
-def _top_level(tokens: List[str]) -> Iterator[Tuple[Statement, List[str]]]:
-    """Each top-level statement as its words before the first brace, and the tokens between its braces."""
-    head: List[str] = []
-    body: List[str] = []
-    depth = 0
-    for word in tokens:
-        if word == "{":
-            depth += 1
-            if depth > 1:
-                body.append(word)
-        elif word == "}":
-            depth -= 1
-            if depth:
-                body.append(word)
-            else:
-                yield tuple(head), body
-                head, body = [], []
-        elif depth:
-            body.append(word)
-        elif word == ";":
-            if head:
-                yield tuple(head), body
-            head, body = [], []
-        else:
-            head.append(word)
-
-
-def _statements(tokens: List[str]) -> Iterator[Statement]:
-    """The statements of a block; those of a nested channel are prefixed with its name and ``/``."""
-    for head, body in _top_level([*tokens, ";"]):
-        if not head:
-            continue
-        if body and head[0] in ("ipv4", "ipv6"):
-            yield from ((*head, "/", *inner) for inner in _statements(body))
-        else:
-            yield (*head, *body)

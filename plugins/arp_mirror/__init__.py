@@ -22,13 +22,13 @@ from .verbs import VERBS
 
 
 def needs(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
-    """Neighbours and sessions of every switch that a host mirrors, and the MACs of the POP's own interfaces."""
+    """Neighbours of every switch that a host mirrors, and the MACs of the POP's own interfaces."""
     wants: Dict[str, Tuple[str, ...]] = {}
     for device in intent.devices:
         if device.next_hops:
             wants[device.name] = ("links",)
     for next_hop in (n for device in intent.devices for n in device.next_hops):
-        wants[next_hop.switch] = ("neighbours", "links", "protocols")
+        wants[next_hop.switch] = ("neighbours", "links")
     return wants
 
 

@@ -168,7 +168,7 @@ def test_candidate_that_refuses_prefixes_is_undone(device: LabDevice) -> None:
         "connect delay time", "enable route refresh off; connect delay time"
     )  # which restarts the session
     operation = changed(bird_file(configuration("old")), bird_file(text))
-    check = Check(up=("northtel_v4",), prefix_drop_percent=50.0, timeout_s=5.0)
+    check = Check(up=("northtel_v4",), prefix_drop_percent=50.0, settle_s=3.0, timeout_s=5.0)
     with pytest.raises(Reverted, match="accepts 0 ipv4 prefixes, 10 before"):
         device.client.apply(device.change(operation, check=check))
     assert device.live_stamp() == "old"

@@ -161,7 +161,7 @@ def test_every_host_mirrors_every_provider_of_its_switches() -> None:
 def test_needs_name_switches_and_their_hosts() -> None:
     """Switches are asked for neighbours, hosts for the MACs that are never a provider's."""
     needs = PLUGIN.needs(INTENT)
-    assert needs["sw1.pop1"] == ("neighbours", "links", "protocols")
+    assert needs["sw1.pop1"] == ("neighbours", "links")
     assert needs["h2.pop2"] == ("links",)
     assert set(needs) == {device.name for device in INTENT.devices}
 

@@ -22,7 +22,7 @@ from netorch.model.items import (
     RuleItem,
     SysctlItem,
 )
-from netorch.model.plan import Operation
+from netorch.model.plan import Check, Operation
 from netorch.model.types import Family, Mac
 from netorch.plan import plan_device, summarise
 
@@ -131,3 +131,16 @@ def test_two_values_for_one_slot_are_refused() -> None:
     """Two plugins that disagree are an error that shows both values."""
     with pytest.raises(PluginError, match=r"two plugins want different values for sysctl net\.x"):
         plan_device([SysctlItem("net.x", "0"), SysctlItem("net.x", "1")], facts())
+
+
+def test_prefix_counts_are_watched_where_imports_may_change() -> None:
+    """A new comment is judged at once; another filter, or a daemon that runs something else, after a while."""
+    compared = Check(prefix_drop_percent=50.0)
+    comment = dataclasses.replace(CONFIG, text=f"# new\n{CONFIG.text}")
+    session = dataclasses.replace(CONFIG, text="protocol bgp north_v4 { ipv4 { import none; }; }\n")
+    stale = dataclasses.replace(BIRD, live_stamp="s0")
+    settle_s = [
+        plan_device([item], facts((), CONFIG.text, daemon), check=compared).check.settle_s
+        for item, daemon in ((comment, BIRD), (session, BIRD), (comment, stale))
+    ]
+    assert settle_s == [0.0, 3.0, 3.0]
