@@ -53,7 +53,7 @@ class Secrets(Protocol):
     """Resolves secret references of the inventory."""
 
     def resolve(self, reference: str) -> str:
-        """The secret behind ``env:NAME`` or ``file:PATH``; InventoryError-like NetorchError when it is missing."""
+        """The secret behind ``env:NAME`` or ``file:PATH``; NetorchError, which never holds the value, when there is none."""
 
 
 class Progress(Protocol):
@@ -64,3 +64,6 @@ class Progress(Protocol):
 
     def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
         """``device`` is finished: ``changed``, ``unchanged``, ``failed``, ``reverted`` or ``unknown``."""
+
+    def idle(self) -> None:
+        """Nothing goes on for now: a question may be asked, results be shown."""

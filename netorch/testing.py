@@ -139,6 +139,9 @@ class RecordingProgress:
         """Keep an outcome."""
         self.outcomes[device] = (outcome, detail)
 
+    def idle(self) -> None:
+        """Nothing to keep."""
+
 
 class FakeNetwork:
     """Performs the steps of a plugin's verbs. ``report(seconds, overlay)`` are the facts of all devices at that time of

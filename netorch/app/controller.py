@@ -74,6 +74,7 @@ class Controller:
                     failures[name] = error
                 except Exception as error:  # noqa: BLE001 - one device's failure becomes its result
                     failures[name] = InternalError(f"{type(error).__name__}: {error}", where=name)
+        self.progress.idle()
         return _ordered(results, names), _ordered(failures, names)
 
 

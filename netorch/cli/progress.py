@@ -24,6 +24,9 @@ class Silence:
     def done(self, device: str, outcome: str, detail: str | None = None) -> None:
         """Nothing."""
 
+    def idle(self) -> None:
+        """Nothing."""
+
 
 class Lines:
     """For logs and pipes: waits and finished devices, a line each."""
@@ -45,32 +48,44 @@ class Lines:
             if outcome != "unchanged":
                 print(_finished(device, outcome, detail), file=sys.stderr, flush=True)
 
+    def idle(self) -> None:
+        """Nothing: lines stay."""
+
 
 class Live:
-    """For people: a spinner with what is going on, finished devices above it."""
+    """For people: a spinner with what is going on. It is gone while nothing is, so that questions and tables stand alone."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
         self._lock = threading.Lock()
         self._active: dict[str, str] = {}
+        self._finished = 0
 
     def step(self, device: str, text: str) -> None:
         """Show what ``device`` does now."""
         with self._lock:
             self._active[device] = text
             self._refresh()
+            self._status.start()
 
     def done(self, device: str, outcome: str, detail: str | None = None) -> None:
-        """Write the result and forget the device."""
+        """Count the device; the results come as a table."""
         with self._lock:
             self._active.pop(device, None)
-            self._status.console.print(_finished(device, outcome, detail), markup=False, highlight=False)
+            self._finished += 1
             self._refresh()
+
+    def idle(self) -> None:
+        """Take the spinner away."""
+        with self._lock:
+            self._active.clear()
+            self._status.stop()
 
     def _refresh(self) -> None:
         shown = [f"{device} {text}".strip() for device, text in list(self._active.items())[-SHOWN_AT_ONCE:]]
         more = len(self._active) - len(shown)
-        self._status.update(", ".join(shown) + (f" and {more} more" if more else ""))
+        count = f"{self._finished} done; " if self._finished else ""
+        self._status.update(count + ", ".join(shown) + (f" and {more} more" if more else ""))
 
 
 def _finished(device: str, outcome: str, detail: str | None) -> str:
@@ -86,7 +101,10 @@ def terminal_progress(*, quiet: bool = False) -> Iterator[Progress]:
     elif sys.stderr.isatty():
         from rich.console import Console
 
-        with Console(stderr=True).status("") as status:
-            yield Live(status)
+        live = Live(Console(stderr=True).status(""))
+        try:
+            yield live
+        finally:
+            live.idle()
     else:
         yield Lines()
