@@ -296,3 +296,8 @@ def reconfigurations(lab: Lab, node: str) -> tuple[int, str]:
     status = lab.run(node, "birdc", "show", "status")
     last = next(line for line in status.splitlines() if line.startswith("Last reconfiguration"))
     return log.read_text(encoding="utf-8", errors="replace").count("Reconfigur"), last
+
+
+def established(lab: Lab, node: str) -> bool:
+    """Whether every session of ``node`` is up."""
+    return set(bgp_states(lab, node).values()) == {"Established"}

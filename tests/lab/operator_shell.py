@@ -53,8 +53,8 @@ class Shell:
         except subprocess.TimeoutExpired:
             process.kill()
             out, err = process.communicate()
-            raise AssertionError(f"{process.args} did not end within {timeout_s:g} s: {out}{err}") from None
-        said = Said(tuple(map(str, process.args[3:])), process.returncode, already + out, err)  # type: ignore[index]
+            raise AssertionError(f"{_words(process)} did not end within {timeout_s:g} s: {out}{err}") from None
+        said = Said(_words(process), process.returncode, already + out, err)
         self.said.append(said)
         return said
 
@@ -69,6 +69,11 @@ class Shell:
         said = self.finish(self.start(*arguments, environment=environment), timeout_s=timeout_s)
         assert code in (None, said.code), f"netorch {' '.join(arguments)}: exit code {said.code}\n{said.out}{said.err}"
         return said
+
+
+def _words(process: subprocess.Popen[str]) -> tuple[str, ...]:
+    assert isinstance(process.args, list)
+    return tuple(process.args[3:])
 
 
 def cron_environment() -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""``netorch run`` under cron: silent when all is well, puts right what is not, never two at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netorch.lab import set_service
+from netorch.model.types import Family
+from tests.lab.deployed_pop import POP, FirstDeploy, established, mark, only_behind, service
+from tests.lab.labs import wait_until
+from tests.lab.operator_shell import Said, cron_environment
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = "/etc/bird/bird.conf"
+
+
+def run(pop: FirstDeploy, *, code: int = 0) -> Said:
+    """``netorch run`` as cron starts it, with the inventory named on the command line."""
+    inventory = str(pop.netorch.folder / "inventory")
+    return pop.netorch("run", POP, "--inventory", inventory, code=code, environment=cron_environment())
+
+
+@pytest.fixture
+def without_ssh(pop: FirstDeploy) -> Iterator[str]:
+    """A host whose sshd does not run."""
+    set_service("h3.pop1", "sshd", pop.lab.settings, running=False)
+    yield "h3.pop1"
+    set_service("h3.pop1", "sshd", pop.lab.settings, running=True)
+
+
+def test_silent_when_all_is_well(pop: FirstDeploy) -> None:
+    """Nothing is printed and the exit code is 0."""
+    said = run(pop)
+    assert (said.out, said.err) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("node", "breakage", "told"),
+    [
+        ("h1.pop1", "ip neigh del 203.0.113.1 dev eth0", "+ neighbour 203.0.113.1 lladdr"),
+        ("h1.pop1", "ip neigh del 2001:db8:c:3::1 dev eth1", "+ neighbour 2001:db8:c:3::1 lladdr"),
+        ("h1.pop1", "ip addr del 10.1.1.11 peer 203.0.113.13/32 dev eth0", "+ address 10.1.1.11 peer 203.0.113.13"),
+        ("h2.pop1", "ip -6 route del 2001:db8:c:1::1/128 dev eth0", "+ route 2001:db8:c:1::1/128 dev eth0"),
+        ("h2.pop1", "ip rule del pref 10002", "+ rule ipv4 priority 10002 fwmark 1002 lookup 1002"),
+        (
+            "h3.pop1",
+            "sysctl -qw net.ipv4.fib_multipath_hash_policy=0",
+            "~ sysctl net.ipv4.fib_multipath_hash_policy = 1",
+        ),
+        ("sw1.pop1", "ip link set swp1 alias nonsense", "~ alias of swp1: northtel"),
+        ("sw1.pop1", f"echo '# by hand' >> {CONFIGURATION}", f"~ file {CONFIGURATION}"),
+        ("h3.pop1", f"rm {CONFIGURATION}", f"+ file {CONFIGURATION}"),
+        ("sw2.pop1", "birdc disable northtel_2_v4", "+ session northtel_2_v4 open again"),
+    ],
+    ids=lambda text: text if "." in text and " " not in text else "",
+)
+def test_drift_is_put_right_and_told(pop: FirstDeploy, node: str, breakage: str, told: str) -> None:
+    """What somebody changed by hand comes back; standard output names the device, the change and the result."""
+    pop.lab.sh(node, breakage)
+    lines = run(pop).out.splitlines()
+    assert any(line.strip().startswith(told) for line in lines), lines
+    assert [line.split()[0] for line in lines if line.split()[1:2] == ["changed"]] == [node]
+    assert sorted(lines[-1].split(", ")) == ["1 changed", "4 unchanged"]
+    pop.netorch("plan", POP, "--detailed-exitcode")
+
+
+def test_traffic_flows_again(pop: FirstDeploy) -> None:
+    """A host that lost its entry for a provider does not reach it by itself, and does after the next run."""
+    inventory = pop.lab.inventory
+    source = service(inventory, "h1.pop1", Family.IPV4)
+    way = ("-m", mark(inventory, "southnet"), "-I", source)
+    target = only_behind(inventory, "southnet", Family.IPV4)
+    assert pop.lab.ping("h1.pop1", target, *way)
+    pop.lab.run("h1.pop1", "ip", "neigh", "del", "203.0.113.9", "dev", "eth1")
+    assert not pop.lab.ping("h1.pop1", target, *way)
+    run(pop)
+    assert pop.lab.ping("h1.pop1", target, *way)
+
+
+def test_session_closed_by_hand_comes_back(pop: FirstDeploy) -> None:
+    """A session that somebody disabled is Established after the run."""
+    pop.lab.run("sw2.pop1", "birdc", "disable", "southnet_3_v6")
+    run(pop)
+    wait_until(lambda: established(pop.lab, "sw2.pop1"), 20, "the session is up again")
+
+
+def test_second_run_leaves_at_once(pop: FirstDeploy) -> None:
+    """While a run is at work another one exits 0 and says nothing; the first still ends well."""
+    first = pop.netorch.start("run", POP, environment=cron_environment())
+    try:
+        wait_until(lambda: _holds_a_lock(first.pid) or first.poll() is not None, 20, "the first run holds its lock")
+        os.kill(first.pid, signal.SIGSTOP)
+        assert _holds_a_lock(first.pid)
+        second = pop.netorch("run", POP, timeout_s=15, environment=cron_environment())
+        assert (second.out, second.err) == ("", "")
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+        said = pop.netorch.finish(first, timeout_s=60)
+    assert (said.code, said.out, said.err) == (0, "", "")
+
+
+def test_dead_device_gives_exit_code_3(pop: FirstDeploy, without_ssh: str) -> None:
+    """A device that cannot be reached is told once, with the reason; the others are put right all the same."""
+    pop.lab.run("h1.pop1", "ip", "rule", "del", "pref", "10001")
+    said = run(pop, code=3)
+    assert "h1.pop1   changed" in said.out
+    assert f"{without_ssh}   failed" in said.out
+    assert (said.out + said.err).count("refused the connection") == 1
+
+
+def _holds_a_lock(pid: int) -> bool:
+    lines = (line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines())
+    return any(words[1] == "FLOCK" and words[4] == str(pid) for words in lines)
