@@ -66,14 +66,18 @@ class Controller:
             return results, failures
         with ThreadPoolExecutor(max_workers=min(self.workers, len(names))) as executor:
             futures = {executor.submit(work, name): name for name in names}
-            for future in as_completed(futures):
-                name = futures[future]
-                try:
-                    results[name] = future.result()
-                except NetorchError as error:
-                    failures[name] = error
-                except Exception as error:  # noqa: BLE001 - one device's failure becomes its result
-                    failures[name] = InternalError(f"{type(error).__name__}: {error}", where=name)
+            try:
+                for future in as_completed(futures):
+                    name = futures[future]
+                    try:
+                        results[name] = future.result()
+                    except NetorchError as error:
+                        failures[name] = error
+                    except Exception as error:  # noqa: BLE001 - one device's failure becomes its result
+                        failures[name] = InternalError(f"{type(error).__name__}: {error}", where=name)
+            except BaseException:  # interrupted: what is under way ends, nothing more begins
+                executor.shutdown(wait=False, cancel_futures=True)
+                raise
         self.progress.idle()
         return _ordered(results, names), _ordered(failures, names)
 

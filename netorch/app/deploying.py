@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
-from typing import Callable, Iterable, Sequence
+from typing import Callable, Iterable, Mapping, Sequence
 
-from netorch.app.controller import Controller
+from netorch.app.controller import Controller, Device
 from netorch.app.gather import World, facts_request, gather_world
 from netorch.app.planning import make_plan, pending_steps
-from netorch.errors import Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
+from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Plan
-from netorch.model.request import ApplyRequest, DecideRequest
+from netorch.model.request import Answer, ApplyRequest, DecideRequest
 from netorch.plan import batches
 
 LATER_TIMEOUT_S = 30.0
@@ -22,6 +22,8 @@ LATER_TIMEOUT_S = 30.0
 POLL_INTERVAL_S = 0.25
 
 FAILURES = ("failed", "unknown", "reverted", "skipped")
+
+UNKNOWN_HINT = "the device confirms or reverts alone: run netorch plan again"
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class DeployResult:
             return Reverted.exit_code
         if causes and all(isinstance(result.error, Locked) for result in causes):
             return Locked.exit_code
-        if len(failed) == len(self.results):
-            return 4 if all(isinstance(result.error, TransportError) for result in causes) else 1
-        return 3
+        if len(failed) < len(self.results):
+            return 3
+        return 4 if all(r.outcome == "failed" and isinstance(r.error, TransportError) for r in causes) else 1
 
 
 def deploy(
@@ -91,7 +93,7 @@ def deploy(
             if stopped:
                 results.update({name: _skipped(name, stopped) for name in batch})
                 continue
-            done, _ = controller.each(batch, lambda name: _change(controller, world, plans[name], options))
+            done = _change_all(controller, world, {name: plans[name] for name in batch}, options)
             results.update(done)
             stopped = next((r.device for r in done.values() if r.outcome in FAILURES), "")
         names = tuple(name for batch in pop_batches for name in batch)
@@ -137,7 +139,7 @@ def _finish(
     if not all(device.is_empty for device in plan.devices):
         show(plan)
     plans = {device.device: device for device in plan.devices if not device.is_empty}
-    done, _ = controller.each(plans, lambda name: _change(controller, world, plans[name], options))
+    done = _change_all(controller, world, plans, options)
     done.update({name: _failed(name, error) for name, error in {**failures, **_missed(world, sound)}.items()})
     for name, steps in waiting.items():
         message = f"after {LATER_TIMEOUT_S:g} s still missing: {'; '.join(steps)}"
@@ -157,6 +159,17 @@ def _skipped(name: str, culprit: str) -> DeviceResult:
     return DeviceResult(name, "skipped", message=f"not started, since {culprit} did not succeed")
 
 
+def _change_all(
+    controller: Controller, world: World, plans: Mapping[str, DevicePlan], options: Options
+) -> dict[str, DeviceResult]:
+    """Change several devices at once. Every one has a result, also where netorch itself failed half-way."""
+    done, broken = controller.each(plans, lambda name: _change(controller, world, plans[name], options))
+    for name, error in broken.items():
+        done[name] = replace(_failed(name, error), outcome="unknown")
+        controller.progress.done(name, "unknown", error.message)
+    return done
+
+
 def _change(controller: Controller, world: World, plan: DevicePlan, options: Options) -> DeviceResult:
     """Apply, check and confirm one device's plan; every failure becomes the result."""
     name = plan.device
@@ -167,12 +180,10 @@ def _change(controller: Controller, world: World, plan: DevicePlan, options: Opt
         result = _transact(controller, world, plan, options)
     except Reverted as error:
         result = replace(_failed(name, error), outcome="reverted")
-    except (Unreachable, Locked) as error:
+    except (Unreachable, AuthError) as error:  # no connection was made: nothing has been sent
         result = _failed(name, error)
-    except (TimedOut, TransportError) as error:
-        result = replace(
-            _failed(name, error), outcome="unknown", hint="the device confirms or reverts alone: run netorch plan again"
-        )
+    except TransportError as error:
+        result = replace(_failed(name, error), outcome="unknown", hint=UNKNOWN_HINT)
     except NetorchError as error:
         result = _failed(name, error)
     controller.progress.done(name, result.outcome, result.message)
@@ -184,11 +195,20 @@ def _transact(controller: Controller, world: World, plan: DevicePlan, options: O
     device = controller.devices(name)
     request = _apply_request(controller, world, plan, options)
     controller.progress.step(name, f"applying {len(plan.operations)} changes")
-    answer = device.apply(request)
-    if answer.outcome == "pending":
-        controller.progress.step(name, "confirming over a new connection")
-        answer = device.confirm(DecideRequest(request.id, controller.author))
-    return DeviceResult(name, "changed", generation=answer.generation)
+    applied = device.apply(request)
+    controller.progress.step(name, "confirming over a new connection")
+    confirmed = _confirm(device, DecideRequest(request.id, controller.author))
+    return DeviceResult(name, "changed", generation=confirmed.generation, message="\n".join(applied.notes))
+
+
+def _confirm(device: Device, request: DecideRequest) -> Answer:
+    """Confirm what has been applied. Whatever prevents that leaves a device that is about to go back, never one that is as
+    it was: no error of the connection may be taken for "nothing has been sent".
+    """
+    try:
+        return device.confirm(request)
+    except (TransportError, Locked) as error:
+        raise TimedOut(f"applied, but not confirmed: {error.message}", where=error.where) from error
 
 
 def _apply_request(controller: Controller, world: World, plan: DevicePlan, options: Options) -> ApplyRequest:

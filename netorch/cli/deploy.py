@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from netorch.cli.exit_codes import PENDING, exit_code_of
 from netorch.cli.options import (
     controller_for,
     inventory_option,
@@ -15,8 +16,6 @@ from netorch.cli.options import (
     some_targets_argument,
 )
 from netorch.errors import NetorchError, UsageError, annotated
-
-EXIT_PENDING = 2
 
 
 @click.command()
@@ -41,8 +40,8 @@ def plan(
         planned, failures, _ = _make_plan(controller, targets, limit)
         _show(controller, planned, failures, diff=diff, output=output)
     if failures:
-        return 4 if not planned.devices else 3
-    return EXIT_PENDING if detailed_exitcode and not planned.is_empty else 0
+        return exit_code_of(failures, asked=len(planned.devices) + len(failures))
+    return PENDING if detailed_exitcode and not planned.is_empty else 0
 
 
 @click.command()
@@ -86,7 +85,7 @@ def deploy(
         documents = [plan_document(planned, redact)]
         if check:
             _show(controller, planned, failures, diff=diff, output=output)
-            return _exit_of_failures(planned, failures)
+            return exit_code_of(failures, asked=len(planned.devices) + len(failures))
         if output == "table" and not planned.is_empty:
             print_plan(planned, redact, diff=diff)
         if not planned.is_empty and not yes:
@@ -143,19 +142,14 @@ def _show(controller: Any, planned: Any, failures: dict[str, NetorchError], *, d
         emit(document, output)
 
 
-def _exit_of_failures(planned: Any, failures: dict[str, NetorchError]) -> int:
-    if not failures:
-        return 0
-    return 3 if planned.devices else 4
-
-
 def _ask(planned: Any) -> None:
     changed = [device.device for device in planned.devices if not device.is_empty]
     resets = sum(len(device.resets) for device in planned.devices)
     question = f"Change {len(changed)} devices, {resets} sessions start, close or restart?"
     if not sys.stdin.isatty():
         raise UsageError("this would change devices, and nobody is at the terminal to agree", hint="add --yes")
-    click.confirm(question, abort=True)
+    if not click.confirm(question):
+        raise NetorchError("nothing was changed")
 
 
 def redactor(controller: Any) -> Any:

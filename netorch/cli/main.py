@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from netorch import __version__
+from netorch.cli.exit_codes import INTERRUPTED
 from netorch.errors import NetorchError, annotated
 
 COMMANDS = {
@@ -25,8 +26,6 @@ COMMANDS = {
     "status": ("netorch.cli.state:status", "Devices, sessions, prefixes, mirror, drift and drains."),
     "validate": ("netorch.cli.inventory:validate", "Check the inventory, and report every mistake at once."),
 }
-
-EXIT_INTERRUPTED = 130
 
 
 class Commands(click.Group):
@@ -87,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        return EXIT_INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader has gone; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

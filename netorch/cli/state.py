@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import controller_for, inventory_option, limit_option, output_option, targets_argument
 from netorch.errors import UsageError, annotated
 
@@ -35,9 +36,7 @@ def status(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...],
             click.echo(annotated(error), err=True)
     else:
         emit(document, output)
-    if not found.failures:
-        return 0
-    return 3 if len(found.failures) < len(names) else 4
+    return exit_code_of(found.failures, asked=len(names))
 
 
 @click.command()
@@ -109,7 +108,7 @@ def ping(
     for error in failures.values():
         click.echo(annotated(error), err=True)
     if failures:
-        return 3 if rows else 4
+        return exit_code_of(failures, asked=len(names))
     return 0 if any(document["received"] for document in documents) else 1
 
 

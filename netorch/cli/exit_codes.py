@@ -1,0 +1,21 @@
+"""Exit codes that follow from what became of several devices; a single error's class owns its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netorch.errors import NetorchError, TransportError
+
+PENDING = 2
+SOME_FAILED = 3
+NONE_REACHED = 4
+INTERRUPTED = 130
+
+
+def exit_code_of(failures: Mapping[str, NetorchError], *, asked: int) -> int:
+    """Of a command that asked ``asked`` devices: 0 all is done, 3 some failed, 4 none could be reached, else 1."""
+    if not failures:
+        return 0
+    if len(failures) < asked:
+        return SOME_FAILED
+    return NONE_REACHED if all(isinstance(error, TransportError) for error in failures.values()) else 1
