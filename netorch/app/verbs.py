@@ -26,8 +26,8 @@ from netorch.app.controller import Controller
 from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import gather_facts, gather_world
 from netorch.app.planning import make_plan
-from netorch.errors import DeviceError, NetorchError
-from netorch.model.overlay import merge_overlays
+from netorch.errors import DeviceError, Locked, NetorchError
+from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import Plan
 from netorch.model.request import PingRequest
 
@@ -35,19 +35,21 @@ from netorch.model.request import PingRequest
 @dataclass
 class VerbRun:
     """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait after that; ``show`` is
-    given every plan, ``report`` every Report."""
+    given every plan, ``report`` every Report. ``entries`` is what the verb has decided so far; ``told`` are devices whose
+    failure has been told."""
 
     controller: Controller
     show: Callable[[Plan], None]
     report: Callable[[Report], None]
     is_check: bool = False
-    options: Options = field(default_factory=Options)
     entries: tuple[OverlayEntry, ...] = ()
+    told: set[str] = field(default_factory=set)
 
     def run(self, plugin: Plugin, verb: Verb, parameters: Mapping[str, Any]) -> None:
         """Run ``verb`` to its end, from the overlay that the network's switches hold."""
         switches = tuple(switch.name for pop in self.controller.inventory.pops for switch in pop.switches)
         world = gather_world(self.controller, switches)
+        self._tell(world.failures)  # what they alone know of the overlay is missing
         settings = world.intent.settings.get(plugin.name, {})
         context = VerbContext(
             inventory=self.controller.inventory,
@@ -90,12 +92,13 @@ class VerbRun:
 
     def _deploy(self, step: Deploy) -> bool:
         world = gather_world(self.controller, step.devices, entries=self.entries)
+        _refuse_overruled(self.entries, world.overlay)
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
         failures.update({name: error for name, error in world.failures.items() if name in step.devices})
         self.show(plan)
         if self.is_check:
             return True
-        options = Options(self.options.confirm_timeout_s, self.options.reason or step.why)
+        options = Options(reason=step.why)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
         _raise_failures(result)
         return True
@@ -104,9 +107,15 @@ class VerbRun:
         intent = self.controller.intent(Overlay(self.entries))
         chosen = [intent.device(name) for name in devices]
         facts, failures = gather_facts(self.controller, intent, chosen, wants=wants)
-        for name, error in failures.items():
-            self.controller.progress.done(name, "failed", str(error))
+        self._tell(failures)
         return facts
+
+    def _tell(self, failures: Mapping[str, NetorchError]) -> None:
+        """Once per device: a wait gathers every second."""
+        for name, error in failures.items():
+            if name not in self.told:
+                self.told.add(name)
+                self.controller.progress.done(name, "failed", error.message)
 
     def _wait(self, step: Wait) -> bool:
         clock = self.controller.clock
@@ -130,6 +139,15 @@ class VerbRun:
 
 def _what(step: Wait | Probe) -> str:
     return f"wait until {step.what}" if isinstance(step, Wait) else f"probe {step.destination} from {step.host}"
+
+
+def _refuse_overruled(entries: tuple[OverlayEntry, ...], overlay: Overlay) -> None:
+    """A verb goes on only while what it decided is what the devices hold: else it would tell of what did not happen."""
+    for held in overruled(entries, overlay):
+        state = "ended it" if held.removed else "changed it"
+        raise Locked(
+            f"{held.id}: {held.author} {state} meanwhile (version {held.version})", hint="look again, then start over"
+        )
 
 
 def _raise_failures(result: DeployResult) -> None:

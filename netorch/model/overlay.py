@@ -59,5 +59,11 @@ def merge_overlays(sources: Iterable[Iterable[OverlayEntry]]) -> Overlay:
     return Overlay(tuple(best[entry_id] for entry_id in sorted(best)))
 
 
+def overruled(entries: Iterable[OverlayEntry], overlay: Overlay) -> Tuple[OverlayEntry, ...]:
+    """What stands in ``overlay`` in the place of some of ``entries``, because somebody else was faster."""
+    pairs = ((entry, overlay.find(entry.id)) for entry in entries)
+    return tuple(held for entry, held in pairs if held is not None and _rank(held) > _rank(entry))
+
+
 def _rank(entry: OverlayEntry) -> Tuple[int, bool, float, str]:
     return (entry.version, entry.removed, entry.created, entry.author)

@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Event
-from typing import Callable, Optional
+from typing import Optional
 
 import pytest
 
-from netorch.app.controller import Controller
 from netorch.app.deploying import DeployResult, DeviceResult, Options, deploy
 from netorch.app.gather import World
 from netorch.errors import AuthError, DeviceError, Locked, NetorchError, Reverted, TimedOut, Unreachable
-from netorch.io.template_files import read_templates
-from netorch.model.facts import DeviceFacts
 from netorch.model.items import AliasItem
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Operation, Plan
-from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, PingAnswer, PingRequest
-from netorch.render import TemplateSource
-from netorch.testing import FakeClock, FakeSecrets, RecordingProgress, fake_facts, small_intent, small_inventory
+from netorch.testing import fake_facts, small_intent
+from tests.unit.agents import Agent, controller_of
 
 HOST = "h1.pop1"
-
-
-@dataclass
-class Agent:
-    """A device that applies and confirms, or raises what it is given instead."""
-
-    on_apply: Optional[Exception] = None
-    on_confirm: Optional[Exception] = None
-    notes: tuple[str, ...] = ()
-    asked: list[str] = field(default_factory=list)
-
-    def facts(self, request: FactsRequest) -> DeviceFacts:
-        return fake_facts(request.device)
-
-    def apply(self, request: ApplyRequest) -> Answer:
-        self.asked.append("apply")
-        if self.on_apply is not None:
-            raise self.on_apply
-        return Answer("pending", generation=1, notes=self.notes)
-
-    def confirm(self, request: DecideRequest) -> Answer:
-        self.asked.append("confirm")
-        if self.on_confirm is not None:
-            raise self.on_confirm
-        return Answer("confirmed", generation=2)
-
-    def revert(self, request: DecideRequest) -> Answer:
-        return Answer("reverted")
-
-    def ping(self, request: PingRequest) -> PingAnswer:
-        return PingAnswer(())
-
-    def close(self) -> None:
-        return
-
-
-def controller_of(devices: Callable[[str], Agent]) -> Controller:
-    """A controller of the small network whose devices are ``devices``."""
-    return Controller(
-        inventory=small_inventory(),
-        plugins=(),
-        devices=devices,
-        secrets=FakeSecrets({}),
-        templates=TemplateSource(read_templates()),
-        clock=FakeClock(),
-        progress=RecordingProgress(),
-        author="ann",
-    )
 
 
 def deployed(agent: Agent, *, device: str = HOST) -> DeployResult:

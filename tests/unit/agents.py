@@ -1,0 +1,67 @@
+"""Devices that answer at once, and a controller of the small network that works with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Callable, Optional
+
+from netorch.api import Plugin
+from netorch.app.controller import Controller
+from netorch.io.template_files import read_templates
+from netorch.model.facts import DeviceFacts
+from netorch.model.overlay import OverlayEntry
+from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, PingAnswer, PingRequest
+from netorch.render import TemplateSource
+from netorch.testing import FakeClock, FakeSecrets, RecordingProgress, fake_facts, small_inventory
+
+
+@dataclass
+class Agent:
+    """A device that answers, applies and confirms, or raises what it is given instead."""
+
+    on_facts: Optional[Exception] = None
+    on_apply: Optional[Exception] = None
+    on_confirm: Optional[Exception] = None
+    notes: tuple[str, ...] = ()
+    overlay: tuple[OverlayEntry, ...] = ()
+    asked: list[str] = field(default_factory=list)
+
+    def facts(self, request: FactsRequest) -> DeviceFacts:
+        if self.on_facts is not None:
+            raise self.on_facts
+        return replace(fake_facts(request.device), overlay=self.overlay)
+
+    def apply(self, request: ApplyRequest) -> Answer:
+        self.asked.append("apply")
+        if self.on_apply is not None:
+            raise self.on_apply
+        return Answer("pending", generation=1, notes=self.notes)
+
+    def confirm(self, request: DecideRequest) -> Answer:
+        self.asked.append("confirm")
+        if self.on_confirm is not None:
+            raise self.on_confirm
+        return Answer("confirmed", generation=2)
+
+    def revert(self, request: DecideRequest) -> Answer:
+        return Answer("reverted")
+
+    def ping(self, request: PingRequest) -> PingAnswer:
+        return PingAnswer(())
+
+    def close(self) -> None:
+        return
+
+
+def controller_of(devices: Callable[[str], Agent], *plugins: Plugin) -> Controller:
+    """A controller of the small network whose devices are ``devices``; its progress is a RecordingProgress."""
+    return Controller(
+        inventory=small_inventory(),
+        plugins=plugins,
+        devices=devices,
+        secrets=FakeSecrets({}),
+        templates=TemplateSource(read_templates()),
+        clock=FakeClock(),
+        progress=RecordingProgress(),
+        author="ann",
+    )
