@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -13,6 +11,7 @@ from typing import Any, Iterator
 import click
 
 from netorch.cli.options import controller_for, inventory_folder, inventory_option, limit_option, targets_argument
+from netorch.errors import NetorchError
 
 
 @click.command()
@@ -48,18 +47,19 @@ def run(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...]) ->
 
 @contextmanager
 def _only_run(folder: Path) -> Iterator[bool]:
-    """Whether this is the only run for the inventory on this machine; the kernel frees the lock when a process dies."""
-    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    directory = (
-        Path("/run/lock")
-        if os.access("/run/lock", os.W_OK)
-        else Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    )
-    descriptor = os.open(directory / f"netorch-run-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    """Whether this is the only run for the inventory on this machine; the kernel frees the lock when a process dies.
+
+    The lock is on the folder itself. A lock file in a folder for all (/run/lock) belongs to whoever ran first, and the kernel
+    lets nobody else open it there, not even root (fs.protected_regular).
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         yield False
+    except OSError as exc:
+        hint = "keep the inventory on a file system of this machine"
+        raise NetorchError(f"cannot be locked: {exc.strerror}", where=str(folder), hint=hint) from exc
     else:
         yield True
     finally:
