@@ -130,9 +130,10 @@ def is_decided(journal: Journal) -> bool:
 
 def waiting_text(journal: Journal) -> str:
     """A pending change, in words."""
+    begun_s = max(0.0, now() - journal["since"])
     left_s = max(0.0, journal["deadline"] - uptime())
     state = "waits for its confirmation" if journal["phase"] == APPLIED else "is being applied"
-    return f"change {journal['id']} by {journal['author']} {state}, {left_s:.0f} s are left"
+    return f"change {journal['id']} by {journal['author']} {state}, begun {begun_s:.0f} s ago, {left_s:.0f} s are left"
 
 
 def keep_as_generation(journal: Journal) -> int:

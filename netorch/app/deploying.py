@@ -152,7 +152,9 @@ def _missed(world: World, names: Iterable[str]) -> dict[str, NetorchError]:
 
 
 def _failed(name: str, error: NetorchError) -> DeviceResult:
-    return DeviceResult(name, "failed", message=error.message, hint=error.hint, error=error)
+    # The result names the device; a place beyond it, such as a template's line, belongs to the message.
+    message = str(error).removeprefix(f"{name}: ")
+    return DeviceResult(name, "failed", message=message, hint=error.hint, error=error)
 
 
 def _skipped(name: str, culprit: str) -> DeviceResult:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,6 +60,15 @@ class Project(Shell):
         """Override one of netorch's own templates with a changed copy."""
         text = (ROOT / "templates" / template).read_text()
         self.override(template, edited({template: text}, template, (find, put))[template])
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """``netorch ARGUMENTS`` as a process that is gone after the block, whatever happens in it."""
+        with self.start(*arguments) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def copy(self, folder: Path) -> Project:
         """A second checkout, with keys and secrets of its own, in ``folder``, which must not exist."""

@@ -100,22 +100,22 @@ def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
 def _drain(told: Story) -> None:
     lab, project = told.lab_project.lab, told.lab_project.project
     arguments = ("provider", DRAINED, "--pop", "pop1", "--reason", REASON, "--wait", "60s")
-    process = project.start("drain", *arguments, "-o", "json")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "are below 1 % of the former rate" in line:
-            break
-    # The ports must be quiet for seconds before anything is closed: time to look.
-    told.received = {
-        f"circuit{circuit.id}_{family.number}": lab.run(
-            DRAINED, "birdc", "show", "route", "all", "protocol", f"circuit{circuit.id}_{family.number}"
-        )
-        for circuit in circuits(lab.inventory, DRAINED)
-        for family in Family
-    }
-    told.graceful = _moment(told.lab_project)
-    assert process.poll() is None, "the drain ended before it was looked at"
-    told.drain = project.finish(process, timeout_s=90)
+    with project.running("drain", *arguments, "-o", "json") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "are below 1 % of the former rate" in line:
+                break
+        # The ports must be quiet for seconds before anything is closed: time to look.
+        told.received = {
+            f"circuit{circuit.id}_{family.number}": lab.run(
+                DRAINED, "birdc", "show", "route", "all", "protocol", f"circuit{circuit.id}_{family.number}"
+            )
+            for circuit in circuits(lab.inventory, DRAINED)
+            for family in Family
+        }
+        told.graceful = _moment(told.lab_project)
+        assert process.poll() is None, "the drain ended before it was looked at"
+        told.drain = project.finish(process, timeout_s=90)
     told.provider_said = {name: lab.run(DRAINED, "birdc", "show", "protocols", "all", name) for name in told.received}
 
 
