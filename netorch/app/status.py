@@ -31,11 +31,7 @@ class Status:
         """The whole status as plain JSON; keys are stable, absent values null."""
         return {
             "devices": [self._device(self.world.intent.device(name)) for name in self.devices],
-            "overlay": [
-                {key: value for key, value in to_json(entry).items() if key != "kind"}
-                for entry in self.world.overlay.entries
-                if not entry.removed
-            ],
+            "overlay": [to_json(entry, kinds=False) for entry in self.world.overlay.entries if not entry.removed],
         }
 
     def _device(self, device: DeviceIntent) -> dict[str, Any]:
@@ -65,9 +61,11 @@ class Status:
         }
 
     def _next_hop(self, hop: NextHop, facts: DeviceFacts) -> dict[str, Any]:
-        mirrored = next((i.mac for i in facts.items if isinstance(i, NeighbourItem) and i.address == hop.address), None)
+        here, there = (hop.interface, hop.address), (hop.switch_interface, hop.address)
+        held = (item for item in facts.items if isinstance(item, NeighbourItem))
         switch = self.world.facts.get(hop.switch)
-        entry = next((n for n in switch.neighbours if n.address == hop.address), None) if switch else None
+        known = switch.neighbours if switch else ()
+        entry = next((entry for entry in known if (entry.interface, entry.address) == there), None)
         return {
             "provider": hop.provider,
             "circuit": hop.circuit,
@@ -76,7 +74,7 @@ class Status:
             "switch": hop.switch,
             "switch_mac": entry.mac if entry else None,
             "switch_state": entry.state if entry else None,
-            "host_mac": mirrored,
+            "host_mac": next((item.mac for item in held if (item.interface, item.address) == here), None),
         }
 
 

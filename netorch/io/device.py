@@ -144,8 +144,9 @@ class Device:
             document: Any = json.loads(reply.stdout)
             return from_json(Answer, document)
         except ValueError as exc:
-            shown = reply.stdout[-60:].decode("utf-8", "replace")
-            raise self._garbled(f"{len(reply.stdout)} bytes that are not JSON, ending {shown!r}") from exc
+            # The beginning: whatever else is printed there comes first, and no part of a file is shown.
+            shown = reply.stdout[:60].decode("utf-8", "replace")
+            raise self._garbled(f"{len(reply.stdout)} bytes that are not JSON, beginning {shown!r}") from exc
         except ParseError as exc:
             raise self._garbled(exc.message) from exc
 

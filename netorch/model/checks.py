@@ -1,4 +1,4 @@
-"""Whether a device shows what a check asks for: judged on the device itself, and by the controller."""
+"""Whether a device shows what a check asks for; judged on the device itself."""
 
 from __future__ import annotations
 

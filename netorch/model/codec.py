@@ -42,19 +42,21 @@ _IP_UNIONS: Dict[FrozenSet[Any], Callable[[str], Any]] = {
 }
 
 
-def to_json(value: Any) -> Any:
-    """Plain JSON of ``value``: dataclasses become objects with a ``kind``, tuples lists, addresses and enums text."""
+def to_json(value: Any, *, kinds: bool = True) -> Any:
+    """Plain JSON of ``value``: dataclasses become objects with a ``kind`` (left out for people, who do not read it back),
+    tuples lists, addresses and enums text.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        members = {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"kind": type(value).__name__, **members}
+        members = {f.name: to_json(getattr(value, f.name), kinds=kinds) for f in dataclasses.fields(value)}
+        return {"kind": type(value).__name__, **members} if kinds else members
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, _TEXT_TYPES):
         return str(value)
     if isinstance(value, dict):
-        return {str(to_json(key)): to_json(member) for key, member in value.items()}
+        return {str(to_json(key)): to_json(member, kinds=kinds) for key, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [to_json(member) for member in value]
+        return [to_json(member, kinds=kinds) for member in value]
     return value
 
 

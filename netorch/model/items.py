@@ -77,7 +77,7 @@ class PeerItem:
 
 @dataclass(frozen=True)
 class NeighbourItem:
-    """A permanent ARP or ND entry. ``source`` is the switch that it was learned from."""
+    """A permanent ARP or ND entry."""
 
     interface: str
     address: IPAddress

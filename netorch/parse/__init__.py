@@ -3,7 +3,7 @@
 ``parse_command`` serves ``netorch parse``; the other functions are for those who know what they asked.
 """
 
-from netorch.parse.commands import SUPPORTED, parse_command, plain
+from netorch.parse.commands import SUPPORTED, parse_command
 from netorch.parse.daemon import parse_eval, parse_memory, parse_status
 from netorch.parse.framing import ReplyError, read_reply
 from netorch.parse.interfaces import parse_bfd_sessions, parse_interface_summary, parse_interfaces
@@ -23,6 +23,5 @@ __all__ = [
     "parse_route_counts",
     "parse_routes",
     "parse_status",
-    "plain",
     "read_reply",
 ]

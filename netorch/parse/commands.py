@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Any, Callable, Dict, List, Tuple
 
 from netorch.errors import UsageError
+from netorch.model.codec import to_json
 from netorch.parse.daemon import parse_eval, parse_memory, parse_status
 from netorch.parse.interfaces import parse_bfd_sessions, parse_interface_summary, parse_interfaces
 from netorch.parse.protocols import parse_protocols
 from netorch.parse.routes import parse_route_counts, parse_routes
 
 Parser = Callable[[str, List[str]], Any]
-
-_TEXT_TYPES = (IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface)
 
 
 def _show_route(text: str, arguments: List[str]) -> Any:
@@ -66,19 +63,8 @@ def parse_command(command: str, text: str) -> Any:
         words = [word for word in words[1:] if not word.startswith("-")]
     for keywords, parser in _PARSERS.items():
         if len(words) >= len(keywords) and all(_abbreviates(word, full) for word, full in zip(words, keywords)):
-            return plain(parser(text, words[len(keywords) :]))
+            return to_json(parser(text, words[len(keywords) :]), kinds=False)
     raise UsageError(f"no parser for {command!r}", hint=f"supported: {'; '.join(SUPPORTED)}")
-
-
-def plain(value: Any) -> Any:
-    """``value`` of ``netorch.model.state`` as JSON data: objects by field name, lists, addresses as text."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, tuple):
-        return [plain(member) for member in value]
-    if isinstance(value, _TEXT_TYPES):
-        return str(value)
-    return value
 
 
 def _abbreviates(word: str, keyword: str) -> bool:

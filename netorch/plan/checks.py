@@ -1,20 +1,17 @@
-"""What a device must show after a change: derived before it, judged after it."""
+"""What a device must show after a change. It is the device itself that judges: ``model.checks``."""
 
 from __future__ import annotations
 
 from typing import AbstractSet
 
-from netorch.model.checks import findings
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import Check
 
-__all__ = ["PREFIX_DROP_PERCENT", "derive_check", "findings"]
-
 SETTLE_S = 3.0
 """How long prefix counts are watched after a change that imports may depend on: a new filter takes effect only when the
 neighbour has sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What
-takes longer is for the controller's checks between batches."""
+takes longer is not seen."""
 
 PREFIX_DROP_PERCENT = 50.0
 """A session that keeps less than half of its accepted prefixes over a deploy is taken for broken."""

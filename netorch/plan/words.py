@@ -18,7 +18,7 @@ from netorch.model.items import (
 from netorch.model.plan import Operation
 
 
-def describe_item(item: Item) -> str:
+def _describe(item: Item) -> str:
     """The item in the words of the tools that operators know; never the content of a file."""
     if isinstance(item, FileItem):
         return f"file {item.path}"
@@ -51,7 +51,7 @@ def summarise(operation: Operation) -> str:
     if isinstance(operation.item, ClosedSessionItem) and operation.action == "remove":
         return f"+ session {operation.item.session} open again"
     sign = {"add": "+", "change": "~", "remove": "-"}[operation.action]
-    text = f"{sign} {describe_item(operation.item)}"
+    text = f"{sign} {_describe(operation.item)}"
     before = operation.before
     if operation.action == "change" and isinstance(before, SysctlItem):
         return f"{text} (was {before.value})"

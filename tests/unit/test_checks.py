@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from netorch.model.checks import findings
 from netorch.model.facts import DaemonFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import Check
 from netorch.model.state import Channel, Protocol
 from netorch.model.types import Family
-from netorch.plan import derive_check, findings
+from netorch.plan import derive_check
 
 
 def session(name: str, kind: str = "provider", peer: str = "north", *, enabled: bool = True) -> Session:
