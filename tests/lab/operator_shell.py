@@ -34,13 +34,15 @@ class Shell:
     folder: Path
     said: list[Said] = field(default_factory=list)
 
-    def start(self, *arguments: str, environment: Optional[Mapping[str, str]] = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environment: Optional[Mapping[str, str]] = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         """``netorch ARGUMENTS`` as a process; ``environment`` None: that of this process."""
         return subprocess.Popen(
             [sys.executable, "-m", "netorch", *arguments],
             cwd=self.folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

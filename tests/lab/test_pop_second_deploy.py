@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -94,6 +95,21 @@ def test_deploy_asks_a_person(drifted: FirstDeploy) -> None:
     before = _owned(drifted.lab)
     said = drifted.netorch("deploy", POP, code=64)
     assert "--yes" in said.err
+    assert _owned(drifted.lab) == before
+
+
+def test_a_person_may_say_no(drifted: FirstDeploy) -> None:
+    """At a terminal the question names what would change; after a no nothing is changed, and the exit code is 1."""
+    before = _owned(drifted.lab)
+    keyboard, terminal = os.openpty()
+    try:
+        os.write(keyboard, b"n\n")
+        said = drifted.netorch.finish(drifted.netorch.start("deploy", POP, stdin=terminal), timeout_s=30)
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+    assert "Change 2 devices" in said.out
+    assert (said.code, said.err) == (1, "nothing was changed\n")
     assert _owned(drifted.lab) == before
 
 
