@@ -40,7 +40,7 @@ from netorch.model.items import (
 )
 from netorch.model.overlay import Overlay, OverlayEntry
 from netorch.model.state import Channel, Protocol
-from netorch.model.text import one_line
+from netorch.model.text import did_you_mean, one_line
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
 
 __all__ = [
@@ -105,6 +105,7 @@ __all__ = [
     "Verb",
     "VerbContext",
     "Wait",
+    "did_you_mean",
     "family_of",
     "newest",
     "one_line",

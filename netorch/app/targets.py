@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from typing import Sequence
 
 from netorch.errors import UsageError
 from netorch.model.inventory import Inventory
+from netorch.model.text import did_you_mean
 
 
 def select_devices(inventory: Inventory, targets: Sequence[str], *, limit: Sequence[str] = ()) -> tuple[str, ...]:
@@ -41,15 +41,10 @@ def _devices_of(inventory: Inventory, target: str) -> set[str]:
     found = _group(inventory, kind, value) if colon else _named(inventory, target)
     if not found:
         names = [pop.name for pop in inventory.pops] + [device.name for device in inventory.devices]
-        close = [name for name in names if name.startswith(f"{target}.")] or difflib.get_close_matches(
-            target, names, n=1
-        )
-        hint = (
-            f"did you mean {' or '.join(close)}?"
-            if close
-            else f"POPs are {', '.join(pop.name for pop in inventory.pops)}"
-        )
-        raise UsageError(f"target {target!r} means no device", hint=hint)
+        full = [repr(name) for name in names if name.startswith(f"{target}.")]
+        hint = f"did you mean {' or '.join(full)}?" if full else did_you_mean(target, names)
+        known = f"POPs are {', '.join(pop.name for pop in inventory.pops)}"
+        raise UsageError(f"target {target!r} means no device", hint=hint or known)
     return found
 
 

@@ -6,9 +6,10 @@ import posixpath
 from collections.abc import Iterable, Sequence
 
 from netorch.inventory.document import Path
-from netorch.inventory.findings import Findings, did_you_mean
+from netorch.inventory.findings import Findings
 from netorch.inventory.schema import HostKeys, PolicyKeys, SwitchKeys
 from netorch.inventory.tree import LAB, NETWORK, PROVIDERS, Site, Tree, router_id
+from netorch.model.text import did_you_mean
 
 # What the templates have been proven with.
 SUPPORTED_VERSIONS = {"bird": ("2.0.12",)}

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 
 from pydantic_core import PydanticCustomError, core_schema
 
-from netorch.inventory.findings import did_you_mean, shown_value
+from netorch.inventory.findings import shown_value
 from netorch.model.inventory import SecretRef
+from netorch.model.text import did_you_mean
 from netorch.model.types import IPAddress, IPInterface, IPNetwork
 
 MAX_DESCRIPTION_BYTES = 255  # BIRD 2.0.12 aborts on strings of 4096 bytes, Linux cuts interface aliases at 255

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from netorch.errors import InventoryError, InventoryProblem
@@ -83,12 +82,3 @@ def shown_value(value: Any) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "...")
     return str(value)
-
-
-def did_you_mean(word: object, known: Iterable[str], *, otherwise: str = "") -> str:
-    """A hint that names the known word nearest to ``word``, else ``otherwise`` followed by all known words."""
-    words = list(known)
-    near = difflib.get_close_matches(str(word)[:64].lower(), words, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"{otherwise}{', '.join(words)}" if otherwise and words else ""

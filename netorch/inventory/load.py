@@ -10,11 +10,12 @@ from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
 from netorch.inventory.check_references import check_references
 from netorch.inventory.document import Document, SyntaxProblem, parse_document
-from netorch.inventory.findings import Findings, did_you_mean
+from netorch.inventory.findings import Findings
 from netorch.inventory.messages import validated
 from netorch.inventory.schema import FILES, Keys, LabFile, NetworkFile, PopFile, ProvidersFile
 from netorch.inventory.tree import LAB, NETWORK, POPS, PROVIDERS, Site, Tree, kind_of_file
 from netorch.model.inventory import Inventory
+from netorch.model.text import did_you_mean
 
 
 def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", shown: str | None = None) -> Inventory:

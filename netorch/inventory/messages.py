@@ -8,8 +8,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from netorch.inventory.document import Path
-from netorch.inventory.findings import Findings, did_you_mean, shown_value
+from netorch.inventory.findings import Findings, shown_value
 from netorch.inventory.schema import Keys
+from netorch.model.text import did_you_mean
 
 _EXPECTED = {
     "model_type": "a mapping (key: value)",

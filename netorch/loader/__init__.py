@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, AbstractSet, Any, Iterable, Iterator, List, Se
 import netorch
 from netorch.api import Plugin
 from netorch.errors import NetorchError, PluginError
-from netorch.loader.checks import check_settings, check_shape, check_verbs, did_you_mean
+from netorch.loader.checks import check_settings, check_shape, check_verbs
 from netorch.model.inventory import PluginSettings
+from netorch.model.text import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -174,6 +175,6 @@ def _entry_points() -> Sequence[EntryPoint]:
 
 
 def _unknown(name: str, known: Iterable[str]) -> PluginError:
-    hint = did_you_mean(name, known)
+    hint = did_you_mean(name, sorted(set(known)), otherwise="there are ")
     more = "" if hint.endswith("?") else "; or name its folder as path"
     return PluginError("no plugin is called so", where=name, hint=hint + more)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import AbstractSet, Any, Dict, Iterable, Mapping, Sequence, Tuple
+from typing import AbstractSet, Any, Dict, Mapping, Sequence, Tuple
 
 from netorch.api import Argument, Option, Plugin, Verb
 from netorch.errors import PluginError
 from netorch.model import items
+from netorch.model.text import did_you_mean
 
 HOOKS: Mapping[str, Tuple[str, ...]] = {
     "amend": ("intent", "overlay"),
@@ -43,7 +44,7 @@ def check_settings(plugin: Plugin, settings: Mapping[str, object]) -> None:
     """PluginError for the first setting that the plugin does not know."""
     for key in settings:
         if key not in plugin.settings:
-            hint = did_you_mean(key, plugin.settings) if plugin.settings else "it has no settings"
+            hint = did_you_mean(key, plugin.settings, otherwise="there are ") or "it has no settings"
             raise PluginError(f"unknown setting {key!r}", where=plugin.name, hint=hint)
 
 
@@ -62,15 +63,6 @@ def check_verbs(plugins: Sequence[Plugin], reserved: AbstractSet[str]) -> None:
             owners[verb.name] = plugin.name
             if second:
                 groups.setdefault(first, plugin.name)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of ``known``, or all of them."""
-    import difflib  # needed for an error only
-
-    names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
 
 def _check_callable(hook: Any, what: str, *, parameters: Tuple[str, ...], where: str) -> None:

@@ -1,8 +1,9 @@
-"""Text that people typed, made fit for places that take one short line."""
+"""Text that people typed: made fit for places that take one short line, and guessed at where it names nothing."""
 
 from __future__ import annotations
 
 import unicodedata
+from typing import Iterable
 
 
 def one_line(text: str, *, max_bytes: int) -> str:
@@ -18,3 +19,14 @@ def one_line(text: str, *, max_bytes: int) -> str:
 def _is_unseen(character: str) -> bool:
     category = unicodedata.category(character)
     return category[0] == "C" or category in ("Zl", "Zp")
+
+
+def did_you_mean(word: object, known: Iterable[str], *, otherwise: str = "") -> str:
+    """A hint that names the known word nearest to ``word``, else ``otherwise`` followed by all known words."""
+    import difflib  # needed for an error only
+
+    words = list(known)
+    near = difflib.get_close_matches(str(word)[:64].lower(), words, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"{otherwise}{', '.join(words)}" if otherwise and words else ""

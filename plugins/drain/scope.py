@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from netorch.api import Circuit, DeviceIntent, Intent, Inventory, Overlay, OverlayEntry, Session, UsageError
+from netorch.api import (
+    Circuit,
+    DeviceIntent,
+    Intent,
+    Inventory,
+    Overlay,
+    OverlayEntry,
+    Session,
+    UsageError,
+    did_you_mean,
+)
 
 KINDS = ("provider", "circuit", "switch")
 GRACEFUL = "graceful"
@@ -149,7 +158,4 @@ def _names(scope: Scope) -> Tuple[str, ...]:
 
 def _near(name: str, known: Iterable[Scope]) -> str:
     names = list(dict.fromkeys(scope.name for scope in known))
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return f"there are {', '.join(names)}" if names else "there is nothing of the kind"
+    return did_you_mean(name, names, otherwise="there are ") or "there is nothing of the kind"

@@ -54,7 +54,7 @@ def test_a_kind_alone_lists_what_it_means(untouched: QuickLab) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("nothrtel",), "did you mean northtel?"),
+        (("nothrtel",), "did you mean 'northtel'?"),
         (("provider", "northtel-pop2"), "northtel"),
         (("northtel", "--pop", "pop9"), "pop9"),
         (("northtel", "--wait", "soon"), "expected a duration"),

@@ -173,7 +173,7 @@ def test_kind_alone_lists_what_it_could_mean(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("words", "options", "message", "hint"),
     [
-        (("nothtel",), {}, "no provider, circuit or switch 'nothtel'", "did you mean northtel?"),
+        (("nothtel",), {}, "no provider, circuit or switch 'nothtel'", "did you mean 'northtel'?"),
         (("provider", "southnet"), {"pop": "pop2"}, "no provider 'southnet' in pop2", "there are northtel, meadow"),
         (("host", "h1.pop1"), {}, "'host' is no kind that can be drained", "KIND is provider, circuit, switch"),
         (("switch", "sw1"), {}, "several switches are called 'sw1'", "name one of sw1.pop1, sw1.pop2"),

@@ -134,7 +134,7 @@ def test_unknown_plugin_names_the_nearest() -> None:
         load_plugins([PluginSettings("arp_miror")])
     assert (str(refused.value), refused.value.hint) == (
         "arp_miror: no plugin is called so",
-        "did you mean arp_mirror?",
+        "did you mean 'arp_mirror'?",
     )
 
 
@@ -149,7 +149,7 @@ def test_setting_that_the_plugin_does_not_know_is_refused(tmp_path: Path) -> Non
     folder = write(tmp_path, HEAD + "PLUGIN = Plugin('thing', '', settings=('label',))\n")
     with pytest.raises(PluginError, match="unknown setting 'lable'") as refused:
         load_plugins([PluginSettings("thing", {"lable": "x"}, str(folder))])
-    assert refused.value.hint == "did you mean label?"
+    assert refused.value.hint == "did you mean 'label'?"
     with pytest.raises(PluginError, match="unknown setting 'x'") as refused:
         load_plugins([PluginSettings("drain", {"x": 1})])
     assert refused.value.hint == "it has no settings"

@@ -41,7 +41,7 @@ def test_targets_mean_devices(inventory: Inventory, targets: list[str], limit: l
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (["pop11"], "did you mean pop1"),
+        (["pop11"], "did you mean 'pop1'"),
         (["sw1"], "sw1.pop1"),
         (["!pop1"], "only targets to leave out"),
         (["rack:5"], "groups are role:"),
