@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -54,11 +55,13 @@ class SessionView:
 
 @dataclass(frozen=True)
 class TableView:
-    """A provider's table of one family; routes that carry ``community`` belong into it."""
+    """A provider's table of one family; routes that carry ``community`` belong into it. ``is_single`` where no prefix can
+    have more than one route, since the provider has one circuit."""
 
     table: ProviderTable
     family: FamilyView
     community: tuple[int, int, int]
+    is_single: bool
 
     @cached_property
     def symbol(self) -> str:
@@ -76,6 +79,7 @@ def device_view(device: DeviceIntent) -> dict[str, Any]:
         SessionView(s, families[s.family], s.kind == "provider" and s.peer == device.default_route_via)
         for s in device.sessions
     ]
+    circuits = Counter((hop.provider, hop.family) for hop in device.next_hops)
     return {
         "device": device,
         "families": tuple(families.values()),
@@ -85,9 +89,11 @@ def device_view(device: DeviceIntent) -> dict[str, Any]:
         "bfd_interfaces": tuple(sorted({s.interface for s in device.sessions if s.bfd})),
         "uplinks": tuple(interface.name for interface in device.interfaces if interface.role == "uplink"),
         "tables": tuple(
-            TableView(table, view, (device.asn, PROVIDER_COMMUNITY, table.provider_id))
+            TableView(
+                table, view, (device.asn, PROVIDER_COMMUNITY, table.provider_id), circuits[table.provider, family] <= 1
+            )
             for table in device.tables
-            for view in families.values()
+            for family, view in families.items()
         ),
         "takes_default": any(view.takes_default for view in sessions),
         "bogon_asns": BOGON_ASNS,
