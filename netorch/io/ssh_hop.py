@@ -9,13 +9,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import paramiko
-
 from netorch.errors import AuthError, NetorchError, TimedOut, TransportError, Unreachable
 from netorch.io.clock import Deadline
 from netorch.io.ssh_endpoint import Endpoint
 from netorch.io.ssh_keys import KeyRing, Offer, Offers
 from netorch.io.ssh_known_hosts import Expected, HostKey
+from netorch.io.ssh_library import paramiko
 
 # A library's logger without a handler writes to standard error. What paramiko logs as errors, netorch raises.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

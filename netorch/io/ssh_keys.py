@@ -8,13 +8,11 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
-from paramiko.agent import AgentSSH
-from paramiko.pkey import UnknownKeyType
 
 from netorch.io.clock import Deadline
 from netorch.io.ssh_endpoint import Endpoint
+from netorch.io.ssh_library import paramiko
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,12 @@ def _load(path: str) -> paramiko.PKey | str:
         return "encrypted, and no agent holds it"
     except OSError as exc:
         return exc.strerror or str(exc)
-    except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, UnknownKeyType) as exc:
+    except (ValueError, UnsupportedAlgorithm, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as exc:
         return f"not a private key that netorch can use ({exc})"
     return key
 
 
-class Agent(AgentSSH):
+class Agent(paramiko.agent.AgentSSH):
     """A connection to the SSH agent behind ``path``; SSHException or OSError when it does not answer."""
 
     def __init__(self, path: str, deadline: Deadline) -> None:

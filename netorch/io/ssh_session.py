@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 
-import paramiko
-
 from netorch.errors import TransportError
 from netorch.io.clock import Deadline
 from netorch.io.ssh_endpoint import Endpoint
 from netorch.io.ssh_hop import Hop, cut_at, foreign_errors, reason, timed_out
+from netorch.io.ssh_library import paramiko
 from netorch.io.ssh_socket import TcpStream
 from netorch.ports import Clock, Reply
 

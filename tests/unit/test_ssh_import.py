@@ -20,6 +20,12 @@ def test_paramiko_is_imported_only_to_connect() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_connecting_imports_no_event_loop() -> None:
+    """paramiko comes without invoke and asyncio, which nobody here uses; afterwards they can be imported as ever."""
+    code = "import sys, netorch.io.ssh_hop; assert not {'invoke', 'asyncio'} & set(sys.modules); import invoke"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_connector_travels_to_another_process() -> None:
     """Executors that run elsewhere pickle it: the settings arrive."""
     connector = SshConnector({"sw1": Ssh("198.18.1.1")}, SshEnvironment("/home/ada", "ada", config_files=()))
