@@ -16,14 +16,14 @@ async def push(fleet: dict[str, Any], content: bytes, command: str, workers: int
     """Everything to every device, ``workers`` at a time."""
     turn = asyncio.Semaphore(workers)
 
-    async def one(port: int) -> None:
+    async def one(address: str) -> None:
         async with turn, asyncssh.connect(
-            fleet["address"], port, username="root", client_keys=[fleet["key"]], known_hosts=fleet["known_hosts"],
+            address, username="root", client_keys=[fleet["key"]], known_hosts=fleet["known_hosts"],
             kex_algs=["curve25519-sha256"], config=None, agent_path=None,
         ) as connection:  # fmt: skip
             await connection.run(command, input=content, encoding=None, check=True)
 
-    await asyncio.gather(*(one(port) for port in fleet["ports"].values()))
+    await asyncio.gather(*(one(address) for address in fleet["addresses"].values()))
 
 
 fleet, content = json.load(sys.stdin), Path(sys.argv[1]).read_bytes()

@@ -13,18 +13,18 @@ from pathlib import Path
 import paramiko
 
 from benchmarks import peers
-from benchmarks.push.fleet import ADDRESS, TARGET, Fleet, environment
+from benchmarks.push.fleet import PORT, TARGET, Fleet, environment
 
-WORKERS = 20
+WORKERS = 32  # as many as netorch works on at once
 PEERS = "push"
 PACKAGES = ("ansible-core", "asyncssh", "pyinfra")
-BARE_START = "/usr/bin/python3 -I -c pass"
+BARE_START = "exec /usr/bin/python3 -I -S -c pass"
 
 # Upload, validate, compare, rename, all from standard input.
 ONE_EXEC = f"""set -e
 cat >{TARGET}.new
 printf '%s  {TARGET}.new\\n' SHA256 | sha256sum --check --status
-grep -q '^router id ' {TARGET}.new
+/usr/sbin/bird -p -c {TARGET}.new
 if cmp -s {TARGET}.new {TARGET}; then rm {TARGET}.new; else mv {TARGET}.new {TARGET}; fi
 """
 
@@ -43,14 +43,15 @@ def _in_threads(work: Callable[[str], None], names: Iterable[str]) -> float:
 
 
 def _plain_paramiko(fleet: Fleet, name: str, command: str, stdin: bytes = b"") -> None:
-    sock = socket.create_connection((ADDRESS, fleet.ports[name]), timeout=60)
+    address = fleet.addresses[name]
+    sock = socket.create_connection((address, PORT), timeout=60)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     client = paramiko.SSHClient()
     client.load_host_keys(str(fleet.known_hosts))
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     slow = {"kex": ["mlkem768x25519-sha256"]}
     client.connect(
-        ADDRESS, fleet.ports[name], "root", key_filename=str(fleet.key), allow_agent=False, look_for_keys=False,
+        address, PORT, "root", key_filename=str(fleet.key), allow_agent=False, look_for_keys=False,
         disabled_algorithms=slow, sock=sock, timeout=60, banner_timeout=60, auth_timeout=60,
     )  # fmt: skip
     given, out, _ = client.exec_command(command, timeout=60)
@@ -69,13 +70,13 @@ def floor(fleet: Fleet, connections: int) -> float:
         for _ in range(connections):
             _plain_paramiko(fleet, name, BARE_START)
 
-    return _in_threads(work, fleet.ports)
+    return _in_threads(work, fleet.addresses)
 
 
 def paramiko_one_exec(fleet: Fleet, content: bytes) -> float:
     """Plain paramiko, one connection, one command."""
     command = one_exec(content)
-    return _in_threads(lambda name: _plain_paramiko(fleet, name, command, content), fleet.ports)
+    return _in_threads(lambda name: _plain_paramiko(fleet, name, command, content), fleet.addresses)
 
 
 def netorch_one_exec(fleet: Fleet, content: bytes) -> float:
@@ -88,7 +89,7 @@ def netorch_one_exec(fleet: Fleet, content: bytes) -> float:
         transport.close()
         assert reply.status == 0, reply
 
-    return _in_threads(work, fleet.ports)
+    return _in_threads(work, fleet.addresses)
 
 
 def control_master(fleet: Fleet, content: bytes) -> float:
@@ -99,16 +100,13 @@ def control_master(fleet: Fleet, content: bytes) -> float:
 
     def work(name: str) -> None:
         options = [*fleet.ssh_options(), "-o", f"ControlPath={fleet.folder}/master-{name}"]
-        port = fleet.ports[name]
-        ssh = ["ssh", *options, "-p", str(port)]
-        subprocess.run([*ssh, "-fNM", f"root@{ADDRESS}"], check=True)
-        subprocess.run(
-            ["scp", "-q", *options, "-P", str(port), str(source), f"root@{ADDRESS}:{TARGET}.new"], check=True
-        )
-        subprocess.run([*ssh, f"root@{ADDRESS}", check], check=True)
-        subprocess.run([*ssh, "-q", "-O", "exit", f"root@{ADDRESS}"], check=True, stderr=subprocess.DEVNULL)
+        ssh, login = ["ssh", *options], f"root@{fleet.addresses[name]}"
+        subprocess.run([*ssh, "-fNM", login], check=True)
+        subprocess.run(["scp", "-q", *options, str(source), f"{login}:{TARGET}.new"], check=True)
+        subprocess.run([*ssh, login, check], check=True)
+        subprocess.run([*ssh, "-q", "-O", "exit", login], check=True, stderr=subprocess.DEVNULL)
 
-    return _in_threads(work, fleet.ports)
+    return _in_threads(work, fleet.addresses)
 
 
 def asyncssh_one_exec(fleet: Fleet, content: bytes) -> float:
@@ -132,10 +130,10 @@ def pyinfra(fleet: Fleet, content: bytes) -> float:
     """pyinfra's files.put: a plain copy that compares a checksum, without validation. The whole process counts."""
     (fleet.folder / "content").write_bytes(content)
     shared = {
-        "ssh_hostname": ADDRESS, "ssh_user": "root", "ssh_key": str(fleet.key),
+        "ssh_user": "root", "ssh_key": str(fleet.key),
         "ssh_known_hosts_file": str(fleet.known_hosts), "ssh_strict_host_key_checking": "yes",
     }  # fmt: skip
-    hosts = [(name, {**shared, "ssh_port": port}) for name, port in fleet.ports.items()]
+    hosts = [(name, {**shared, "ssh_hostname": address}) for name, address in fleet.addresses.items()]
     (fleet.folder / "hosts.py").write_text(f"hosts = {hosts!r}\n")
     deploy = (
         f"from pyinfra.operations import files\nfiles.put(src={str(fleet.folder / 'content')!r}, dest={TARGET!r})\n"
@@ -149,11 +147,11 @@ def pyinfra(fleet: Fleet, content: bytes) -> float:
 def ansible(fleet: Fleet, content: bytes) -> float:
     """Ansible's copy with validation, pipelining on, facts off. The whole process counts."""
     (fleet.folder / "content").write_bytes(content)
-    lines = [f"{name} ansible_host={ADDRESS} ansible_port={port}" for name, port in fleet.ports.items()]
+    lines = [f"{name} ansible_host={address}" for name, address in fleet.addresses.items()]
     (fleet.folder / "hosts.ini").write_text("\n".join(lines) + "\n")
     (fleet.folder / "play.yml").write_text(
         "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.copy:\n"
-        f"        src: {fleet.folder}/content\n        dest: {TARGET}\n        validate: grep -q '^router id ' %s\n"
+        f"        src: {fleet.folder}/content\n        dest: {TARGET}\n        validate: /usr/sbin/bird -p -c %s\n"
     )
     masters = fleet.folder / f"cp{time.monotonic_ns()}"
     masters.mkdir()

@@ -1,105 +1,103 @@
-"""Many devices on one machine: an sshd each, with an /etc/bird, /root, /run and /var/lib of its own."""
+"""Many devices on one machine: the hosts of a POP in netorch's own lab, with BIRD and an sshd each."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 
-from netorch.errors import TransportError
+from benchmarks.push.network import hosts, mark, write_change, write_inventory
+from benchmarks.report import Progress
+from netorch.app.assemble import Surroundings
+from netorch.app.inventory import read_inventory
 from netorch.io.ssh import SshConnector, SshEnvironment
-from netorch.model.inventory import Ssh
+from netorch.lab import LabSettings, lab_down, lab_up
+from netorch.lab.processes import recorded
 
-ADDRESS = "127.0.0.1"
-FIRST_PORT = 20_001
-TARGET = "/etc/bird/bird.conf"
-
-# An own mount namespace makes the paths those of a real device, and keeps the shell's start files of this machine out.
-START = """
-mkdir -p /etc/bird
-for folder in /etc/bird /root /run /var/lib; do mount -t tmpfs -o mode=755 tmpfs "$folder"; done
-mkdir -p /run/sshd
-exec /usr/sbin/sshd -D -e -f "$1"
-"""
-CONFIG = """
-ListenAddress {address}:{port}
-HostKey {folder}/host_key
-AuthorizedKeysFile {folder}/id_ed25519.pub
-Subsystem sftp internal-sftp
-StrictModes no
-UsePAM no
-UseDNS no
-PidFile none
-LogLevel ERROR
-"""
+CONFIGURATION = "/etc/bird/bird.conf"
+TARGET = "/etc/bird/pushed.conf"
+PORT = 22
 
 
 class Fleet:
-    """``size`` devices, from ``dev001`` on; a context manager."""
+    """``size`` hosts and their switch; a context manager, whose end takes the lab down."""
 
-    def __init__(self, size: int) -> None:
-        self.ports = {f"dev{number + 1:03d}": FIRST_PORT + number for number in range(size)}
+    def __init__(self, size: int, progress: Progress) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="netorch-push-"))
-        self.key, self.known_hosts = self.folder / "id_ed25519", self.folder / "known_hosts"
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._progress = progress
+        write_inventory(self.folder, size)
+        write_change(self.folder, 0)
+        self.inventory = read_inventory(self.folder / "inventory")
+        self.addresses = {name: self.inventory.device(name).ssh.address for name in hosts(size)}
+        self._settings = LabSettings(state=self.folder / ".lab")
+        self.key, self.known_hosts = self.folder / ".lab/id_ed25519", self.folder / ".lab/known_hosts"
+        self._deployed = b""
 
     def __enter__(self) -> Fleet:
-        for key in ("id_ed25519", "host_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / key)], check=True)
-        host_key = " ".join((self.folder / "host_key.pub").read_text().split()[:2])
-        self.known_hosts.write_text("".join(f"[{ADDRESS}]:{port} {host_key}\n" for port in self.ports.values()))
-        for name, port in self.ports.items():
-            config = self.folder / f"{name}.conf"
-            config.write_text(CONFIG.format(address=ADDRESS, port=port, folder=self.folder))
-            command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", START, "sh", str(config)]
-            self._processes[name] = subprocess.Popen(command, stderr=(self.folder / f"{name}.log").open("wb"))
-        self._wait_for_all()
+        self._progress(f"booting {len(self.addresses)} hosts")
+        try:
+            lab_up(self.inventory, self._settings)
+        except BaseException:
+            self._clear()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in self._processes.values():
-            process.kill()
-        for process in self._processes.values():
-            process.wait()
+        self._clear()
+
+    def _clear(self) -> None:
+        lab_down(self._settings)
         shutil.rmtree(self.folder)
 
+    def surroundings(self) -> Surroundings:
+        """For a controller in this process."""
+        return Surroundings(
+            self.folder / "inventory", home=str(self.folder), user="root", environment={}, author="bench"
+        )
+
     def connector(self) -> SshConnector:
-        """netorch's own way to the devices."""
-        ssh = {
-            name: Ssh(ADDRESS, port, "root", str(self.known_hosts), str(self.key)) for name, port in self.ports.items()
-        }
+        """netorch's own way to the hosts."""
+        ssh = {device.name: device.ssh for device in self.inventory.devices}
         return SshConnector(ssh, SshEnvironment(str(self.folder), "root", config_files=()))
 
-    def _wait_for_all(self) -> None:
-        """Wait until every sshd answers."""
-        connector, end = self.connector(), time.monotonic() + 60
-        for name in self.ports:
-            while True:
-                try:
-                    connector.connect(name).close()
-                    break
-                except TransportError:
-                    if time.monotonic() > end:
-                        raise
-                    time.sleep(0.05)
+    # ---- what is pushed --------------------------------------------------------------------------------------------
 
-    def contents(self) -> list[bytes]:
-        """What every device has at TARGET, b"" where it has nothing."""
-        paths = [Path(f"/proc/{process.pid}/root{TARGET}") for process in self._processes.values()]
-        return [path.read_bytes() if path.exists() else b"" for path in paths]
+    def content(self, serial: int) -> bytes:
+        """The file that peers push: a host's whole configuration as netorch deployed it first, with the mark of ``serial``."""
+        if not self._deployed:
+            self._deployed = self.read(next(iter(self.addresses)), CONFIGURATION)
+        return self._deployed + f"{mark(serial)}\n".encode()
+
+    def change(self, serial: int) -> None:
+        """Let the inventory say ``serial``."""
+        write_change(self.folder, serial)
+
+    def read(self, name: str, path: str) -> bytes:
+        """A file of a device, b"" where it has none."""
+        init = recorded(self._settings.node_folder(name) / "init")
+        assert init is not None, f"{name} does not run"
+        file = Path(f"/proc/{init.pid}/root{path}")
+        return file.read_bytes() if file.exists() else b""
+
+    def pushed(self, serial: int) -> int:
+        """On how many hosts the file of ``serial`` arrived whole."""
+        return sum(self.read(name, TARGET) == self.content(serial) for name in self.addresses)
+
+    def deployed(self, serial: int) -> int:
+        """On how many hosts netorch deployed ``serial``."""
+        line = f"\n{mark(serial)}\n".encode()
+        return sum(line in self.read(name, CONFIGURATION) for name in self.addresses)
+
+    # ---- for programs of others ------------------------------------------------------------------------------------
 
     def describe(self) -> str:
-        """The devices as JSON, for programs of other environments."""
-        return json.dumps(
-            {"address": ADDRESS, "ports": self.ports, "key": str(self.key), "known_hosts": str(self.known_hosts)}
-        )
+        """The hosts as JSON, for programs of other environments."""
+        return json.dumps({"addresses": self.addresses, "key": str(self.key), "known_hosts": str(self.known_hosts)})
 
     def ssh_options(self) -> list[str]:
         """Options that let OpenSSH's programs use the fleet's key and known_hosts, and nothing of the user's."""
@@ -116,6 +114,6 @@ class Fleet:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment for peers: ours without what points at the user's keys."""
+    """The environment for programs: ours without what points at the user's keys."""
     kept = {name: value for name, value in os.environ.items() if name not in ("SSH_AUTH_SOCK", "SSH_ASKPASS")}
     return {**kept, **more}
