@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import re
+from contextlib import suppress
 
 from netorch.agent.clock import boot_id, now, uptime, wait
 from netorch.agent.files import read_json, remove, sync_folder, write_json
@@ -58,8 +59,9 @@ class Lock:
                 raise Busy(holder_text(holder), hint="wait until it is done, then try again")
             wait(_LOCK_INTERVAL_S)
         holder = {"who": self._who, "what": self._what, "since": now(), "pid": os.getpid()}
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        with suppress(OSError):  # a full disk must keep nobody from undoing
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -132,7 +134,8 @@ def waiting_text(journal: Journal) -> str:
     """A pending change, in words."""
     begun_s = max(0.0, now() - journal["since"])
     left_s = max(0.0, journal["deadline"] - uptime())
-    state = "waits for its confirmation" if journal["phase"] == APPLIED else "is being applied"
+    states = {ARMED: "is being applied", APPLIED: "waits for its confirmation", UNDOING: "is being undone"}
+    state = states.get(journal["phase"], "is confirmed, its files are being put in place")
     return f"change {journal['id']} by {journal['author']} {state}, begun {begun_s:.0f} s ago, {left_s:.0f} s are left"
 
 

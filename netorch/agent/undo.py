@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from netorch.agent import daemon, journal, slots
 from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
 from netorch.agent.files import remove, write_file
@@ -38,10 +40,12 @@ def recover() -> str:
 def undo(pending: Journal) -> Tuple[List[str], List[str]]:
     """Put everything back as the journal says it was; what could not be, and remarks.
 
-    While BIRD is there but does not answer, the journal stays, so that the next call tries again.
+    While BIRD is there but does not answer, or the overlay cannot be written, the journal stays, so that the next call or the
+    watchdog tries again.
     """
     pending["phase"] = journal.UNDOING
-    journal.save(pending)
+    with suppress(OSError):  # a disk that is full now must not keep the change
+        journal.save(pending)
     problems: List[str] = []
     notes: List[str] = []
     retry = False
@@ -58,6 +62,7 @@ def undo(pending: Journal) -> Tuple[List[str], List[str]]:
             retry = retry or isinstance(exc, BirdSilent)
         except OSError as exc:
             problems.append(exc.strerror or str(exc))
+            retry = retry or step["step"] == "overlay"  # controllers would follow what it says
     if not retry:
         journal.discard(pending)
     return problems, notes

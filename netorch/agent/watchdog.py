@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 
 from netorch.agent import journal
 from netorch.agent.clock import uptime, wait
-from netorch.agent.outcome import Busy
+from netorch.agent.outcome import Busy, Stop
 from netorch.agent.undo import recover
 
 TYPE_CHECKING = False
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 NAME = "netorch watchdog"
 _INTERVAL_S = 0.2
 _LOCK_PATIENCE_S = 2.0
+_LOCK_TIMEOUT_S = 60.0
+_RETRY_S = 2.0
 _SYSTEMD_TIMEOUT_S = 10.0
 
 
@@ -46,7 +50,9 @@ def _start_unit(change_id: str) -> bool:
 def _start_process(change_id: str) -> None:
     first = os.fork()
     if first:
-        os.waitpid(first, 0)
+        _, status = os.waitpid(first, 0)
+        if status != 0:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         return
     status = 1
     try:
@@ -70,7 +76,7 @@ def _let_go() -> None:
 
 
 def watch(change_id: str) -> None:
-    """Wait until the change is confirmed or undone, or its deadline passes; then undo it."""
+    """Wait until the change is confirmed or undone, or its deadline passes; then undo it, as often as it takes."""
     path = f"{journal.folder_of(change_id)}/journal.json"
     seen = None
     deadline = uptime()
@@ -89,7 +95,12 @@ def watch(change_id: str) -> None:
         if left_s <= 0:
             break
         wait(min(_INTERVAL_S, left_s))
-    _undo_by_force()
+    with suppress(OSError, Stop):
+        _undo_by_force()
+    while os.path.exists(path):  # BIRD does not answer, or the disk is full: nobody else may ever ask again
+        wait(_RETRY_S)
+        with suppress(OSError, Stop), journal.Lock(NAME, "undoing", wait_s=_LOCK_TIMEOUT_S):
+            recover()
 
 
 def _undo_by_force() -> None:
@@ -102,7 +113,7 @@ def _undo_by_force() -> None:
         holder = _hanging_agent()
     if holder is not None:
         os.kill(holder, signal.SIGKILL)
-    with journal.Lock(NAME, "undoing", wait_s=60.0):
+    with journal.Lock(NAME, "undoing", wait_s=_LOCK_TIMEOUT_S):
         recover()
 
 

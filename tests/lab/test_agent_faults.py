@@ -177,6 +177,16 @@ def test_bird_that_hangs_at_the_confirmation_ends_on_the_old_state(device: LabDe
     assert device.live_stamp() == "old"
 
 
+def test_bird_that_hangs_past_the_deadline_is_put_back_when_it_goes_on(device: LabDevice) -> None:
+    """The watchdog tries until it succeeds: no controller has to ask again."""
+    device.client.apply(device.change(LOAD, ADDRESS, confirm_timeout_s=2.0))
+    os.kill(device.bird, signal.SIGSTOP)
+    until(lambda: "192.0.2.11" not in device.namespace.run("ip", "address"), what="the rest is undone", timeout_s=30)
+    os.kill(device.bird, signal.SIGCONT)
+    until(lambda: not device.namespace.run("ls", "/var/lib/netorch/pending"), what="the change is gone", timeout_s=30)
+    assert device.live_stamp() == "old"
+
+
 def test_change_from_before_a_restart_is_undone_at_the_next_call(device: LabDevice) -> None:
     """A pending change that another boot of the machine left behind is undone before facts are told."""
     before = device.owned()
