@@ -18,7 +18,8 @@ from netorch.io.ssh import SshConnector
 from netorch.io.ssh_endpoint import SshEnvironment
 from netorch.io.template_files import read_templates
 from netorch.loader import load_plugins
-from netorch.ports import Progress
+from netorch.model.inventory import Inventory
+from netorch.ports import Progress, Secrets
 from netorch.render import TemplateSource
 
 
@@ -41,12 +42,31 @@ class Surroundings:
 def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[Controller]:
     """A controller for the inventory; its connections end with the context."""
     inventory = read_inventory(surroundings.folder)
+    environment = SshEnvironment(surroundings.home, surroundings.user, surroundings.environment.get("SSH_AUTH_SOCK"))
+    with assemble_controller(
+        inventory,
+        environment,
+        secrets=InventorySecrets(inventory.folder, surroundings.environment),
+        progress=progress,
+        author=surroundings.author,
+        commands=surroundings.commands,
+    ) as controller:
+        yield controller
+
+
+@contextmanager
+def assemble_controller(
+    inventory: Inventory,
+    environment: SshEnvironment,
+    *,
+    secrets: Secrets,
+    progress: Progress,
+    author: str,
+    commands: frozenset[str] = frozenset(),
+) -> Iterator[Controller]:
+    """A controller for an inventory that is there already; its connections end with the context."""
     clock = SystemClock()
-    connector = SshConnector(
-        {device.name: device.ssh for device in inventory.devices},
-        SshEnvironment(surroundings.home, surroundings.user, surroundings.environment.get("SSH_AUTH_SOCK")),
-        clock=clock,
-    )
+    connector = SshConnector({device.name: device.ssh for device in inventory.devices}, environment, clock=clock)
     opened: dict[str, AgentDevice] = {}
     lock = Lock()
 
@@ -59,13 +79,13 @@ def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[
     try:
         yield Controller(
             inventory=inventory,
-            plugins=load_plugins(inventory.plugins, reserved=surroundings.commands),
+            plugins=load_plugins(inventory.plugins, reserved=commands),
             devices=devices,
-            secrets=InventorySecrets(inventory.folder, surroundings.environment),
+            secrets=secrets,
             templates=TemplateSource(read_templates(inventory.templates)),
             clock=clock,
             progress=progress,
-            author=surroundings.author,
+            author=author,
         )
     finally:
         for device in opened.values():
