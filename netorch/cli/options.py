@@ -13,6 +13,9 @@ import click
 
 from netorch.cli.progress import terminal_progress
 from netorch.errors import UsageError
+from netorch.model.text import one_line
+
+AUTHOR_BYTES = 200
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,4 +84,4 @@ def command_names() -> frozenset[str]:
 def _author() -> str:
     """Who typed the command, and where: the person behind sudo rather than root."""
     name = os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or getpass.getuser()
-    return f"{name}@{socket.gethostname()}"
+    return one_line(f"{name}@{socket.gethostname()}", max_bytes=AUTHOR_BYTES)

@@ -6,6 +6,10 @@ import json
 import sys
 from typing import Any, Sequence
 
+from netorch.model.text import one_line
+
+CELL_BYTES = 10_000
+
 
 def emit(document: Any, output: str) -> None:
     """Print plain JSON data as ``json`` or ``yaml``."""
@@ -47,4 +51,5 @@ def _cell(value: Any) -> str:
         return f"{value:.1f}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(member) for member in value) or "-"
-    return str(value)
+    # Neighbours' messages and people's reasons end up here: none of them may steer the terminal.
+    return one_line(str(value), max_bytes=CELL_BYTES)

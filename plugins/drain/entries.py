@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Dict, Optional
 
-from netorch.api import OverlayEntry, VerbContext
+from netorch.api import OverlayEntry, VerbContext, one_line
 
 from .scope import GRACEFUL, Scope
+
+REASON_BYTES = 1000
 
 
 def new_entry(
@@ -24,7 +26,7 @@ def new_entry(
         devices=tuple(switch.name for switch in context.intent.in_pop(scope.pop, "switch")),
         author=context.author,
         created=context.now,
-        reason=reason,
+        reason=one_line(reason, max_bytes=REASON_BYTES),
         until=until,
         data={
             "kind": scope.kind,

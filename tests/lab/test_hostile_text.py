@@ -1,0 +1,220 @@
+"""Hostile texts through the real deploy: they come out as text or are refused, and no protocol comes or goes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import unicodedata
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from netorch.errors import InventoryError
+from netorch.model.types import Family
+from tests.lab.deployed_pop import bgp_states
+from tests.lab.labs import Lab, wait_until
+from tests.lab.operator_shell import Said, cron_environment
+from tests.lab.quick_lab import QuickLab, bird_file, only_pop2, protocol_names, quick_lab
+from tests.lab.test_render_quoting import HOSTILE as INJECTIONS
+from tests.unit.inventory_texts import edited, load
+from tests.unit.test_inventory_properties import HOSTILE
+
+pytestmark = pytest.mark.lab
+
+SWITCH, FILE = "sw1.pop2", "pops/pop2.yml"
+STRINGS = tuple(dict.fromkeys([*HOSTILE, *INJECTIONS]))
+CIRCUITS = 44
+FIRST_ID = 10
+NAMED, DESCRIBED = "name: northtel-pop2", "description: Northtel NT-100377"
+
+REASONS = {
+    'x"; } protocol static evil { ipv4; route 0.0.0.0/0 blackhole; }\nprotocol static worse { ipv4; }': (
+        "x'; } protocol static evil { ipv4; route 0.0.0.0/0 blackhole; } protocol static worse { ipv4; }"
+    ),
+    "@secret:env:HOME@ @stamp@ \\ {{ device }} $(reboot)`reboot` */ \x1b[2J\u202e" + "ü" * 200: (
+        "@secret:env:HOME@ @stamp@ \\ {{ device }} $(reboot)`reboot` */ [2J " + "ü" * 200
+    )
+    .encode()[:128]
+    .decode(errors="ignore"),
+}
+"""Reason to what the neighbour is told: one line, double quotes single, at most 128 bytes (RFC 8203)."""
+
+
+def scalar(text: str) -> str:
+    """``text`` as a YAML scalar in double quotes, every unusual character escaped."""
+    return (
+        '"' + "".join(c if (c.isalnum() and c.isascii()) or c in " -_.:;" else f"\\U{ord(c):08x}" for c in text) + '"'
+    )
+
+
+def inventory(descriptions: list[str], names: list[str]) -> dict[str, str]:
+    """The second POP with ``CIRCUITS`` more circuits; where a list is short the rest get plain texts."""
+    circuits, ports = [], []
+    for number in range(CIRCUITS):
+        network = 24 + 4 * number
+        provider = ("northtel", "meadow")[number % 2]
+        name = names[number] if number < len(names) else f"line-{number}"
+        description = descriptions[number] if number < len(descriptions) else f"Line {number}"
+        circuits.append(
+            f"  - {{id: {FIRST_ID + number}, name: {scalar(name)}, provider: {provider}, switch: sw1, "
+            f"port: p{number}, description: {scalar(description)},\n"
+            f"     ipv4: {{local: 203.0.113.{network + 2}/30, neighbor: 203.0.113.{network + 1}}}}}\n"
+        )
+        ports.append(f"      - p{number}\n")
+    files = only_pop2()
+    return edited(
+        files,
+        FILE,
+        ("      - swp11\n", "".join(ports) + "      - swp11\n"),
+        ("circuits:\n", "circuits:\n" + "".join(circuits)),
+    )
+
+
+def batched(strings: list[str]) -> Iterator[list[str]]:
+    """``strings``, as many at a time as there are circuits."""
+    rest = iter(strings)
+    while batch := list(islice(rest, CIRCUITS)):
+        yield batch
+
+
+@functools.lru_cache(maxsize=None)
+def is_accepted(find: str, text: str) -> bool:
+    """Whether the inventory takes ``text`` in the place of a circuit's name or description."""
+    try:
+        load(edited(only_pop2(), FILE, (find, f"{find.split(':')[0]}: {scalar(text)}")))
+    except InventoryError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    with quick_lab(tmp_path_factory.mktemp("hostile"), inventory([], []), name="hostile") as up:
+        up.project("deploy", "pop2", "--yes")
+        yield up
+
+
+def rewrite(quick: QuickLab, descriptions: list[str], names: list[str]) -> None:
+    """Other texts in the operator's inventory."""
+    (quick.project.folder / "inventory" / FILE).write_text(inventory(descriptions, names)[FILE])
+
+
+def aliases(lab: Lab) -> dict[str, str]:
+    """The switch's interface aliases."""
+    links = json.loads(lab.run(SWITCH, "ip", "-j", "link", "show"))
+    return {link["ifname"]: link.get("ifalias", "") for link in links}
+
+
+def descriptions_of(lab: Lab) -> dict[str, str]:
+    """What BIRD shows as the description of each protocol, by name."""
+    found, name = {}, ""
+    for line in lab.run(SWITCH, "birdc", "show", "protocols", "all").splitlines():
+        if line and not line.startswith(" "):
+            name = line.split()[0]
+        elif line.startswith("  Description:    "):
+            found[name] = line.removeprefix("  Description:    ")
+    return found
+
+
+def visible(text: str) -> str:
+    """``text`` on one line: what cannot be seen and runs of blanks become one space."""
+    seen = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
+    return " ".join(seen.split())
+
+
+def label(number: int, description: str) -> str:
+    """How an operator must find a description in labels of at most 255 bytes: behind its provider, before its circuit."""
+    provider = ("northtel", "meadow")[number % 2]
+    text = f"{provider}: {description}, circuit {FIRST_ID + number} (line-{number})" if description else ""
+    text = text or f"{provider}: circuit {FIRST_ID + number} (line-{number})"
+    return visible(text).encode()[:255].decode(errors="ignore").rstrip()
+
+
+def test_there_are_a_hundred_of_either_kind() -> None:
+    """Over a hundred strings go through the deploy as descriptions, and over a hundred are refused as names."""
+    assert sum(is_accepted(DESCRIBED, text) for text in STRINGS) >= 100
+    assert sum(not is_accepted(NAMED, text) for text in STRINGS) >= 100
+
+
+def test_descriptions_come_out_as_text(quick: QuickLab) -> None:
+    """Every description that the inventory takes is the text of BIRD's description and of the port's alias, word by word."""
+    before = protocol_names(quick.lab, SWITCH)
+    states = bgp_states(quick.lab, SWITCH)
+    accepted = [text for text in STRINGS if is_accepted(DESCRIBED, text)]
+    for batch in batched(accepted):
+        rewrite(quick, batch, [])
+        quick.project("deploy", SWITCH, "--yes", "--reason", batch[0])
+        wanted = {number: label(number, text) for number, text in enumerate(batch)}
+        found, shown = aliases(quick.lab), descriptions_of(quick.lab)
+        assert {number: found[f"p{number}"] for number in wanted} == wanted
+        sessions = {n: f"{('northtel', 'meadow')[n % 2]}_{FIRST_ID + n}_v4" for n in wanted}
+        assert {number: shown[session] for number, session in sessions.items()} == {
+            # netorch's own marks must not be taken for such in a configuration: a space breaks them.
+            number: text.replace("@stamp@", "@ stamp@").replace("@secret:", "@ secret:")
+            for number, text in wanted.items()
+        }
+        assert protocol_names(quick.lab, SWITCH) == before
+        assert bgp_states(quick.lab, SWITCH) == states
+
+
+def test_descriptions_that_cannot_be_text_are_refused(quick: QuickLab) -> None:
+    """The rest is refused all at once, each with its place in the file; nothing reaches the device."""
+    refused = [text for text in STRINGS if not is_accepted(DESCRIBED, text)]
+    assert len(refused) <= CIRCUITS, "they fit into one inventory"
+    before = bird_file(quick.lab, SWITCH)
+    rewrite(quick, refused, [])
+    said = quick.project("deploy", SWITCH, "--yes", code=1)
+    for number in range(len(refused)):
+        assert f"circuits[{number}].description: expected a text" in said.err
+    assert bird_file(quick.lab, SWITCH) == before
+
+
+def test_names_that_are_no_names_are_refused(quick: QuickLab) -> None:
+    """A hundred names are findings with file, line and column; none reaches a configuration."""
+    names = [text for text in STRINGS if not is_accepted(NAMED, text)]
+    for batch in batched(names):
+        rewrite(quick, [], batch)
+        said: Said = quick.project("validate", "--format", "json", code=1)
+        found = [json.dumps(finding) for finding in said.document["problems"]]
+        for number in range(len(batch)):
+            assert any(f"circuits[{number}].name" in finding for finding in found), batch[number]
+    quick.project("deploy", SWITCH, "--yes", code=1)
+
+
+def test_names_that_look_like_words_of_other_languages(quick: QuickLab) -> None:
+    """Names such as ``protocol``, ``via``, ``null`` or ``0x1f`` are names: deployed, in labels, and to be drained by."""
+    before = protocol_names(quick.lab, SWITCH)
+    names = [text for text in STRINGS if is_accepted(NAMED, text)]
+    assert {"protocol", "dev", "null"} <= set(names)
+    rewrite(quick, [], names)
+    quick.project("deploy", SWITCH, "--yes")
+    assert protocol_names(quick.lab, SWITCH) == before
+    found = aliases(quick.lab)
+    for number, name in enumerate(names):
+        assert found[f"p{number}"].endswith(f"circuit {FIRST_ID + number} ({name})")
+    said = quick.project("drain", "circuit", "protocol", "--check")
+    assert "drain/circuit/protocol@pop2" in said.out
+
+
+def test_reasons_reach_the_neighbour_as_text(quick: QuickLab) -> None:
+    """The provider shows each reason as one line of its own; authors and reasons are listed as one line each."""
+    lab, project = quick.lab, quick.project
+    rewrite(quick, [], [])
+    project("deploy", SWITCH, "--yes")
+    before = protocol_names(lab, SWITCH)
+    author = {**cron_environment(), "LOGNAME": 'ann"; } protocol'}
+    for number, (reason, told) in enumerate(REASONS.items()):
+        project("drain", f"line-{number}", "--reason", reason, "--wait", "0s", environment=author)
+        circuit = next(c for c in lab.inventory.circuits if c.name == f"line-{number}")
+        text = lab.run(
+            circuit.provider, "birdc", "show", "protocols", "all", f"circuit{circuit.id}_{Family.IPV4.number}"
+        )
+        (line,) = (line for line in text.splitlines() if line.strip().startswith("Message:"))
+        assert line.split(":", 1)[1].strip() == told.strip()
+        assert protocol_names(lab, SWITCH) == before
+    rows = project("drains", "-o", "json").document[0]["rows"]
+    assert [row["reason"] for row in rows] == [visible(reason) for reason in REASONS]
+    assert all(row["author"].startswith('ann"; } protocol@') for row in rows)
+    assert not set("\x1b\u202e") & set(project("drains").out), "what somebody typed steers no terminal"
+    wait_until(lambda: list(bgp_states(lab, SWITCH).values()).count("Established") > CIRCUITS - 3, 20, "others stay")
