@@ -6,7 +6,6 @@ verified beside its final place, BIRD has validated its own, what is found is in
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from contextlib import suppress
@@ -14,21 +13,19 @@ from contextlib import suppress
 from netorch.agent import bird, checks, daemon, facts, journal, slots, watchdog
 from netorch.agent.bird import Bird
 from netorch.agent.clock import boot_id, now, uptime
-from netorch.agent.files import read_json, read_text, sync_folder, write_json, write_new
+from netorch.agent.files import read_text, sha256_of, sync_folder, write_json, write_new
+from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Refused, Stop, answer
 from netorch.agent.paths import OVERLAY, PENDING, STATE
 from netorch.agent.undo import recover, undo
 from netorch.errors import NetorchError
-from netorch.io.netlink.wire import RouteSocket
-from netorch.model import items
-from netorch.model.codec import from_json, to_json
-from netorch.model.overlay import OverlayEntry, merge_overlays
-from netorch.model.plan import Check, Operation
+from netorch.io.netlink.route_socket import RouteSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Tuple
 
+    from netorch.agent.operations import Item, Operation
     from netorch.agent.slots import Slot
 
 _SPARE_BYTES = 1 << 20
@@ -67,15 +64,15 @@ class Change:
         self.id: str = request["id"]
         self.author: str = request["author"]
         self.generation: int = request["generation"]
-        self.operations: Tuple[Operation, ...] = tuple(from_json(Operation, member) for member in request["operations"])
-        self.check = from_json(Check, request["check"])
+        self.operations: List[Operation] = checked_operations(request["operations"])
+        self.check = checks.Check(request["check"])
         self.confirm_timeout_s = float(request["confirm_timeout_s"])
         self.notes: List[str] = []
         self.folder = journal.folder_of(self.id)
         self.journal: journal.Journal = {}
         self._before: Dict[str, Any] = {}
-        self._files = [op.item for op in self.operations if isinstance(op.item, items.FileItem)]
-        self._configuration = next((file for file in self._files if file.daemon), None)
+        self._files = [op["item"] for op in self.operations if op["item"]["kind"] == "FileItem"]
+        self._configuration = next((file for file in self._files if file["daemon"]), None)
 
     # --- before anything is changed
 
@@ -90,12 +87,8 @@ class Change:
         return tuple(session.name for session in sessions if session.is_closed)
 
     def _needs_bird(self) -> bool:
-        kinds = (items.ClosedSessionItem,)
-        return (
-            self._configuration is not None
-            or bool(self.check.up)
-            or any(isinstance(operation.item, kinds) for operation in self.operations)
-        )
+        closes = any(operation["item"]["kind"] == "ClosedSessionItem" for operation in self.operations)
+        return self._configuration is not None or bool(self.check.up) or closes
 
     def prepare(self, closed: Tuple[str, ...]) -> None:
         """Write candidates and journal, validate; Refused where the device cannot take the change."""
@@ -110,11 +103,11 @@ class Change:
             self._require_space()
             os.makedirs(f"{new}/last", mode=0o700, exist_ok=True)
             for number, (file, sha256) in enumerate(zip(self._files, self.request["sha256"])):
-                folder, name = os.path.split(file.path)
+                folder, name = os.path.split(file["path"])
                 candidate = f"{folder}/.{name}.netorch"
-                files.append({"path": file.path, "candidate": candidate, "sha256": sha256, "last": str(number)})
+                files.append({"path": file["path"], "candidate": candidate, "sha256": sha256, "last": str(number)})
                 _write_candidate(file, candidate, sha256=sha256)
-                _save_last_good(file.path, f"{new}/last/{number}")
+                _save_last_good(file["path"], f"{new}/last/{number}")
             if self._configuration is not None:
                 self._validate(files)
             self.journal = self._new_journal(snapshot, closed, files)
@@ -131,21 +124,16 @@ class Change:
             raise
 
     def _refuse_nonsense(self) -> None:
-        for operation in self.operations:
-            if operation.action not in ("add", "change", "remove"):
-                raise Refused(f"{operation.action!r} is no action")
-            if operation.action == "remove" and isinstance(operation.item, items.NEVER_REMOVED):
-                raise Refused(f"{type(operation.item).__name__} is never removed")
         if len(self._files) != len(self.request["sha256"]):
             raise Refused(f"{len(self._files)} files came with {len(self.request['sha256'])} hashes")
-        if sum(bool(file.daemon) for file in self._files) > 1:
+        if sum(bool(file["daemon"]) for file in self._files) > 1:
             raise Refused("a device has one routing daemon with one configuration")
-        if self._configuration is not None and bird.stamp_of(self._configuration.text) is None:
-            raise Refused(f"{self._configuration.path} carries no stamp: what is live could not be proven")
+        if self._configuration is not None and bird.stamp_of(self._configuration["text"]) is None:
+            raise Refused(f"{self._configuration['path']} carries no stamp: what is live could not be proven")
 
     def _require_space(self) -> None:
-        need = 3 * sum(len(file.text.encode()) for file in self._files) + _SPARE_BYTES
-        for folder in {STATE, *(os.path.dirname(file.path) for file in self._files)}:
+        need = 3 * sum(len(file["text"].encode()) for file in self._files) + _SPARE_BYTES
+        for folder in {STATE, *(os.path.dirname(file["path"]) for file in self._files)}:
             state = os.statvfs(folder)
             if state.f_bavail * state.f_frsize < need:
                 free = state.f_bavail * state.f_frsize
@@ -157,7 +145,7 @@ class Change:
 
     def _validate(self, files: List[Dict[str, str]]) -> None:
         assert self._configuration is not None, "called for a change of the configuration"
-        path, text = self._configuration.path, self._configuration.text
+        path, text = self._configuration["path"], self._configuration["text"]
         candidate = next(file["candidate"] for file in files if file["path"] == path)
         daemon.validate(candidate, path=path, text=text)
 
@@ -168,7 +156,7 @@ class Change:
                 before = control.live_stamp()
                 if self.check.prefix_drop_percent is not None and self._configuration is not None:
                     self._before = checks.look(control, prefixes=True)
-        candidate = None if self._configuration is None else bird.stamp_of(self._configuration.text)
+        candidate = None if self._configuration is None else bird.stamp_of(self._configuration["text"])
         return {
             "id": self.id,
             "author": self.author,
@@ -191,9 +179,9 @@ class Change:
         for operation in self.operations:
             for slot in slots.slots_of(operation):
                 steps.append({"step": "slot", "before": snapshot.of(slot)})
-            if isinstance(operation.item, items.OverlayItem):
+            if operation["item"]["kind"] == "OverlayItem":
                 steps.append({"step": "overlay"})
-            elif operation.item is self._configuration or isinstance(operation.item, items.ClosedSessionItem):
+            elif operation["item"] is self._configuration or operation["item"]["kind"] == "ClosedSessionItem":
                 steps.append({"step": "bird"})
         return _first_of_each(steps)
 
@@ -211,11 +199,11 @@ class Change:
         """Do it, and run the checks; what they found. Raises OSError or Stop at the first step that fails."""
         done: List[Slot] = []
         for operation in self.operations:
-            item = operation.item
-            if isinstance(item, items.OverlayItem):
-                _keep_overlay_entry(item.entry)
-            elif isinstance(item, items.ClosedSessionItem):
-                self._close_or_open(operation.action, item)
+            item: Item = operation["item"]
+            if item["kind"] == "OverlayItem":
+                _keep_overlay_entry(item["entry"])
+            elif item["kind"] == "ClosedSessionItem":
+                self._close_or_open(operation["action"], item)
             elif item is self._configuration:
                 self._load(item)
             else:
@@ -230,16 +218,15 @@ class Change:
         with Bird() as control:
             return checks.run_check(control, self.check, before=self._before)
 
-    def _close_or_open(self, action: str, item: items.ClosedSessionItem) -> None:
+    def _close_or_open(self, action: str, item: Item) -> None:
         with Bird() as control:
             if action == "remove":
-                daemon.open_session(control, item.session)
+                daemon.open_session(control, item["session"])
             else:
-                daemon.close_session(control, item.session, item.message)
+                daemon.close_session(control, item["session"], item["message"])
 
-    def _load(self, item: items.Item) -> None:
-        assert isinstance(item, items.FileItem), "called for the configuration"
-        candidate = next(file["candidate"] for file in self.journal["files"] if file["path"] == item.path)
+    def _load(self, item: Item) -> None:
+        candidate = next(file["candidate"] for file in self.journal["files"] if file["path"] == item["path"])
         stamp = self.journal["bird"]["candidate"]
         with Bird() as control:
             left_s = self.journal["deadline"] - uptime() + _BIRD_MARGIN_S
@@ -263,19 +250,19 @@ class Change:
         return answer("reverted", reason, checked=checked, notes=notes)
 
 
-def _write_candidate(file: items.FileItem, candidate: str, *, sha256: str) -> None:
+def _write_candidate(file: Item, candidate: str, *, sha256: str) -> None:
     import grp
 
     try:
-        group = grp.getgrnam(file.group).gr_gid
+        group = grp.getgrnam(file["group"]).gr_gid
     except KeyError:
-        raise Refused(f"there is no group {file.group} for {file.path}") from None
-    write_new(candidate, file.text.encode(), mode=file.mode, group=group)
+        raise Refused(f"there is no group {file['group']} for {file['path']}") from None
+    write_new(candidate, file["text"].encode(), mode=file["mode"], group=group)
     sync_folder(os.path.dirname(candidate))
     with open(candidate, "rb") as written:
-        found = hashlib.sha256(written.read()).hexdigest()
+        found = sha256_of(written.read())
     if found != sha256:
-        raise Refused(f"{file.path} arrived damaged: sha256 {found}, expected {sha256}", hint="try again")
+        raise Refused(f"{file['path']} arrived damaged: sha256 {found}, expected {sha256}", hint="try again")
 
 
 def _save_last_good(path: str, copy: str) -> None:
@@ -292,10 +279,12 @@ def _put_slots(operation: Operation) -> List[Slot]:
     return wanted
 
 
-def _keep_overlay_entry(entry: OverlayEntry) -> None:
-    document: Optional[Dict[str, Any]] = read_json(OVERLAY)
-    held = tuple(from_json(OverlayEntry, member) for member in (document or {}).get("entries", ()))
-    merged = merge_overlays((held, (entry,)))
+def _keep_overlay_entry(entry: Dict[str, Any]) -> None:
+    from netorch.model.codec import from_json, to_json  # only the overlay's changes need the model
+    from netorch.model.overlay import OverlayEntry, merge_overlays
+
+    held = tuple(from_json(OverlayEntry, member) for member in facts.overlay_entries())
+    merged = merge_overlays((held, (from_json(OverlayEntry, entry),)))
     write_json(OVERLAY, {"entries": [to_json(member) for member in merged.entries]})
 
 

@@ -10,11 +10,23 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Mapping, Optional, Tuple
 
     from netorch.agent.bird import Bird, Session
-    from netorch.model.plan import Check
 
 _FAST_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.25
 _FAST_FOR_S = 3.0
+
+
+class Check:
+    """What ``model.checks`` looks at of a ``model.plan.Check``."""
+
+    __slots__ = ("down", "prefix_drop_percent", "settle_s", "timeout_s", "up")
+
+    def __init__(self, document: Dict[str, Any]) -> None:
+        self.up: Tuple[str, ...] = tuple(document["up"])
+        self.down: Tuple[str, ...] = tuple(document["down"])
+        self.prefix_drop_percent: Optional[float] = document["prefix_drop_percent"]
+        self.settle_s = float(document["settle_s"])
+        self.timeout_s = float(document["timeout_s"])
 
 
 class Channel:
@@ -55,9 +67,10 @@ def run_check(daemon: Bird, check: Check, *, before: Mapping[str, Any]) -> Tuple
     ``before`` are the protocols before the change; where their prefixes must not be lost, it must hold for ``settle_s``.
     """
     started = uptime()
+    wanted: Any = check
     keep = any(channel.routes_imported for name in check.up if name in before for channel in before[name].channels)
     while True:
-        found = findings(check, look(daemon, prefixes=keep), before)
+        found = findings(wanted, look(daemon, prefixes=keep), before)
         passed_s = uptime() - started
         end_s = check.timeout_s if found else min(check.settle_s, check.timeout_s) if keep else 0.0
         if passed_s >= end_s:

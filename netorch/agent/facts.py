@@ -5,7 +5,6 @@ Plain documents all the way: building the model's classes would double the time 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -13,17 +12,22 @@ from contextlib import suppress
 
 from netorch.agent import bird, journal
 from netorch.agent.clock import now, uptime
-from netorch.agent.files import file_fact, read_json, read_sysctl, read_text
+from netorch.agent.files import file_fact, read_json, read_sysctl, read_text, sha256_of
 from netorch.agent.outcome import Busy, answer
 from netorch.agent.paths import BIRD_CONFIGURATION, OVERLAY, PROGRAMS
-from netorch.io.netlink import read
-from netorch.io.netlink.wire import AF_INET, RouteSocket
+from netorch.io.netlink.addresses import read_addresses
+from netorch.io.netlink.neighbours import read_neighbours
+from netorch.io.netlink.route_socket import AF_INET, RouteSocket
+from netorch.io.netlink.routes import read_device_routes
+from netorch.io.netlink.rules import read_rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
     from netorch.agent.bird import Bird, Session
+    from netorch.io.netlink.links import LinkEntry
+    from netorch.io.netlink.neighbours import NeighbourEntry
 
 PROTOCOL = 110  # netorch.model.items.KERNEL_PROTOCOL, without the model's import
 
@@ -62,9 +66,10 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
         "pending": _pending(),
     }
     with RouteSocket() as kernel:
-        owned = _owned_items(kernel)
-        links = read.read_links(kernel, counters="links" in wants) if "links" in wants or request.get("aliases") else []
-        document["neighbours"] = _neighbours(kernel) if "neighbours" in wants else []
+        neighbours = read_neighbours(kernel)
+        owned = _owned_items(kernel, neighbours)
+        links = _links(kernel, counters="links" in wants) if "links" in wants or request.get("aliases") else []
+        document["neighbours"] = _neighbours(neighbours) if "neighbours" in wants else []
         document["route_counts"] = _route_counts(kernel) if "route_counts" in wants else []
     document["links"] = [_link(link) for link in links] if "links" in wants else []
     document["base"] = _base(document, owned)
@@ -99,7 +104,7 @@ def _base(document: Dict[str, Any], owned: List[Dict[str, Any]]) -> str:
         sorted(json.dumps(item, sort_keys=True) for item in owned),
         document["overlay"],
     )
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(state, sort_keys=True).encode())
 
 
 def _daemon(*, full: bool) -> Tuple[Dict[str, Any], List[Session]]:
@@ -157,9 +162,9 @@ def _family(number: int) -> str:
     return "ipv4" if number == AF_INET else "ipv6"
 
 
-def _owned_items(kernel: RouteSocket) -> List[Dict[str, Any]]:
+def _owned_items(kernel: RouteSocket, neighbours: List[NeighbourEntry]) -> List[Dict[str, Any]]:
     items: List[Dict[str, Any]] = []
-    for address in read.read_addresses(kernel):
+    for address in read_addresses(kernel):
         if address.protocol != PROTOCOL:
             continue
         if address.peer is not None:
@@ -171,12 +176,12 @@ def _owned_items(kernel: RouteSocket) -> List[Dict[str, Any]]:
             items.append({"kind": "AddressItem", "interface": address.interface, "address": text})
     items += (
         {"kind": "NeighbourItem", "interface": entry.interface, "address": entry.address, "mac": entry.mac}
-        for entry in read.read_neighbours(kernel)
+        for entry in neighbours
         if entry.protocol == PROTOCOL and entry.mac is not None and entry.state == "permanent"
     )
     items += (
         {"kind": "RouteItem", "prefix": route.prefix, "interface": route.interface}
-        for route in read.read_device_routes(kernel, protocol=PROTOCOL)
+        for route in read_device_routes(kernel, protocol=PROTOCOL)
     )
     items += (
         {
@@ -186,13 +191,13 @@ def _owned_items(kernel: RouteSocket) -> List[Dict[str, Any]]:
             "mark": rule.mark,
             "table": rule.table,
         }
-        for rule in read.read_rules(kernel)
+        for rule in read_rules(kernel)
         if rule.protocol == PROTOCOL
     )
     return items
 
 
-def _neighbours(kernel: RouteSocket) -> List[Dict[str, Any]]:
+def _neighbours(entries: List[NeighbourEntry]) -> List[Dict[str, Any]]:
     return [
         {
             "family": _family(entry.family),
@@ -202,18 +207,26 @@ def _neighbours(kernel: RouteSocket) -> List[Dict[str, Any]]:
             "state": entry.state,
             "protocol": entry.protocol,
         }
-        for entry in read.read_neighbours(kernel)
+        for entry in entries
     ]
 
 
 def _route_counts(kernel: RouteSocket) -> List[Dict[str, Any]]:
+    from netorch.io.netlink.route_counts import count_routes
+
     return [
         {"family": _family(family), "table": table, "routes": routes}
-        for (family, table), routes in sorted(read.count_routes(kernel).items())
+        for (family, table), routes in sorted(count_routes(kernel).items())
     ]
 
 
-def _link(link: read.LinkEntry) -> Dict[str, Any]:
+def _links(kernel: RouteSocket, *, counters: bool) -> List[LinkEntry]:
+    from netorch.io.netlink.links import read_links  # takes as long to import as the others together
+
+    return read_links(kernel, counters=counters)
+
+
+def _link(link: LinkEntry) -> Dict[str, Any]:
     rx_bytes, tx_bytes, rx_packets, tx_packets = link.counters
     return {
         "name": link.name,
@@ -228,7 +241,7 @@ def _link(link: read.LinkEntry) -> Dict[str, Any]:
     }
 
 
-def _aliases(links: List[read.LinkEntry], wanted: Any) -> List[Dict[str, Any]]:
+def _aliases(links: List[LinkEntry], wanted: Any) -> List[Dict[str, Any]]:
     names = set(wanted)
     return [
         {"kind": "AliasItem", "interface": link.name, "alias": link.alias}

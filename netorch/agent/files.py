@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 
 from netorch.agent.outcome import Refused
+
+try:  # hashlib loads OpenSSL first: 2 ms of every call
+    from _sha256 import sha256  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found, unused-ignore]  # its name from Python 3.12 on
+    except ImportError:
+        from hashlib import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +31,11 @@ def read_text(path: str) -> Optional[str]:
         return None
 
 
+def sha256_of(data: bytes) -> str:
+    """Its digest in hexadecimal."""
+    return str(sha256(data).hexdigest())
+
+
 def file_fact(path: str) -> Dict[str, Any]:
     """A FileFact as JSON."""
     try:
@@ -35,7 +47,7 @@ def file_fact(path: str) -> Dict[str, Any]:
     except OSError as exc:
         raise Refused(f"cannot read {path}: {exc.strerror}") from None
     text = data.decode("utf-8", "replace")
-    return {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "mode": mode, "text": text}
+    return {"path": path, "sha256": sha256_of(data), "mode": mode, "text": text}
 
 
 def read_json(path: str) -> Any:

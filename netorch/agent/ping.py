@@ -12,9 +12,8 @@ import struct
 
 from netorch.agent.clock import uptime
 from netorch.agent.outcome import Refused, answer
-from netorch.io.netlink.read import TABLE_MAIN, table_for
-from netorch.io.netlink.wire import RouteSocket
-from netorch.io.netlink.write import family_of
+from netorch.io.netlink.route_socket import RouteSocket, family_of
+from netorch.io.netlink.routes import table_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,9 +145,7 @@ def _detour(destination: str, mark: int) -> str:
     """
     with RouteSocket() as kernel:
         table = table_for(kernel, destination, mark=mark)
-    if table == mark:
-        return ""
-    return f"mark {mark} leads to {'the main table' if table == TABLE_MAIN else f'table {table}'}, not to its own"
+    return "" if table == mark else "no route through this provider"
 
 
 def _checksum(packet: bytes) -> int:

@@ -17,16 +17,17 @@ import errno
 import os
 
 from netorch.agent.files import read_sysctl, write_sysctl
+from netorch.agent.operations import full_length, plain_address, plain_mac, plain_prefix
 from netorch.agent.outcome import Refused
-from netorch.io.netlink import read, write
-from netorch.io.netlink.wire import AF_INET, AF_INET6, RouteSocket
+from netorch.io.netlink import addresses, neighbours, routes, rules
+from netorch.io.netlink.route_socket import AF_INET, AF_INET6, RouteSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional
+    from typing import Any, Callable, Dict, List, Optional
 
-    from netorch.model.items import Item
-    from netorch.model.plan import Operation
+    from netorch.agent.operations import Item, Operation
+    from netorch.io.netlink.links import LinkEntry
 
     Slot = Dict[str, Any]
 
@@ -38,39 +39,65 @@ _KERNELS = {"address": "5.18", "neighbour": "5.0", "rules": "4.17"}
 
 def slots_of(operation: Operation) -> List[Slot]:
     """What the kernel is to hold after ``operation``, in the order of putting it there; [] if it is none of the kernel's."""
-    wanted = slot_of(operation.item)
+    wanted = slot_of(operation["item"])
     if wanted is None:
         return []
-    if operation.action == "remove":
+    if operation["action"] == "remove":
         return [_emptied(wanted)]
-    before = slot_of(operation.before) if operation.before is not None else None
+    before = slot_of(operation["before"]) if operation["before"] is not None else None
     if before is not None and _place(before) != _place(wanted):
         return [_emptied(before), wanted]
     return [wanted]
 
 
 def slot_of(item: Item) -> Optional[Slot]:
-    """The slot that ``item`` fills; None for what is not kept by the kernel."""
-    from netorch.model import items
+    """The slot that ``item`` fills; None for what is not kept by the kernel. Refused where it names no address."""
+    fill = _SLOTS.get(item["kind"])
+    return fill(item) if fill is not None else None
 
-    if isinstance(item, items.AddressItem):
-        local, length = str(item.address.ip), item.address.network.prefixlen
-        return _address(item.interface, local, length=length, peer=None)
-    if isinstance(item, items.PeerItem):
-        return _address(item.interface, str(item.local), length=item.peer.max_prefixlen, peer=str(item.peer))
-    if isinstance(item, items.NeighbourItem):
-        address, mac = str(item.address), str(item.mac)
-        return {"slot": "neighbour", "interface": item.interface, "address": address, "mac": mac, "protocol": OWN}
-    if isinstance(item, items.RouteItem):
-        return {"slot": "route", "interface": item.interface, "prefix": str(item.prefix), "protocol": OWN}
-    if isinstance(item, items.RuleItem):
-        family = AF_INET if item.family.number == 4 else AF_INET6
-        return {"slot": "rules", "family": family, "priority": item.priority, "rules": [[item.mark, item.table]]}
-    if isinstance(item, items.AliasItem):
-        return {"slot": "alias", "interface": item.interface, "alias": item.alias}
-    if isinstance(item, items.SysctlItem):
-        return {"slot": "sysctl", "name": item.name, "value": " ".join(item.value.split())}
-    return None
+
+def _own_address(item: Item) -> Slot:
+    local, _, length = plain_prefix(item["address"]).partition("/")
+    return _address(item["interface"], local, length=int(length), peer=None)
+
+
+def _pair(item: Item) -> Slot:
+    local, peer = plain_address(item["local"]), plain_address(item["peer"])
+    return _address(item["interface"], local, length=full_length(peer), peer=peer)
+
+
+def _neighbour(item: Item) -> Slot:
+    address, mac = plain_address(item["address"]), plain_mac(item["mac"])
+    return {"slot": "neighbour", "interface": item["interface"], "address": address, "mac": mac, "protocol": OWN}
+
+
+def _route(item: Item) -> Slot:
+    return {"slot": "route", "interface": item["interface"], "prefix": plain_prefix(item["prefix"]), "protocol": OWN}
+
+
+def _rule(item: Item) -> Slot:
+    family = AF_INET if item["family"] == "ipv4" else AF_INET6
+    rules = [[item["mark"], item["table"]]]
+    return {"slot": "rules", "family": family, "priority": item["priority"], "rules": rules}
+
+
+def _alias(item: Item) -> Slot:
+    return {"slot": "alias", "interface": item["interface"], "alias": item["alias"]}
+
+
+def _sysctl(item: Item) -> Slot:
+    return {"slot": "sysctl", "name": item["name"], "value": " ".join(item["value"].split())}
+
+
+_SLOTS: Dict[str, Callable[[Item], Slot]] = {
+    "AddressItem": _own_address,
+    "PeerItem": _pair,
+    "NeighbourItem": _neighbour,
+    "RouteItem": _route,
+    "RuleItem": _rule,
+    "AliasItem": _alias,
+    "SysctlItem": _sysctl,
+}
 
 
 def _address(interface: str, local: str, *, length: int, peer: Optional[str]) -> Slot:
@@ -102,11 +129,11 @@ class Snapshot:
 
     def __init__(self, kernel: RouteSocket, slots: List[Slot]) -> None:
         kinds = {slot["slot"] for slot in slots}
-        self._addresses = read.read_addresses(kernel) if "address" in kinds else []
-        self._neighbours = read.read_neighbours(kernel) if "neighbour" in kinds else []
-        self._routes = read.read_device_routes(kernel, protocol=OWN) if "route" in kinds else []
-        self._rules = read.read_rules(kernel) if "rules" in kinds else []
-        self._links = read.read_links(kernel, counters=False) if "alias" in kinds else []
+        self._addresses = addresses.read_addresses(kernel) if "address" in kinds else []
+        self._neighbours = neighbours.read_neighbours(kernel) if "neighbour" in kinds else []
+        self._routes = routes.read_device_routes(kernel, protocol=OWN) if "route" in kinds else []
+        self._rules = rules.read_rules(kernel) if "rules" in kinds else []
+        self._links = _read_links(kernel) if "alias" in kinds else []
 
     def of(self, slot: Slot) -> Slot:
         """``slot`` as it is found."""
@@ -179,13 +206,13 @@ def _put(kernel: RouteSocket, slot: Slot, found: Slot) -> None:
     if kind == "sysctl":
         write_sysctl(slot["name"], slot["value"])
     elif kind == "alias":
-        write.set_alias(kernel, slot["interface"], alias=slot["alias"])
+        _set_alias(kernel, slot)
     elif kind == "rules":
         family, priority = slot["family"], slot["priority"]
         for mark, table in (rule for rule in slot["rules"] if rule not in found["rules"]):
-            write.put_rule(kernel, family, priority=priority, mark=mark, table=table, protocol=OWN)
+            rules.put_rule(kernel, family, priority=priority, mark=mark, table=table, protocol=OWN)
         for mark, table in (rule for rule in found["rules"] if rule not in slot["rules"]):
-            write.drop_rule(kernel, family, priority=priority, mark=mark, table=table, protocol=OWN)
+            rules.drop_rule(kernel, family, priority=priority, mark=mark, table=table, protocol=OWN)
     elif kind == "neighbour":
         _put_neighbour(kernel, slot)
     elif kind == "address":
@@ -194,30 +221,42 @@ def _put(kernel: RouteSocket, slot: Slot, found: Slot) -> None:
         _put_route(kernel, slot)
 
 
+def _read_links(kernel: RouteSocket) -> List[LinkEntry]:
+    from netorch.io.netlink.links import read_links  # takes as long to import as the others together
+
+    return read_links(kernel, counters=False)
+
+
+def _set_alias(kernel: RouteSocket, slot: Slot) -> None:
+    from netorch.io.netlink.links import set_alias
+
+    set_alias(kernel, slot["interface"], alias=slot["alias"])
+
+
 def _put_neighbour(kernel: RouteSocket, slot: Slot) -> None:
     interface, address = slot["interface"], slot["address"]
     if slot["protocol"] in (None, 0):  # the kernel keeps the number of an entry that is replaced by one without
-        write.drop_neighbour(kernel, interface, address=address)
+        neighbours.drop_neighbour(kernel, interface, address=address)
     if slot["protocol"] is not None:
-        write.put_neighbour(kernel, interface, address=address, mac=slot["mac"], protocol=slot["protocol"])
+        neighbours.put_neighbour(kernel, interface, address=address, mac=slot["mac"], protocol=slot["protocol"])
 
 
 def _put_address(kernel: RouteSocket, slot: Slot) -> None:
     interface, local, length, peer = slot["interface"], slot["local"], slot["length"], slot["peer"]
     if slot["protocol"] is None:
-        write.drop_address(kernel, interface, local=local, length=length, peer=peer)
+        addresses.drop_address(kernel, interface, local=local, length=length, peer=peer)
     else:
         protocol = slot["protocol"]
-        write.put_address(kernel, interface, local=local, length=length, peer=peer, protocol=protocol)
+        addresses.put_address(kernel, interface, local=local, length=length, peer=peer, protocol=protocol)
 
 
 def _put_route(kernel: RouteSocket, slot: Slot) -> None:
     interface, prefix = slot["interface"], slot["prefix"]
     if slot["protocol"] is None:
-        write.drop_device_route(kernel, interface, prefix=prefix, protocol=OWN)
+        routes.drop_device_route(kernel, interface, prefix=prefix, protocol=OWN)
         return
     try:
-        write.put_device_route(kernel, interface, prefix=prefix, protocol=OWN)
+        routes.put_device_route(kernel, interface, prefix=prefix, protocol=OWN)
     except OSError as exc:
         if exc.errno == errno.EEXIST:
             raise OSError(exc.errno, "a route that is not netorch's is there already") from None

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from netorch.agent import daemon, journal, slots
+from netorch.agent import daemon, journal
 from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
 from netorch.agent.files import remove, write_file
 from netorch.agent.outcome import Stop
 from netorch.agent.paths import OVERLAY
-from netorch.io.netlink.wire import RouteSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Tuple
 
     from netorch.agent.journal import Journal
+    from netorch.agent.slots import Slot
 
 
 def recover() -> str:
@@ -68,7 +68,10 @@ def undo(pending: Journal) -> Tuple[List[str], List[str]]:
     return problems, notes
 
 
-def _undo_slot(before: slots.Slot) -> None:
+def _undo_slot(before: Slot) -> None:
+    from netorch.agent import slots  # and with them pyroute2, which no confirmation needs
+    from netorch.io.netlink.route_socket import RouteSocket
+
     with RouteSocket() as kernel:
         slots.put(kernel, before, found=slots.Snapshot(kernel, [before]).of(before))
 

@@ -8,10 +8,12 @@ import signal
 import sys
 from contextlib import suppress
 
-from netorch.agent import journal
+from netorch.agent import journal, slots
 from netorch.agent.clock import uptime, wait
 from netorch.agent.outcome import Busy, Stop
 from netorch.agent.undo import recover
+
+NEEDED = (slots,)  # loaded before anything is changed: undoing must not depend on what the agent's folder then holds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,9 +1,6 @@
-"""How the agent reads and writes BIRD's words, sysctl names and kernel messages."""
+"""How the agent reads and writes BIRD's words, and the names of sysctls."""
 
 from __future__ import annotations
-
-import errno
-import struct
 
 import pytest
 from hypothesis import given
@@ -13,7 +10,6 @@ from netorch.agent.bird import BirdRefused, quoted_name, quoted_text, stamp_of
 from netorch.agent.daemon import complaint
 from netorch.agent.files import sysctl_path
 from netorch.agent.outcome import Refused
-from netorch.io.netlink.wire import attribute, attributes, raise_error
 
 
 @given(st.text())
@@ -83,24 +79,3 @@ def test_sysctl_that_leads_elsewhere_is_refused(name: str) -> None:
     """A name cannot leave /proc/sys."""
     with pytest.raises(Refused, match="is not the name of a sysctl"):
         sysctl_path(name)
-
-
-@given(st.lists(st.tuples(st.integers(1, 0x3FFF), st.binary(max_size=40)), unique_by=lambda pair: pair[0]))
-def test_attributes_survive_the_wire(pairs: list[tuple[int, bytes]]) -> None:
-    """What is written as attributes is read back, whatever its length."""
-    data = b"head" + b"".join(attribute(kind, value) for kind, value in pairs)
-    assert attributes(data, 4) == dict(pairs)
-
-
-@given(st.binary(max_size=200))
-def test_garbage_never_hangs_the_attribute_reader(data: bytes) -> None:
-    """Attributes that lie about their length end the reading."""
-    assert len(attributes(data, 0)) <= len(data) / 4
-
-
-def test_kernel_error_keeps_its_own_message() -> None:
-    """An extended acknowledgement's text is part of the error."""
-    payload = struct.pack("=i", -errno.EINVAL) + struct.pack("=IHHII", 16, 20, 0, 1, 0) + attribute(1, b"No such\0")
-    with pytest.raises(OSError, match=r"Invalid argument \(No such\)") as error:
-        raise_error(payload, 0x300)
-    assert error.value.errno == errno.EINVAL

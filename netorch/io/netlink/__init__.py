@@ -1,5 +1,6 @@
-"""The kernel's network state over RTNETLINK: addresses, neighbours, routes, rules, links.
+"""The kernel's network state over RTNETLINK, one module per kind: addresses, neighbours, routes, rules, links.
 
-Written against the wire format with ``struct`` and the bare ``_socket``: every call on a device pays for its imports, and
-these cost 1 ms where pyroute2 costs 70 to 100 (docs/decisions).
+pyroute2 says what messages look like, encodes and decodes them. Its sockets run an event loop in threads, which takes four
+times as long to import as all the agent's other work: ``route_socket`` sends and receives by itself. A module imports its
+kind's messages only, since every call on a device pays for its imports (docs/decisions/agent-start-up.md).
 """
