@@ -15,10 +15,9 @@ from netorch.agent.bird import Bird
 from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.files import read_text, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
-from netorch.agent.outcome import Busy, Refused, Stop, answer
+from netorch.agent.outcome import Busy, Refused, Stop, answer, reason_of
 from netorch.agent.paths import OVERLAY, PENDING, STATE
 from netorch.agent.undo import recover, undo
-from netorch.errors import NetorchError
 from netorch.io.netlink.route_socket import RouteSocket
 
 TYPE_CHECKING = False
@@ -46,12 +45,12 @@ def apply(request: Dict[str, Any]) -> Dict[str, Any]:
         change.arm()
         try:
             found = change.perform()
-        except (Stop, OSError, NetorchError) as exc:
-            reason = exc.strerror or str(exc) if isinstance(exc, OSError) else exc.message
-            return change.take_back(reason)
+            if not found:
+                change.wait_for_confirmation()
+        except Exception as exc:  # noqa: BLE001 - whatever it was: what nobody can confirm must not stay until the deadline
+            return change.take_back(reason_of(exc))
         if found:
             return change.take_back("the checks failed after the change", findings=found)
-        change.wait_for_confirmation()
         checked = {"passed": True, "findings": []}
         return answer("pending", checked=checked, generation=change.generation, notes=change.notes)
 
@@ -196,7 +195,7 @@ class Change:
     # --- the change itself
 
     def perform(self) -> Tuple[str, ...]:
-        """Do it, and run the checks; what they found. Raises OSError or Stop at the first step that fails."""
+        """Do it, and run the checks; what they found. Raises whatever the first step that fails raises."""
         done: List[Slot] = []
         for operation in self.operations:
             item: Item = operation["item"]

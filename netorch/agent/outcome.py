@@ -30,6 +30,14 @@ class Busy(Stop):
     outcome = "locked"
 
 
+def reason_of(exc: Exception) -> str:
+    """Why something failed, in words for the operator; a defect of the agent is told as one."""
+    if isinstance(exc, OSError):
+        return exc.strerror or str(exc)
+    message = getattr(exc, "message", None)  # of a Stop, or of an error of the shared code
+    return str(message) if message else f"{type(exc).__name__}: {exc} (a defect of the agent: please report it)"
+
+
 def answer(outcome: str, message: str = "", **members: Any) -> Dict[str, Any]:
     """An Answer as JSON."""
     return {"outcome": outcome, "message": message, **members}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from netorch.agent import daemon, journal
 from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
 from netorch.agent.files import remove, write_file
-from netorch.agent.outcome import Stop
+from netorch.agent.outcome import reason_of
 from netorch.agent.paths import OVERLAY
 
 TYPE_CHECKING = False
@@ -57,12 +57,10 @@ def undo(pending: Journal) -> Tuple[List[str], List[str]]:
                 notes += _undo_bird(pending["bird"])
             else:
                 _undo_overlay(pending["overlay"])
-        except Stop as exc:
-            problems.append(exc.message)
-            retry = retry or isinstance(exc, BirdSilent)
-        except OSError as exc:
-            problems.append(exc.strerror or str(exc))
-            retry = retry or step["step"] == "overlay"  # controllers would follow what it says
+        except Exception as exc:  # noqa: BLE001 - whatever one step failed with, the others are undone
+            problems.append(reason_of(exc))
+            # Controllers would follow what the overlay says.
+            retry = retry or isinstance(exc, BirdSilent) or (isinstance(exc, OSError) and step["step"] == "overlay")
     if not retry:
         journal.discard(pending)
     return problems, notes
