@@ -110,10 +110,11 @@ def quick_lab(folder: Path, files: Mapping[str, str], *, name: str) -> Iterator[
 
 def wait_until_exact(lab: Lab) -> None:
     """Return once every host of POP1 holds exactly what the providers announce, in every table and family."""
-    wait_until(lambda: not any(_missing(lab, host) for host in HOSTS), 30, "exact tables")
+    wait_until(lambda: not any(inexact(lab, host) for host in HOSTS), 30, "exact tables")
 
 
-def _missing(lab: Lab, host: str) -> bool:
+def inexact(lab: Lab, host: str) -> bool:
+    """Whether a table of the host misses a route, or has one that it must not have."""
     for family in Family:
         main = kernel_routes(lab, host, family, "main", proto="bird")
         if not expected_main_table(lab.inventory, family).items() <= main.items():

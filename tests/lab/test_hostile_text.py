@@ -78,7 +78,7 @@ def batched(strings: list[str]) -> Iterator[list[str]]:
         yield batch
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def is_accepted(find: str, text: str) -> bool:
     """Whether the inventory takes ``text`` in the place of a circuit's name or description."""
     try:
