@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 
 from benchmarks.push.fleet import Fleet, environment
-from benchmarks.push.network import POP
 from netorch.app.assemble import open_controller
 from netorch.app.deploying import Options, deploy
 from netorch.app.gather import gather_world
@@ -20,7 +19,7 @@ from netorch.cli.progress import Silence
 
 def by_command(fleet: Fleet, outcome: str) -> float:
     """``netorch deploy`` of the POP: the whole process counts. ``outcome`` is what must become of every host."""
-    command = [sys.executable, "-m", "netorch", "deploy", POP, "--yes", "-o", "json"]
+    command = [sys.executable, "-m", "netorch", "deploy", "pop1", "--yes", "-o", "json"]
     start = time.perf_counter()
     done = subprocess.run(command, cwd=fleet.folder, env=environment(), capture_output=True, text=True, check=False)
     taken = time.perf_counter() - start

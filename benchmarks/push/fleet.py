@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from benchmarks.push.network import hosts, mark, write_change, write_inventory
+from benchmarks.pops import host_names, mark, write_change, write_inventory
 from benchmarks.report import Progress
 from netorch.app.assemble import Surroundings
 from netorch.app.inventory import read_inventory
@@ -28,10 +28,9 @@ class Fleet:
     def __init__(self, size: int, progress: Progress) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="netorch-push-"))
         self._progress = progress
-        write_inventory(self.folder, size)
-        write_change(self.folder, 0)
+        write_inventory(self.folder, [size])
         self.inventory = read_inventory(self.folder / "inventory")
-        self.addresses = {name: self.inventory.device(name).ssh.address for name in hosts(size)}
+        self.addresses = {name: self.inventory.device(name).ssh.address for name in host_names(1, size)}
         self._settings = LabSettings(state=self.folder / ".lab")
         self.key, self.known_hosts = self.folder / ".lab/id_ed25519", self.folder / ".lab/known_hosts"
         self._deployed = b""
