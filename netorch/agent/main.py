@@ -16,6 +16,7 @@ def main(arguments: List[str]) -> int:
     """Answer one request; the exit status is 0 whatever the answer says."""
     if arguments[:1] == ["watchdog"]:
         from netorch.agent.watchdog import watch
+        from netorch.io.netlink import links  # noqa: F401 - now: at the deadline the agent's folder may have gone
 
         watch(arguments[1])
         return 0

@@ -13,7 +13,7 @@ from netorch.agent.clock import uptime, wait
 from netorch.agent.outcome import Busy, Stop
 from netorch.agent.undo import recover
 
-NEEDED = (slots,)  # loaded before anything is changed: undoing must not depend on what the agent's folder then holds
+NEEDED = (slots,)  # loaded before anything is changed: at the deadline the agent's folder may have gone
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -89,7 +89,7 @@ def test_deciding_needs_no_netlink(folder: Path) -> None:
 
 
 def test_watchdog_has_loaded_what_undoing_needs(folder: Path) -> None:
-    """When the deadline comes, the agent's folder may have gone: only interfaces' descriptions are loaded later."""
+    """When the deadline comes, the agent's folder may have gone."""
     code = "import netorch.agent.watchdog; print('pyroute2.netlink.rtnl.rtmsg' in sys.modules)"
     assert run_alone(folder, code) == "True\n"
 
