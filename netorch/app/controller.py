@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Callable, Iterable, Mapping, Protocol, TypeVar
 
 from netorch.api import Plugin
+from netorch.app.hooks import call_hook
 from netorch.errors import InternalError, NetorchError
 from netorch.intent import derive_intent
 from netorch.model.facts import DeviceFacts
@@ -54,7 +55,7 @@ class Controller:
         """The intent of the inventory, amended by every plugin in the inventory's order."""
         intent = derive_intent(self.inventory)
         for plugin in self.plugins:
-            intent = plugin.amend(intent, overlay)
+            intent = call_hook(plugin, plugin.amend, intent, overlay)
         return intent
 
     def each(self, names: Iterable[str], work: Callable[[str], T]) -> tuple[dict[str, T], dict[str, NetorchError]]:

@@ -97,8 +97,10 @@ def deploy(
             results.update(done)
             stopped = next((r.device for r in done.values() if r.outcome in FAILURES), "")
         names = tuple(name for batch in pop_batches for name in batch)
-        if not stopped and (plan.later.keys() & set(names) or _changed_a_switch(world, pop, results)):
-            results.update(_finish(controller, world, names, results, options, show))
+        # Hosts that are sound need their mirror, whatever became of another host of the POP.
+        sound = tuple(name for name in names if results[name].outcome in ("changed", "unchanged"))
+        if sound and (plan.later.keys() & set(sound) or _changed_a_switch(world, pop, results)):
+            results.update(_finish(controller, world, sound, results, options, show))
     order = [device.name for device in world.intent.devices]
     return DeployResult(tuple(results[name] for name in order if name in results))
 
@@ -118,13 +120,12 @@ def _changed_a_switch(world: World, pop: str, results: dict[str, DeviceResult]) 
 def _finish(
     controller: Controller,
     world: World,
-    names: tuple[str, ...],
+    sound: tuple[str, ...],
     results: dict[str, DeviceResult],
     options: Options,
     show: Callable[[Plan], None],
 ) -> dict[str, DeviceResult]:
     """The step that could not be planned before: wait until nothing is pending, plan the plugins' items, apply them."""
-    sound = tuple(name for name in names if results[name].outcome in ("changed", "unchanged"))
     entries = world.overlay.entries
     deadline = controller.clock.monotonic() + LATER_TIMEOUT_S
     while True:

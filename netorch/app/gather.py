@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Iterable, Mapping
 
 from netorch.app.controller import Controller
+from netorch.app.hooks import call_hook
 from netorch.errors import NetorchError
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
@@ -53,7 +54,7 @@ def gather_facts(
     by_name = {device.name: device for device in devices}
     needed: dict[str, set[str]] = {name: set(wants) for name in by_name}
     for plugin in controller.plugins:
-        for name, more in plugin.needs(intent).items():
+        for name, more in call_hook(plugin, plugin.needs, intent).items():
             if name in needed:
                 needed[name].update(more)
 

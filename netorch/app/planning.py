@@ -9,6 +9,7 @@ from typing import AbstractSet, Iterable, Mapping
 from netorch.api import Plugin
 from netorch.app.controller import Controller
 from netorch.app.gather import World
+from netorch.app.hooks import call_hook
 from netorch.errors import NetorchError
 from netorch.intent import desired_items
 from netorch.model.intent import DeviceIntent
@@ -49,7 +50,7 @@ def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str
     chosen = tuple(targets)
     pending: dict[str, tuple[str, ...]] = {}
     for plugin in plugins:
-        steps = plugin.later(world.intent, world.facts)
+        steps = call_hook(plugin, plugin.later, world.intent, world.facts)
         pending.update({name: (*pending.get(name, ()), *steps[name]) for name in chosen if steps.get(name)})
     return pending
 
@@ -62,7 +63,7 @@ def _reachable(device: DeviceIntent, deployed: AbstractSet[str]) -> AbstractSet[
 def _propose(controller: Controller, world: World) -> Mapping[str, list[Item]]:
     proposals: dict[str, list[Item]] = defaultdict(list)
     for plugin in controller.plugins:
-        for name, items in plugin.propose(world.intent, world.facts).items():
+        for name, items in call_hook(plugin, plugin.propose, world.intent, world.facts).items():
             proposals[name].extend(items)
     return proposals
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence
 
+from netorch.app.hooks import call_hook
 from netorch.app.targets import select_devices
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
@@ -18,7 +19,7 @@ def render_inventory(inventory: Inventory, targets: Sequence[str]) -> Iterator[t
     """Device and file, for every file of ``targets``. Secrets and stamps are placeholders."""
     intent = derive_intent(inventory)
     for plugin in load_plugins(inventory.plugins):
-        intent = plugin.amend(intent, Overlay())
+        intent = call_hook(plugin, plugin.amend, intent, Overlay())
     templates = TemplateSource(read_templates(inventory.templates))
     for name in select_devices(inventory, targets):
         for file in render_device(intent.device(name), templates):
