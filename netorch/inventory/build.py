@@ -20,6 +20,7 @@ from netorch.inventory.tree import Site, Tree, router_id
 from netorch.model.inventory import (
     Circuit,
     CircuitAddresses,
+    Guards,
     Host,
     Inventory,
     LabSpeaker,
@@ -32,6 +33,7 @@ from netorch.model.inventory import (
     ServicePrefix,
     Ssh,
     Switch,
+    Tolerance,
     Uplink,
 )
 from netorch.model.types import Family
@@ -54,6 +56,7 @@ def build_inventory(tree: Tree, *, folder: str, commit: str) -> Inventory:
         lab=tuple(_speaker(speaker) for speaker in tree.lab.speakers),
         templates=_absolute(network.templates, folder),
         commit=commit,
+        audit=_absolute(network.audit, folder),
     )
 
 
@@ -67,6 +70,8 @@ def _policy(policy: PolicyKeys) -> Policy:
         ipv6=Limits(policy.ipv6.max_prefixes, policy.ipv6.min_length, policy.ipv6.max_length),
         max_path_length=policy.max_path_length,
         local_preference=policy.local_preference.model_dump(),
+        guards=Guards(policy.guards.removals_percent, policy.guards.capacity_percent),
+        tolerance=Tolerance(policy.tolerance.prefix_drop_percent, policy.tolerance.fib_drop_percent),
     )
 
 
@@ -99,6 +104,7 @@ def _pop(site: Site, network: NetworkFile, *, folder: str) -> Pop:
             ServicePrefix(service.prefix, tuple(site.full_name(host) for host in service.originators))
             for service in keys.prefixes
         ),
+        maintenance=tuple(keys.maintenance),
     )
 
 
@@ -127,6 +133,7 @@ def _switch(switch: SwitchKeys, site: Site, network: NetworkFile, *, folder: str
         fabric_ipv6=switch.fabric.ipv6,
         ports=tuple(Port(port.name, port.description) for port in switch.ports),
         default_route_via=switch.default_route_via,
+        maintenance=tuple(switch.maintenance),
     )
 
 
@@ -143,6 +150,7 @@ def _host(host: HostKeys, site: Site, network: NetworkFile, *, folder: str) -> H
             for uplink in host.uplinks
         ),
         service=tuple(host.service),
+        maintenance=tuple(host.maintenance),
     )
 
 

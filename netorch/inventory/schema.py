@@ -33,6 +33,7 @@ from netorch.inventory.fields import (
     text_of,
     whole,
 )
+from netorch.inventory.windows import WindowOfTime
 from netorch.model.inventory import DAEMONS, RELATIONS, LabSpeaker, Policy
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe")
@@ -124,6 +125,31 @@ class LocalPreferenceKeys(Keys):
     )
 
 
+Percent = Annotated[float, decimal(0, 100)]
+
+
+class GuardKeys(Keys):
+    removals_percent: Percent = Field(
+        default=_POLICY.guards.removals_percent,
+        description="how many of a POP's provider sessions, or of the own prefixes that it announces, may go at once",
+    )
+    capacity_percent: Percent = Field(
+        default=_POLICY.guards.capacity_percent,
+        description="how much of the capacity of a POP's circuits must stay in service",
+    )
+
+
+class ToleranceKeys(Keys):
+    prefix_drop_percent: Percent = Field(
+        default=_POLICY.tolerance.prefix_drop_percent,
+        description="how many of the prefixes that a session accepts it may lose over a deploy",
+    )
+    fib_drop_percent: Percent = Field(
+        default=_POLICY.tolerance.fib_drop_percent,
+        description="how many of the routes in its main table a host may lose over a deploy",
+    )
+
+
 class PolicyKeys(Keys):
     ipv4: Ipv4Limits = Field(default=Ipv4Limits(), description="what is accepted of IPv4")
     ipv6: Ipv6Limits = Field(default=Ipv6Limits(), description="what is accepted of IPv6")
@@ -133,6 +159,8 @@ class PolicyKeys(Keys):
     local_preference: LocalPreferenceKeys = Field(
         default=LocalPreferenceKeys(), description="by relation; the highest wins"
     )
+    guards: GuardKeys = Field(default=GuardKeys(), description="what a change may not go beyond without an override")
+    tolerance: ToleranceKeys = Field(default=ToleranceKeys(), description="what may be lost over a deploy")
 
 
 class PluginKeys(Keys):
@@ -156,7 +184,9 @@ class NetworkFile(Keys):
     )
     ssh: SshDefaults = Field(default=SshDefaults(), description="how devices are reached; a device's own ssh keys win")
     defaults: DeviceDefaults = Field(default=DeviceDefaults(), description="of devices that do not say otherwise")
-    policy: PolicyKeys = Field(default=PolicyKeys(), description="what is accepted of providers")
+    policy: PolicyKeys = Field(
+        default=PolicyKeys(), description="what is accepted of providers, and what a deploy may do"
+    )
     plugins: list[Annotated[PluginKeys, BeforeValidator(_named, json_schema_input_type=PluginName | PluginKeys)]] = (
         Field(
             default=[PluginKeys(name=name) for name in DEFAULT_PLUGINS],
@@ -165,6 +195,10 @@ class NetworkFile(Keys):
     )
     templates: FilePath | None = Field(
         default=None, description="folder of templates that override netorch's own, relative to the inventory folder"
+    )
+    audit: FilePath | None = Field(
+        default=None,
+        description="file of the audit log, relative to the inventory folder; docs/deploy.md tells the default",
     )
 
 
@@ -193,6 +227,12 @@ class ProvidersFile(Keys):
     )
 
 
+Maintenance = Annotated[
+    list[WindowOfTime],
+    Field(default=[], description="windows during which `netorch run` leaves it alone and says nothing"),
+]
+
+
 class PortKeys(Keys):
     name: InterfaceName = Field(description="interface name", examples=["swp1"])
     description: Description = Field(default="", description="free text")
@@ -213,6 +253,7 @@ class DeviceKeys(Keys):
         default=None, description="instead of the network's default"
     )
     version: Version | None = Field(default=None, description="instead of the network's default")
+    maintenance: Maintenance
 
 
 class SwitchKeys(DeviceKeys):
@@ -294,6 +335,7 @@ class PopFile(Keys):
     hosts: list[HostKeys] = Field(default=[], description="the hosts")
     circuits: list[CircuitKeys] = Field(default=[], description="the providers' lines into switch ports")
     prefixes: list[PrefixKeys] = Field(default=[], description="what the POP announces to providers")
+    maintenance: Maintenance
 
 
 class SpeakerKeys(Keys):

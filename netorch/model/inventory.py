@@ -33,8 +33,29 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Guards:
+    """What a change must not go beyond unless the operator says so; percentages are of one POP.
+
+    ``removals_percent`` of its provider sessions, or of the own prefixes that it announces, may go at once;
+    ``capacity_percent`` of its circuits' capacity must stay in service.
+    """
+
+    removals_percent: float = 50.0
+    capacity_percent: float = 25.0
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What may be lost over a deploy before it counts as broken: of the prefixes that a session accepts, and of the routes
+    in a host's main table."""
+
+    prefix_drop_percent: float = 50.0
+    fib_drop_percent: float = 50.0
+
+
+@dataclass(frozen=True)
 class Policy:
-    """Import policy defaults of the network."""
+    """Import policy defaults of the network, and what a deploy may do to it."""
 
     ipv4: Limits = Limits(max_prefixes=1_500_000, min_length=8, max_length=24)
     ipv6: Limits = Limits(max_prefixes=400_000, min_length=16, max_length=48)
@@ -42,6 +63,8 @@ class Policy:
     local_preference: Mapping[str, int] = field(
         default_factory=lambda: {"customer": 300, "peer": 200, "ixp": 200, "transit": 100}
     )
+    guards: Guards = Guards()
+    tolerance: Tolerance = Tolerance()
 
     def limits(self, family: Family) -> Limits:
         """The limits of ``family``."""
@@ -107,6 +130,17 @@ class Circuit:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A time during which ``netorch run`` leaves devices alone, UTC. Either once, from ``start`` to ``end`` in seconds since
+    the epoch; or every week, from minute ``start`` to minute ``end`` of the week that begins on Monday at 00:00. A weekly
+    one may run over the week's end: ``end`` is then less than ``start``."""
+
+    start: float
+    end: float
+    weekly: bool = False
+
+
+@dataclass(frozen=True)
 class Port:
     """A switch port, by its interface name."""
 
@@ -131,6 +165,7 @@ class Switch:
     fabric_ipv6: IPv6Interface
     ports: Tuple[Port, ...]
     default_route_via: Optional[str] = None
+    maintenance: Tuple[Window, ...] = ()
 
     def fabric_address(self, family: Family) -> IPInterface:
         """The address of ``family`` that hosts peer with."""
@@ -165,6 +200,7 @@ class Host:
     version: str
     uplinks: Tuple[Uplink, ...]
     service: Tuple[IPAddress, ...]
+    maintenance: Tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -185,6 +221,7 @@ class Pop:
     hosts: Tuple[Host, ...]
     circuits: Tuple[Circuit, ...]
     prefixes: Tuple[ServicePrefix, ...]
+    maintenance: Tuple[Window, ...] = ()
 
     @property
     def devices(self) -> Tuple[Union[Switch, Host], ...]:
@@ -220,7 +257,7 @@ class Inventory:
     """The whole network. ``folder`` is the absolute path that it was read from; ``commit`` its git commit, "" outside git.
 
     Names of devices are unique by being full, those of circuits and providers by themselves. ``templates`` is the
-    absolute path of the folder whose templates override netorch's own.
+    absolute path of the folder whose templates override netorch's own, ``audit`` that of the audit log.
     """
 
     folder: str
@@ -234,6 +271,7 @@ class Inventory:
     lab: Tuple[LabSpeaker, ...] = ()
     templates: Optional[str] = None
     commit: str = ""
+    audit: Optional[str] = None
 
     def provider(self, name: str) -> Provider:
         """The provider called ``name``; KeyError if there is none."""
