@@ -92,6 +92,7 @@ class Machine:
             "--wd=/",
             "env",
             "-i",
+            "--chdir=/root",  # the caller's folder may not be there
             *ENVIRONMENT,
         )
 

@@ -206,6 +206,8 @@ def _rows(
 
 def _words(row: Mapping[str, Any]) -> str:
     quiet = "quiet" if row["quiet"] else "not quiet when the time was up"
+    if row["rate_after_bps"] is None:
+        quiet = f"not known to be quiet, since that takes {WINDOW_S:g} s to tell"
     rates = f"{_shown(row['rate_before_bps'])} before, {_shown(row['rate_after_bps'])} now"
     return f"{row['circuit']} ({row['switch']} {row['interface']}): {quiet}: {rates}"
 

@@ -167,31 +167,6 @@ def test_a_template_that_fails_is_refused_on_the_controller(quick: QuickLab, che
     assert look(quick.lab, "sw1.pop2") == before
 
 
-def test_a_wrong_host_key_is_refused(quick: QuickLab, checkout: Project) -> None:
-    """The device that shows another key than known_hosts has is not talked to."""
-    before = look(quick.lab, "sw1.pop2")
-    known = checkout.folder / ".lab/known_hosts"
-    lines = dict(line.split(" ", 1) for line in known.read_text().splitlines())
-    lines["198.18.2.1"] = lines["198.18.1.1"]
-    known.write_text("".join(f"{address} {key}\n" for address, key in lines.items()))
-    checkout.edit("pops/pop2.yml", NORTHTEL[1], "description: from the wrong key")
-    said = checkout("deploy", "sw1.pop2", "--yes", code=4)
-    assert "host key" in said.err + said.out
-    assert "sw1.pop2" in said.err + said.out
-    assert look(quick.lab, "sw1.pop2") == before
-
-
-def test_one_device_with_a_wrong_key_fails_alone(quick: QuickLab, checkout: Project) -> None:
-    """The others are done, and the exit code is 3."""
-    known = checkout.folder / ".lab/known_hosts"
-    lines = [line for line in known.read_text().splitlines() if not line.startswith("198.18.2.11 ")]
-    known.write_text("\n".join(lines) + "\n")
-    said = checkout("deploy", "pop2", "--yes", code=3)
-    outcomes = [line.split()[:2] for line in said.out.splitlines() if ".pop2 " in line]
-    assert ["h1.pop2", "failed"] in outcomes
-    assert ["h2.pop2", "unchanged"] in outcomes
-
-
 # ---- nobody confirms ---------------------------------------------------------------------------------------------
 
 

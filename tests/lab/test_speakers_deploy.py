@@ -107,9 +107,8 @@ def test_gobgp_sees_the_drain_and_the_close(quick: QuickLab) -> None:
     assert [(line["Code"], line["Subcode"], line["Communicated-Reason"]) for line in told] == [
         (6, 2, "other works")
     ] * 2
-    project("undrain", "southnet")
+    project("undrain", "southnet", "--wait", "0s")
     wait_until(lambda: not any(inexact(lab, host) for host in HOSTS), 30, "exact tables")
-    assert project("plan", "pop1", "--detailed-exitcode").code == 0
 
 
 def shared_with(quick: QuickLab, provider: str) -> list[str]:
