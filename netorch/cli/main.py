@@ -20,6 +20,7 @@ COMMANDS = {
     "ping": ("netorch.cli.state:ping", "One destination through every provider, side by side."),
     "plan": ("netorch.cli.deploy:plan", "What deploy would do; changes nothing."),
     "plugin": ("netorch.cli.plugin:plugin", "List plugins, write a new one."),
+    "rehearse": ("netorch.cli.rehearse:rehearse", "Try a change on the POP's twin, booted on this machine."),
     "render": ("netorch.cli.inventory:render", "Print or write the devices' configuration files."),
     "run": ("netorch.cli.run:run", "For cron: reconcile; silent when all is well."),
     "schema": ("netorch.cli.inventory:schema", "JSON Schema of the inventory, for editors."),

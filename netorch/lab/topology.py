@@ -324,6 +324,8 @@ def _internet(inventory: Inventory, prefix: str) -> Node:
             **_ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0),
             # It would find the connection's socket before the packet has been delayed, and such packets are not forwarded.
             "net.ipv4.ip_early_demux": "0",
+            # A program may send from any of these addresses: IPv4 allows it where the route is local, IPv6 does not.
+            "net.ipv6.ip_nonlocal_bind": "1",
         },
         create=tuple(create),
         setup=tuple(setup),

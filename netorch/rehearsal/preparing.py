@@ -1,0 +1,74 @@
+"""The outer half: what the real devices run today, and the secrets that their twins need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netorch.app.controller import Controller
+from netorch.app.gather import gather_facts
+from netorch.app.inventory import read_inventory
+from netorch.errors import NetorchError, UsageError
+from netorch.io.secrets import InventorySecrets
+from netorch.model.facts import DeviceFacts
+from netorch.model.inventory import Inventory
+from netorch.model.overlay import Overlay
+from netorch.ports import Secrets
+from netorch.rehearsal.base import Base
+from netorch.rehearsal.brief import Brief
+
+
+def pops_of(inventory: Inventory, targets: tuple[str, ...]) -> tuple[str, ...]:
+    """The POPs of ``targets``, in the inventory's order."""
+    return tuple(pop.name for pop in inventory.pops if any(device.name in targets for device in pop.devices))
+
+
+def ask_devices(controller: Controller, targets: tuple[str, ...]) -> dict[str, DeviceFacts]:
+    """What every device of the targets' POPs has; those that do not answer are missing, and named to the progress."""
+    intent = controller.intent(Overlay())
+    pops = pops_of(controller.inventory, targets)
+    facts, failures = gather_facts(controller, intent, [device for device in intent.devices if device.pop in pops])
+    for name, error in failures.items():
+        controller.progress.step("", f"{name} cannot be asked: {error.message}")
+    return facts
+
+
+def make_brief(
+    controller: Controller,
+    targets: tuple[str, ...],
+    *,
+    facts: Mapping[str, DeviceFacts],
+    base: Base | None,
+    environment: Mapping[str, str],
+    prefixes: int,
+) -> Brief:
+    """The brief of a rehearsal. UsageError where nothing says what a device runs today."""
+    inventory = controller.inventory
+    pops = pops_of(inventory, targets)
+    unknown = [device.name for device in inventory.devices if device.pop in pops and device.name not in facts]
+    if unknown and base is None:
+        raise UsageError(
+            f"nobody says what runs today on {', '.join(unknown)}",
+            hint="--base DIR or --base REV names the inventory that was deployed there",
+        )
+    present = read_inventory(base.folder) if base is not None else None
+    base_secrets = InventorySecrets(str(base.secrets if base is not None else ""), environment)
+    return Brief(
+        inventory=inventory.folder,
+        targets=targets,
+        author=controller.author,
+        base=present.folder if present is not None else None,
+        facts=dict(facts),
+        secrets=_resolved(inventory, controller.secrets),
+        base_secrets=_resolved(present, base_secrets) if present is not None else {},
+        prefixes=prefixes,
+    )
+
+
+def _resolved(inventory: Inventory, secrets: Secrets) -> dict[str, str]:
+    found = {}
+    for reference in {str(circuit.password) for circuit in inventory.circuits if circuit.password is not None}:
+        try:
+            found[reference] = secrets.resolve(reference)
+        except NetorchError:
+            continue  # whoever needs it says so
+    return found

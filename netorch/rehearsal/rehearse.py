@@ -1,0 +1,198 @@
+"""The inner half: boots the twin, brings it to today's state, deploys the candidate as ``netorch deploy`` does, compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netorch.app.assemble import assemble_controller
+from netorch.app.controller import Controller
+from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
+from netorch.app.gather import World, gather_world
+from netorch.app.inventory import read_inventory
+from netorch.app.planning import make_plan
+from netorch.io.ssh_endpoint import SshEnvironment
+from netorch.lab import lab_up
+from netorch.model.codec import to_json
+from netorch.model.intent import Intent
+from netorch.model.inventory import Inventory
+from netorch.model.observation import Finding, Moved, Probe, SessionEnd, Trial
+from netorch.model.overlay import merge_overlays
+from netorch.model.plan import Plan
+from netorch.model.types import IPNetwork
+from netorch.plan import summarise
+from netorch.plan.guards import Refusal, find_refusals
+from netorch.plan.rehearsal import exit_code, judge, moves
+from netorch.ports import Progress
+from netorch.rehearsal.brief import Brief, GivenSecrets
+from netorch.rehearsal.isolation import furnish
+from netorch.rehearsal.observing import Observer, sessions_of
+from netorch.rehearsal.preparing import pops_of
+from netorch.rehearsal.present import install_facts, install_inventory
+from netorch.rehearsal.probing import probing
+from netorch.rehearsal.twin import STATE, Twin, make_twin, present_neighbours
+
+BEFORE_TIMEOUT_S = 60.0
+AFTER_TIMEOUT_S = 30.0
+REASON = "rehearsal"
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a rehearsal found. ``plans`` are the plan and that of a later step; ``settled`` says of before and after whether
+    the twin came to rest.
+    """
+
+    pops: tuple[str, ...]
+    brief: Brief
+    plans: tuple[Plan, ...]
+    deployed: DeployResult
+    findings: tuple[Finding, ...]
+    moved: tuple[Moved, ...]
+    probes: tuple[Probe, ...]
+    settled: tuple[bool, bool]
+    duration_s: float
+
+    def document(self) -> dict[str, Any]:
+        """The rehearsal as plain JSON; keys are stable."""
+        return {
+            "pops": list(self.pops),
+            "targets": list(self.brief.targets),
+            "devices_asked": sorted(self.brief.facts),
+            "duration_s": round(self.duration_s, 1),
+            "settled_before": self.settled[0],
+            "settled_after": self.settled[1],
+            "findings": [to_json(finding, kinds=False) for finding in self.findings],
+            "changes": {
+                device.device: [summarise(operation) for operation in device.operations]
+                for plan in self.plans
+                for device in plan.devices
+                if not device.is_empty
+            },
+            "results": [
+                {"device": r.device, "outcome": r.outcome, "message": r.message or None} for r in self.deployed.results
+            ],
+            "routes": [to_json(moved, kinds=False) for moved in self.moved],
+            "probes": [to_json(probe, kinds=False) for probe in self.probes],
+            "exit_code": exit_code(self.findings),
+        }
+
+
+def rehearse(brief: Brief, progress: Progress) -> Rehearsal:
+    """Play ``brief``. Only ever called in the first process of namespaces of its own: it leaves the twin running."""
+    candidate = read_inventory(Path(brief.inventory))
+    base = read_inventory(Path(brief.base)) if brief.base is not None else None
+    pops = pops_of(candidate, brief.targets)
+    twin = make_twin(brief, candidate, base, pops)
+    with _controller(twin.candidate, brief.secrets, brief.author, progress=progress) as controller:
+        started = controller.clock.monotonic()
+        _boot(twin, pops, progress)
+        progress.step("", "bringing the twin to what runs today")
+        present = _install_present(twin, brief, controller)
+        observer = Observer(twin, controller.clock, progress)
+        expected = _expected(brief, twin, present)
+        before, settled = observer.settled(expected, timeout_s=BEFORE_TIMEOUT_S)
+        with probing(twin, controller.clock, STATE / "probes") as probes:
+            progress.step("", "deploying the candidate to the twin")
+            world, plans, deployed = _deploy(controller, brief)
+            refusals = find_refusals(world.intent, world.facts, plans[0], limits=candidate.policy.guards)
+            up = [end for end in expected if end in before.sessions and before.sessions[end].up]
+            after, calm = observer.settled(_still_meant(up, world.intent), timeout_s=AFTER_TIMEOUT_S)
+        findings = judge(
+            before,
+            after,
+            sessions=sessions_of((present, world.intent), twin),
+            allowed=_allowed(world.intent, pops),
+            probes=probes.results,
+            trial=Trial(_foreseen(plans), _failures(deployed), tuple(map(_refused, refusals))),
+            asn=candidate.asn,
+        )
+        seconds = controller.clock.monotonic() - started
+    moved = moves(before, after)
+    return Rehearsal(pops, brief, plans, deployed, findings, moved, probes.results, (settled, calm), seconds)
+
+
+@contextmanager
+def _controller(
+    inventory: Inventory, secrets: Mapping[str, str], author: str, *, progress: Progress
+) -> Iterator[Controller]:
+    environment = SshEnvironment(home=str(STATE), user="root", config_files=())
+    given = GivenSecrets(secrets)
+    with assemble_controller(inventory, environment, secrets=given, progress=progress, author=author) as controller:
+        yield controller
+
+
+def _boot(twin: Twin, pops: tuple[str, ...], progress: Progress) -> None:
+    furnish()
+    STATE.mkdir(mode=0o700)
+    progress.step("", f"booting the twin of {', '.join(pops)}: {len(twin.devices)} devices and their providers")
+    lab_up(twin.inventory, twin.settings)
+
+
+def _install_present(twin: Twin, brief: Brief, controller: Controller) -> Intent:
+    """Install what runs today; the intent behind it, as far as an inventory tells."""
+    macs = twin.macs()
+    facts = {name: present_neighbours(brief.facts[name], macs) for name in twin.devices if name in brief.facts}
+    overlay = merge_overlays(fact.overlay for fact in facts.values())
+    install_facts(controller, facts)
+    if twin.base is None:
+        return controller.intent(overlay)
+    with _controller(twin.base, brief.base_secrets, brief.author, progress=controller.progress) as base:
+        install_inventory(base, tuple(name for name in twin.devices if name not in facts))
+        return base.intent(overlay)
+
+
+def _expected(brief: Brief, twin: Twin, present: Intent) -> list[SessionEnd]:
+    """The sessions that are up today, of devices that were asked; of the others those that ought to be."""
+    asked = [
+        (name, protocol.name)
+        for name, facts in brief.facts.items()
+        for protocol in facts.daemon.protocols
+        if protocol.bgp_state == "Established"
+    ]
+    others = [device for device in present.devices if device.name in twin.devices and device.name not in brief.facts]
+    return asked + [(device.name, session.name) for device in others for session in device.sessions if session.enabled]
+
+
+def _still_meant(ends: list[SessionEnd], intent: Intent) -> list[SessionEnd]:
+    meant = {(device.name, session.name) for device in intent.devices for session in device.sessions if session.enabled}
+    return [end for end in ends if end in meant]
+
+
+def _deploy(controller: Controller, brief: Brief) -> tuple[World, tuple[Plan, ...], DeployResult]:
+    """The very steps of ``netorch deploy``."""
+    world = gather_world(controller, brief.targets)
+    plan, failures = make_plan(controller, world, brief.targets)
+    failures.update({name: error for name, error in world.failures.items() if name in brief.targets})
+    plans = [plan]
+    deployed = deploy(controller, world, plan, failures=failures, options=Options(reason=REASON), show=plans.append)
+    return world, tuple(plans), deployed
+
+
+def _foreseen(plans: tuple[Plan, ...]) -> dict[SessionEnd, str]:
+    return {
+        (device.device, reset.session): f"{reset.effect}, {reset.reason}"
+        for plan in plans
+        for device in plan.devices
+        for reset in device.resets
+    }
+
+
+def _refused(refusal: Refusal) -> Finding:
+    return Finding("guard", refusal.where, f"deploy refuses: {refusal.finding}", refusal.guard, (refusal.hint,))
+
+
+def _failures(deployed: DeployResult) -> tuple[tuple[str, str], ...]:
+    """Devices on which the deploy failed, and how; those that it then left alone say nothing of their own."""
+    return tuple(
+        (result.device, f"the deploy would end with '{result.outcome}': {result.message}")
+        for result in deployed.results
+        if result.outcome in FAILURES and result.outcome != "skipped"
+    )
+
+
+def _allowed(intent: Intent, pops: tuple[str, ...]) -> frozenset[IPNetwork]:
+    return frozenset(p for device in intent.devices if device.pop in pops for p in device.originated)
