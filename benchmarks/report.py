@@ -14,7 +14,11 @@ Row = Mapping[str, Any]
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    return {"cores": len(os.sched_getaffinity(0)), "kernel": platform.release(), "python": platform.python_version()}
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": ".".join(platform.release().split(".")[:2]),
+        "python": platform.python_version(),
+    }
 
 
 def measure(
