@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _SPARE_BYTES = 1 << 20
 _SPARE_INODES = 64
 _BIRD_MARGIN_S = 1.0
+_SEEN_BY_BIRD = ("AddressItem", "PeerItem", "RouteItem")
 
 
 def apply(request: Dict[str, Any]) -> Dict[str, Any]:
@@ -212,6 +213,9 @@ class Change:
                 wrong = slots.differences(kernel, done)
             if wrong:
                 raise Stop("; ".join(wrong))
+        if any(operation["item"]["kind"] in _SEEN_BY_BIRD for operation in self.operations):
+            with suppress(bird.BirdAbsent), Bird() as control:  # one that starts later reads all of it
+                daemon.read_kernel(control)
         if not (self.check.up or self.check.down):
             return ()
         with Bird() as control:

@@ -97,6 +97,18 @@ def settle(daemon: Bird) -> None:
         wait(_SETTLE_INTERVAL_S)
 
 
+def read_kernel(daemon: Bird) -> None:
+    """Let BIRD read the kernel's tables now, not at its next scan a minute later.
+
+    The kernel drops routes together with their source address without telling, and news of an address is lost where
+    BIRD's netlink socket is full of a table's echo. A kernel protocol that learns is read anew when it is reloaded; one
+    that does not, or is not up, has nothing to say to it.
+    """
+    for found in daemon.sessions():
+        if found.protocol == "Kernel":
+            daemon.try_ask(f"reload in {bird.quoted_name(found.name)}")
+
+
 def close_session(daemon: Bird, session: str, message: str) -> None:
     """Close a session and tell its neighbour why; nothing for one that is not there."""
     if any(found.name == session and not found.is_closed for found in daemon.sessions()):

@@ -171,16 +171,18 @@ NEVER_REMOVED = (FileItem, SysctlItem, AliasItem, OverlayItem)
 APPLY_ORDER = (
     SysctlItem,
     AddressItem,
+    NeighbourItem,
+    PeerItem,
+    RouteItem,
     RuleItem,
     ClosedSessionItem,
     FileItem,
     OverlayItem,
     AliasItem,
-    NeighbourItem,
-    PeerItem,
-    RouteItem,
 )
-"""Additions and changes in this order, removals in the reverse: a next hop becomes reachable only once its MAC is
-known, a service address exists before a route names it as source, a session is closed with its message before the
-configuration that keeps it closed is loaded.
+"""Additions and changes in this order, removals in the reverse.
+
+A service address exists before a route names it as source, and a next hop becomes reachable only once its MAC is known.
+All of it comes before the configuration, whose full table would otherwise drown the news of addresses on BIRD's netlink
+socket. A session is closed with its message before the configuration that keeps it closed is loaded.
 """

@@ -11,7 +11,7 @@ import pytest
 
 from netorch.lab import set_service
 from netorch.model.types import Family
-from tests.lab.deployed_pop import POP, FirstDeploy, established, mark, only_behind, service
+from tests.lab.deployed_pop import POP, FirstDeploy, established, kernel_routes, mark, only_behind, service
 from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said, cron_environment
 
@@ -81,6 +81,19 @@ def test_traffic_flows_again(pop: FirstDeploy) -> None:
     assert not pop.lab.ping("h1.pop1", target, *way)
     run(pop)
     assert pop.lab.ping("h1.pop1", target, *way)
+
+
+@pytest.mark.parametrize(("family", "address"), [(Family.IPV4, "192.0.2.11/32"), (Family.IPV6, "2001:db8:1::11/128")])
+def test_a_service_address_comes_back_with_its_routes(pop: FirstDeploy, family: Family, address: str) -> None:
+    """The kernel drops every route of that source without telling BIRD; they are back soon after the address is."""
+    pop.lab.run("h1.pop1", "ip", "addr", "del", address, "dev", "lo")
+    run(pop)
+    expected = set(pop.main_tables[family])
+    wait_until(
+        lambda: expected <= set(kernel_routes(pop.lab, "h1.pop1", family, "main", proto="bird")),
+        10,  # BIRD looks by itself once a minute
+        "the main table is whole again",
+    )
 
 
 def test_session_closed_by_hand_comes_back(pop: FirstDeploy) -> None:
