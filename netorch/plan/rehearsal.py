@@ -203,13 +203,30 @@ def _inbound_findings(before: Observation, after: Observation) -> Iterator[Findi
 
 
 def _loss_findings(probes: Iterable[Probe]) -> Iterator[Finding]:
+    for way, group in _by_way(probes).items():
+        silent = [f"{probe.node} to {probe.destination}" for probe in group if not probe.answered]
+        lossy = [probe for probe in group if probe.answered and probe.lost]
+        if lossy:
+            worst = max(probe.longest_gap_ms for probe in lossy)
+            message = f"{len(lossy)} of {len(group)} probes lose packets, {worst:.0f} ms in a row at most"
+            yield Finding("loss", way, message, LOSS if worst >= GAP_MS else "", tuple(map(_loss, lossy[:EXAMPLES])))
+        if silent:
+            message = (
+                f"{len(silent)} of {len(group)} probes were not answered before the change either: they say nothing"
+            )
+            yield Finding("no-answer", way, message, examples=tuple(silent[:EXAMPLES]))
+
+
+def _by_way(probes: Iterable[Probe]) -> Dict[str, List[Probe]]:
+    ways: Dict[str, List[Probe]] = defaultdict(list)
     for probe in probes:
-        way = f"{probe.node} to {probe.destination}" + (f" via {probe.via}" if probe.via else "")
-        if not probe.answered:
-            yield Finding("no-answer", way, "was not answered before the change either: it says nothing")
-        elif probe.lost:
-            message = f"{probe.lost} of {probe.sent} packets lost, {probe.longest_gap_ms:.0f} ms in a row at most"
-            yield Finding("loss", way, message, LOSS if probe.longest_gap_ms >= GAP_MS else "")
+        ways[f"hosts via {probe.via}" if probe.via else "Internet to hosts"].append(probe)
+    return ways
+
+
+def _loss(probe: Probe) -> str:
+    gap = f"{probe.longest_gap_ms:.0f} ms in a row"
+    return f"{probe.node} to {probe.destination}: {probe.lost} of {probe.sent} packets, {gap}"
 
 
 def _order(prefix: IPNetwork) -> Tuple[int, int, int]:

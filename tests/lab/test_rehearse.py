@@ -117,7 +117,7 @@ def test_reset_session_is_found(project: Project) -> None:
     """Another hold time resets the providers' sessions: seen at both ends, as the plan foresees, and they come back."""
     project.patch("bird/provider_session.conf.j2", SESSION, SESSION.replace("90", "60"))
     document = rehearse(project, code=7)
-    resets = {f["subject"]: f for f in document["findings"] if f["kind"] == "reset"}
+    resets = {f["subject"]: f for f in document["findings"] if f["kind"] == "resets"}
     labels = {f"{SWITCH} - {name}-pop2 {family}" for name in ("northtel", "meadow") for family in ("ipv4", "ipv6")}
     assert set(resets) == labels
     for label, finding in resets.items():
@@ -130,7 +130,7 @@ def test_reset_of_fabric_sessions_is_found(project: Project) -> None:
     """Without ADD-PATH the switch's sessions with its hosts reset, which both ends see."""
     project.patch("bird/switch.conf.j2", "        add paths tx;\n", "")
     document = rehearse(project, code=7)
-    subjects = {f["subject"] for f in document["findings"] if f["kind"] == "reset"}
+    subjects = {f["subject"] for f in document["findings"] if f["kind"] == "resets"}
     assert subjects == {f"{SWITCH} - {host} {family}" for host in ("h1.pop2", "h2.pop2") for family in ("ipv4", "ipv6")}
 
 
