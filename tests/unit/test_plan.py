@@ -62,7 +62,7 @@ def apply(operations: tuple[Operation, ...], before: DeviceFacts) -> DeviceFacts
 def test_an_empty_device_gets_everything_in_the_order_that_is_safe() -> None:
     """The neighbour's MAC comes before the peer address that makes it reachable, sysctls before all."""
     kinds = [type(operation.item) for operation in plan_device(ITEMS, facts()).operations]
-    assert kinds == [SysctlItem, AddressItem, RuleItem, FileItem, AliasItem, NeighbourItem, PeerItem]
+    assert kinds == [SysctlItem, AddressItem, NeighbourItem, PeerItem, RuleItem, FileItem, AliasItem]
 
 
 def test_a_device_that_has_everything_has_an_empty_plan() -> None:
