@@ -15,8 +15,11 @@ from netorch.lab import lab_status
 from tests.lab.labs import Lab, wait_until
 
 INTERVAL_S = 0.008
-IN_FLIGHT = 15
-"""How many of the last packets may have been on their way when it ended: those of 120 ms."""
+CATCH_UP = 20
+"""How many packets ping may send at once after it had to wait for the processor."""
+
+IN_FLIGHT = 40
+"""How many of the last packets may have been on their way when it ended."""
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Steady:
 def steady_ping(lab: Lab, node: str, destination: str, *options: str, folder: Path) -> Iterator[Steady]:
     """Ping from ``node``, 125 packets a second of 1000 bytes, while the block runs; the first is answered before it."""
     netns = next(status.netns for status in lab_status(lab.settings) if status.name == node)
-    argv = ["ping", "-n", "-i", str(INTERVAL_S), "-s", "1000", *options, destination]
+    argv = ["ping", "-n", "-i", str(INTERVAL_S), "-l", str(CATCH_UP), "-s", "1000", *options, destination]
     path = folder / f"ping-{node}-{destination.replace(':', '-')}.txt"
     result = Steady()
     clock = SystemClock()
