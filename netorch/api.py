@@ -167,11 +167,13 @@ class ChangeOverlay:
 @dataclass(frozen=True)
 class Deploy:
     """Step: bring ``devices`` to the intent that follows from inventory and overlay. Result: True when all are there;
-    a failed device ends the verb with that error."""
+    a failed device ends the verb with that error. ``only`` narrows it to the kinds of items of these plugins; ``allow`` are
+    guards (docs/deploy.md) that the verb, or its user, has answered already."""
 
     devices: Tuple[str, ...]
     why: str
     only: FrozenSet[str] = frozenset()
+    allow: FrozenSet[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,10 @@ def _propose_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, .
     return {}
 
 
+def _find_nothing(intent: Intent, before: Facts, after: Facts) -> Mapping[str, Tuple[str, ...]]:
+    return {}
+
+
 def _await_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
     return {}
 
@@ -269,11 +275,12 @@ class Plugin:
     """A plugin.
 
     ``amend`` changes the intent (a drain closes sessions), ``needs`` names costly facts per device that ``propose``
-    wants, ``propose`` yields items per device beyond those that follow from the intent. All three are pure; ``propose``
+    wants, ``propose`` yields items per device beyond those that follow from the intent. All hooks are pure; ``propose``
     must give the same items for the same input and must name an item that is to stay, even if the facts of today say
     nothing of it. ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when
     nothing is missing. The deploy waits for it, gathers facts again and applies what is then proposed as a step of its
-    own. ``kinds`` are the classes of items that ``propose`` yields; a deploy of this plugin alone touches no other.
+    own. ``check`` looks at a POP before and after a deploy, and names what is wrong now, per device: such a deploy has
+    failed. ``kinds`` are the classes of items that ``propose`` yields; a deploy of this plugin alone touches no other.
     ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused.
     """
 
@@ -283,6 +290,7 @@ class Plugin:
     needs: Callable[[Intent], Mapping[str, Tuple[str, ...]]] = _need_nothing
     propose: Callable[[Intent, Facts], Mapping[str, Tuple[Item, ...]]] = _propose_nothing
     later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _await_nothing
+    check: Callable[[Intent, Facts, Facts], Mapping[str, Tuple[str, ...]]] = _find_nothing
     kinds: Tuple[type, ...] = ()
     settings: Tuple[str, ...] = ()
     verbs: Tuple[Verb, ...] = ()

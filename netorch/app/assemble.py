@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import Iterator
 
+from netorch.app.audit import Audit, secret_redactor
 from netorch.app.controller import Controller, Device
 from netorch.app.inventory import read_inventory
+from netorch.io.audit_log import AuditLog
 from netorch.io.clock import SystemClock
 from netorch.io.device import Device as AgentDevice
 from netorch.io.secrets import InventorySecrets
@@ -27,7 +29,8 @@ from netorch.render import TemplateSource
 class Surroundings:
     """What a run takes from the shell that started it. ``folder`` holds the inventory; ``home`` and ``user`` are the
     local user's; ``author`` goes into histories;
-    ``commands`` are names that no plugin may take.
+    ``commands`` are names that no plugin may take. ``origin`` is where the author sits. Everything that is done is appended
+    to the file ``audit``, else to the inventory's, else to ``audit_default``; to none where that is "" too.
     """
 
     folder: Path
@@ -36,6 +39,10 @@ class Surroundings:
     environment: Mapping[str, str]
     author: str
     commands: frozenset[str] = frozenset()
+    origin: str = "local"
+    audit: str = ""
+    audit_default: str = ""
+    warn: Callable[[str], None] = lambda text: None
 
 
 @contextmanager
@@ -51,7 +58,23 @@ def open_controller(surroundings: Surroundings, progress: Progress) -> Iterator[
         author=surroundings.author,
         commands=surroundings.commands,
     ) as controller:
-        yield controller
+        yield replace(controller, audit=_audit(controller, surroundings))
+
+
+def _audit(controller: Controller, surroundings: Surroundings) -> Audit | None:
+    inventory = controller.inventory
+    path = surroundings.audit or inventory.audit or surroundings.audit_default
+    if not path:
+        return None
+    return Audit(
+        write=AuditLog(Path(path), surroundings.warn).write,
+        clock=controller.clock,
+        redact=secret_redactor(inventory, controller.secrets),
+        who=surroundings.author,
+        origin=surroundings.origin,
+        inventory=inventory.folder,
+        commit=inventory.commit,
+    )
 
 
 @contextmanager

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Callable, Iterable, Mapping, Protocol, TypeVar
 
 from netorch.api import Plugin
+from netorch.app.audit import Audit
 from netorch.app.hooks import call_hook
-from netorch.errors import InternalError, NetorchError
+from netorch.errors import InternalError, NetorchError, TimedOut
 from netorch.intent import derive_intent
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import Intent
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
-from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, PingAnswer, PingRequest
+from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, Generation, PingAnswer, PingRequest
 from netorch.ports import Clock, Progress, Secrets
 from netorch.render import TemplateSource
 
@@ -32,6 +33,8 @@ class Device(Protocol):
 
     def revert(self, request: DecideRequest) -> Answer: ...
 
+    def history(self) -> tuple[Generation, ...]: ...
+
     def ping(self, request: PingRequest) -> PingAnswer: ...
 
     def close(self) -> None: ...
@@ -39,7 +42,9 @@ class Device(Protocol):
 
 @dataclass(frozen=True)
 class Controller:
-    """Everything that a use case needs. ``devices`` gives the client of a device; the same one for the same name."""
+    """Everything that a use case needs. ``devices`` gives the client of a device; the same one for the same name. Without
+    ``audit`` nothing is put on record, as in a rehearsal. After ``ends_at`` (of the clock's monotonic time) nothing is waited
+    for."""
 
     inventory: Inventory
     plugins: tuple[Plugin, ...]
@@ -49,7 +54,13 @@ class Controller:
     clock: Clock
     progress: Progress
     author: str
+    audit: Audit | None = None
     workers: int = 32
+    ends_at: float | None = None
+
+    def is_time_up(self) -> bool:
+        """Whether nothing more may begin."""
+        return self.ends_at is not None and self.clock.monotonic() >= self.ends_at
 
     def intent(self, overlay: Overlay) -> Intent:
         """The intent of the inventory, amended by every plugin in the inventory's order."""
@@ -65,22 +76,33 @@ class Controller:
         names = tuple(names)
         if not names:
             return results, failures
-        with ThreadPoolExecutor(max_workers=min(self.workers, len(names))) as executor:
-            futures = {executor.submit(work, name): name for name in names}
-            try:
-                for future in as_completed(futures):
-                    name = futures[future]
-                    try:
-                        results[name] = future.result()
-                    except NetorchError as error:
-                        failures[name] = error
-                    except Exception as error:  # noqa: BLE001 - one device's failure becomes its result
-                        failures[name] = InternalError(f"{type(error).__name__}: {error}", where=name)
-            except BaseException:  # interrupted: what is under way ends, nothing more begins
-                executor.shutdown(wait=False, cancel_futures=True)
-                raise
+        executor = ThreadPoolExecutor(max_workers=min(self.workers, len(names)))
+        futures = {executor.submit(work, name): name for name in names}
+        left_s = None if self.ends_at is None else max(0.0, self.ends_at - self.clock.monotonic())
+        try:
+            for future in as_completed(futures, timeout=left_s):
+                name = futures[future]
+                try:
+                    results[name] = future.result()
+                except NetorchError as error:
+                    failures[name] = error
+                except Exception as error:  # noqa: BLE001 - one device's failure becomes its result
+                    failures[name] = InternalError(f"{type(error).__name__}: {error}", where=name)
+            executor.shutdown()
+        except TimeoutError:
+            self._leave(executor, tuple(name for name in names if name not in results | failures), failures)
+        except BaseException:  # interrupted: what is under way ends, nothing more begins
+            executor.shutdown(wait=True, cancel_futures=True)
+            raise
         self.progress.idle()
         return _ordered(results, names), _ordered(failures, names)
+
+    def _leave(self, executor: ThreadPoolExecutor, names: tuple[str, ...], failures: dict[str, NetorchError]) -> None:
+        """The time is up: whoever has not answered is cut off."""
+        executor.shutdown(wait=False, cancel_futures=True)
+        for name in names:
+            failures[name] = TimedOut("the time of this run was up before it answered", where=name)
+            self.devices(name).close()
 
 
 def _ordered(found: Mapping[str, T], names: tuple[str, ...]) -> dict[str, T]:

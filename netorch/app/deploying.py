@@ -1,75 +1,27 @@
-"""The roll-out: batch after batch, each device's change applied, checked, and confirmed over a second connection."""
+"""The roll-out: POP after POP, batch after batch; what is confirmed stays, and the first failure stops the rest."""
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from dataclasses import dataclass, replace
-from typing import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Mapping
 
-from netorch.app.controller import Controller, Device
-from netorch.app.gather import World, facts_request, gather_world
+from netorch.app.controller import Controller
+from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan, pending_steps
-from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
-from netorch.model.items import FileItem
+from netorch.app.pop_check import PopCheck
+from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
+from netorch.app.transaction import Options, change_device
+from netorch.errors import NetorchError
 from netorch.model.plan import DevicePlan, Plan
-from netorch.model.request import Answer, ApplyRequest, DecideRequest
 from netorch.plan import batches
+
+__all__ = ["FAILURES", "DeployResult", "DeviceResult", "Options", "deploy"]
 
 LATER_TIMEOUT_S = 30.0
 """How long a deploy waits for what only its own changes can bring, such as a provider's MAC on a switch."""
 
 POLL_INTERVAL_S = 0.25
-
-FAILURES = ("failed", "unknown", "reverted", "skipped")
-
-UNKNOWN_HINT = "the device confirms or reverts alone: run netorch plan again"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a plan is executed. ``reason`` is kept in each device's history."""
-
-    confirm_timeout_s: float = 60.0
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class DeviceResult:
-    """What became of one device: ``changed``, ``unchanged``, ``reverted``, ``failed`` (nothing was changed, or it could
-    not be reached), ``skipped`` (an earlier batch failed) or ``unknown`` (the connection ended half-way: the device
-    decides alone, and the next run finds out)."""
-
-    device: str
-    outcome: str
-    generation: int = 0
-    message: str = ""
-    hint: str = ""
-    error: NetorchError | None = None
-
-
-@dataclass(frozen=True)
-class DeployResult:
-    """The results of a deploy in the order of the devices."""
-
-    results: tuple[DeviceResult, ...]
-
-    @property
-    def exit_code(self) -> int:
-        """0 done; 6 every failure was reverted cleanly; 5 every failure met a lock; 4 no device could be reached; 3
-        some devices failed and the rest is done; 1 otherwise.
-        """
-        failed = [result for result in self.results if result.outcome in FAILURES]
-        causes = [result for result in failed if result.outcome != "skipped"]
-        if not failed:
-            return 0
-        if causes and all(result.outcome == "reverted" for result in causes):
-            return Reverted.exit_code
-        if causes and all(isinstance(result.error, Locked) for result in causes):
-            return Locked.exit_code
-        if len(failed) < len(self.results):
-            return 3
-        return 4 if all(r.outcome == "failed" and isinstance(r.error, TransportError) for r in causes) else 1
+TIME_IS_UP = "the time of this run was up"
 
 
 def deploy(
@@ -85,152 +37,149 @@ def deploy(
 
     ``failures`` are devices that gave no facts or no plan: they fail alone.
     """
-    results = {name: _failed(name, error) for name, error in failures.items()}
-    plans = {device.device: device for device in plan.devices}
-    stopped = ""
-    for pop, pop_batches in _by_pop(world, plans):
-        for batch in pop_batches:
-            if stopped:
-                results.update({name: _skipped(name, stopped) for name in batch})
-                continue
-            done = _change_all(controller, world, {name: plans[name] for name in batch}, options)
-            results.update(done)
-            stopped = next((r.device for r in done.values() if r.outcome in FAILURES), "")
-        names = tuple(name for batch in pop_batches for name in batch)
+    rollout = _Rollout(controller, world, options, show, total=sum(not device.is_empty for device in plan.devices))
+    rollout.results.update({name: failed_result(name, error) for name, error in failures.items()})
+    by_pop: dict[str, list[DevicePlan]] = {}
+    for device in plan.devices:
+        by_pop.setdefault(world.intent.device(device.device).pop, []).append(device)
+    order = batches(world.intent, (d.device for d in plan.devices if not d.is_empty), sizes=options.sizes)
+    rollout.batches = len(order)
+    for pop, plans in by_pop.items():
+        mine = [batch for batch in order if world.intent.device(batch[0]).pop == pop]
+        rollout.change_pop(pop, plans, mine, later=frozenset(plan.later))
+    names = [device.name for device in world.intent.devices]
+    results = tuple(rollout.results[name] for name in names if name in rollout.results)
+    return DeployResult(results, tuple(rollout.comparison))
+
+
+@dataclass
+class _Rollout:
+    """A roll-out on its way. ``stopped`` says why nothing more is begun, "" while all is well."""
+
+    controller: Controller
+    world: World
+    options: Options
+    show: Callable[[Plan], None]
+    total: int
+    batches: int = 0
+    begun: int = 0
+    stopped: str = ""
+    results: dict[str, DeviceResult] = field(default_factory=dict)
+    comparison: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def change_pop(
+        self, pop: str, plans: list[DevicePlan], order: list[tuple[str, ...]], *, later: frozenset[str]
+    ) -> None:
+        """Change one POP's devices batch by batch, then what could not be planned before; then look at the POP as a whole."""
+        by_name = {plan.device: plan for plan in plans}
+        for plan in plans:
+            if plan.is_empty:
+                self.results[plan.device] = DeviceResult(plan.device, "unchanged", generation=plan.generation)
+                self.controller.progress.done(plan.device, "unchanged")
+        check = PopCheck.before(self.controller, self.world, plans, soaks=self.options.soak_s > 0)
+        for batch in order:
+            self._change_batch(batch, by_name, check)
+        names = tuple(by_name)
         # Hosts that are sound need their mirror, whatever became of another host of the POP.
-        sound = tuple(name for name in names if results[name].outcome in ("changed", "unchanged"))
-        if sound and (plan.later.keys() & set(sound) or _changed_a_switch(world, pop, results)):
-            results.update(_finish(controller, world, sound, results, options, show))
-    order = [device.name for device in world.intent.devices]
-    return DeployResult(tuple(results[name] for name in order if name in results))
+        sound = tuple(name for name in names if self.results[name].outcome in ("changed", "unchanged"))
+        is_due = later & set(sound) or self._changed_a_switch(pop)
+        if sound and is_due and not self.controller.is_time_up():
+            self._finish(sound)
+        if check is not None and any(self.results[name].outcome == "changed" for name in names):
+            self._degrade(check.losses(check.devices))
+            self.comparison += check.rows()
 
+    def _change_batch(self, batch: tuple[str, ...], plans: Mapping[str, DevicePlan], check: PopCheck | None) -> None:
+        if self._is_late():
+            self.results.update({name: self._skipped(name) for name in batch})
+            return
+        self.begun += 1
+        done = sum(result.outcome != "unchanged" for result in self.results.values())
+        names = batch[0] if len(batch) == 1 else f"{len(batch)} hosts from {batch[0]}"
+        text = f"batch {self.begun} of {self.batches}: {names} ({done} of {self.total} devices done)"
+        self.controller.progress.step("", text)
+        self._change_all({name: plans[name] for name in batch})
+        if self.options.soak_s > 0 and check is not None and not self.stopped and self.begun < self.batches:
+            self.controller.progress.step("", f"{text}: waiting {self.options.soak_s:g} s, then looking again")
+            self.controller.clock.wait(self.options.soak_s)
+            self._degrade(check.losses(batch))
 
-def _by_pop(world: World, plans: dict[str, DevicePlan]) -> list[tuple[str, list[tuple[str, ...]]]]:
-    grouped: dict[str, list[tuple[str, ...]]] = {}
-    for batch in batches(world.intent, plans):
-        grouped.setdefault(world.intent.device(batch[0]).pop, []).append(batch)
-    return list(grouped.items())
+    def _finish(self, sound: tuple[str, ...]) -> None:
+        """The step that could not be planned before: wait until nothing is pending, plan the plugins' items, apply them."""
+        controller, entries = self.controller, self.world.overlay.entries
+        deadline = controller.clock.monotonic() + LATER_TIMEOUT_S
+        while True:
+            world = gather_world(controller, sound, entries=entries)
+            waiting = pending_steps(controller.plugins, world, sound)
+            if not waiting or controller.clock.monotonic() >= deadline:
+                break
+            controller.progress.step("", f"waiting for {', '.join(waiting)}: {next(iter(waiting.values()))[0]}")
+            controller.clock.wait(POLL_INTERVAL_S)
+        owners = {plugin.name for plugin in controller.plugins if plugin.kinds}
+        plan, failures = make_plan(controller, world, sound, only=owners)
+        if not all(device.is_empty for device in plan.devices):
+            self.show(plan)
+        self._change_later(plan)
+        missed = {name: error for name, error in world.failures.items() if name in sound}
+        for name, error in {**failures, **missed}.items():
+            self._keep(failed_result(name, error))
+        for name, steps in waiting.items():
+            message = f"after {LATER_TIMEOUT_S:g} s still missing: {'; '.join(steps)}"
+            self._keep(replace(self.results[name], outcome="failed", message=message))
 
+    def _change_later(self, plan: Plan) -> None:
+        plans = {device.device: device for device in plan.devices if not device.is_empty}
+        for batch in batches(self.world.intent, plans, sizes=self.options.sizes):
+            self._change_all({name: plans[name] for name in batch})
+            if any(self.results[name].outcome in FAILURES for name in batch):
+                return
 
-def _changed_a_switch(world: World, pop: str, results: dict[str, DeviceResult]) -> bool:
-    switches = {device.name for device in world.intent.in_pop(pop, "switch")}
-    return any(result.outcome == "changed" and name in switches for name, result in results.items())
+    def _change_all(self, plans: Mapping[str, DevicePlan]) -> None:
+        """Change several devices at once. Every one has a result, also where netorch itself failed half-way."""
+        controller, intent = self.controller, self.world.intent
+        done, broken = controller.each(plans, lambda name: change_device(controller, intent, plans[name], self.options))
+        for name, error in broken.items():
+            done[name] = failed_result(name, error, outcome="unknown")
+            controller.progress.done(name, "unknown", error.message)
+        for name, result in done.items():
+            self._keep(result, plans[name])
 
+    def _keep(self, result: DeviceResult, plan: DevicePlan | None = None) -> None:
+        """A result that counts: on record, and reason to stop where it is no success."""
+        self.results[result.device] = result
+        if result.outcome in FAILURES and not self.stopped:
+            self.stopped = f"{result.device} did not succeed"
+        if self.controller.audit is not None:
+            self.controller.audit.record(
+                self.options.action,
+                result.device,
+                result=result.outcome,
+                plan=plan,
+                generation=result.generation,
+                reason=self.options.reason,
+                message=result.message,
+            )
 
-def _finish(
-    controller: Controller,
-    world: World,
-    sound: tuple[str, ...],
-    results: dict[str, DeviceResult],
-    options: Options,
-    show: Callable[[Plan], None],
-) -> dict[str, DeviceResult]:
-    """The step that could not be planned before: wait until nothing is pending, plan the plugins' items, apply them."""
-    entries = world.overlay.entries
-    deadline = controller.clock.monotonic() + LATER_TIMEOUT_S
-    while True:
-        world = gather_world(controller, sound, entries=entries)
-        waiting = pending_steps(controller.plugins, world, sound)
-        if not waiting or controller.clock.monotonic() >= deadline:
-            break
-        controller.progress.step("", f"waiting for {', '.join(waiting)}: {next(iter(waiting.values()))[0]}")
-        controller.clock.wait(POLL_INTERVAL_S)
-    owners = {plugin.name for plugin in controller.plugins if plugin.kinds}
-    plan, failures = make_plan(controller, world, sound, only=owners)
-    if not all(device.is_empty for device in plan.devices):
-        show(plan)
-    plans = {device.device: device for device in plan.devices if not device.is_empty}
-    done = _change_all(controller, world, plans, options)
-    done.update({name: _failed(name, error) for name, error in {**failures, **_missed(world, sound)}.items()})
-    for name, steps in waiting.items():
-        message = f"after {LATER_TIMEOUT_S:g} s still missing: {'; '.join(steps)}"
-        done[name] = replace(done.get(name, results[name]), outcome="failed", message=message)
-    return done
+    def _degrade(self, losses: Mapping[str, tuple[str, ...]]) -> None:
+        for name, found in losses.items():
+            former = self.results.get(name, DeviceResult(name, "unchanged"))
+            if former.outcome in FAILURES:
+                continue
+            self.controller.progress.done(name, "degraded", found[0])
+            hint = f"netorch rollback {name}, if this deploy is the cause"
+            if former.outcome == "unchanged":
+                hint = "netorch status shows it; what was deployed beside it may be the cause"
+            self._keep(replace(former, outcome="degraded", message="\n".join(found), hint=hint))
 
+    def _is_late(self) -> bool:
+        """Whether nothing more may begin: something failed, or the time is up."""
+        if not self.stopped and self.controller.is_time_up():
+            self.stopped = TIME_IS_UP
+        return bool(self.stopped)
 
-def _missed(world: World, names: Iterable[str]) -> dict[str, NetorchError]:
-    return {name: error for name, error in world.failures.items() if name in set(names)}
+    def _skipped(self, name: str) -> DeviceResult:
+        return DeviceResult(name, "skipped", message=f"not started, since {self.stopped}")
 
-
-def _failed(name: str, error: NetorchError) -> DeviceResult:
-    # The result names the device; a place beyond it, such as a template's line, belongs to the message.
-    message = str(error).removeprefix(f"{name}: ")
-    return DeviceResult(name, "failed", message=message, hint=error.hint, error=error)
-
-
-def _skipped(name: str, culprit: str) -> DeviceResult:
-    return DeviceResult(name, "skipped", message=f"not started, since {culprit} did not succeed")
-
-
-def _change_all(
-    controller: Controller, world: World, plans: Mapping[str, DevicePlan], options: Options
-) -> dict[str, DeviceResult]:
-    """Change several devices at once. Every one has a result, also where netorch itself failed half-way."""
-    done, broken = controller.each(plans, lambda name: _change(controller, world, plans[name], options))
-    for name, error in broken.items():
-        done[name] = replace(_failed(name, error), outcome="unknown")
-        controller.progress.done(name, "unknown", error.message)
-    return done
-
-
-def _change(controller: Controller, world: World, plan: DevicePlan, options: Options) -> DeviceResult:
-    """Apply, check and confirm one device's plan; every failure becomes the result."""
-    name = plan.device
-    if plan.is_empty:
-        controller.progress.done(name, "unchanged")
-        return DeviceResult(name, "unchanged", generation=plan.generation)
-    try:
-        result = _transact(controller, world, plan, options)
-    except Reverted as error:
-        result = replace(_failed(name, error), outcome="reverted")
-    except (Unreachable, AuthError) as error:  # no connection was made: nothing has been sent
-        result = _failed(name, error)
-    except TransportError as error:
-        result = replace(_failed(name, error), outcome="unknown", hint=UNKNOWN_HINT)
-    except NetorchError as error:
-        result = _failed(name, error)
-    controller.progress.done(name, result.outcome, result.message)
-    return result
-
-
-def _transact(controller: Controller, world: World, plan: DevicePlan, options: Options) -> DeviceResult:
-    name = plan.device
-    device = controller.devices(name)
-    request = _apply_request(controller, world, plan, options)
-    controller.progress.step(name, f"applying {len(plan.operations)} changes")
-    applied = device.apply(request)
-    controller.progress.step(name, "confirming over a new connection")
-    confirmed = _confirm(device, DecideRequest(request.id, controller.author))
-    return DeviceResult(name, "changed", generation=confirmed.generation, message="\n".join(applied.notes))
-
-
-def _confirm(device: Device, request: DecideRequest) -> Answer:
-    """Confirm what has been applied. Whatever prevents that leaves a device that is about to go back, never one that is as
-    it was: no error of the connection may be taken for "nothing has been sent".
-    """
-    try:
-        return device.confirm(request)
-    except (TransportError, Locked) as error:
-        raise TimedOut(f"applied, but not confirmed: {error.message}", where=error.where) from error
-
-
-def _apply_request(controller: Controller, world: World, plan: DevicePlan, options: Options) -> ApplyRequest:
-    device = world.intent.device(plan.device)
-    return ApplyRequest(
-        id=uuid.uuid4().hex,
-        facts=facts_request(device, ()),
-        base=plan.base,
-        generation=plan.generation,
-        operations=plan.operations,
-        sha256=_hashes(plan),
-        check=plan.check,
-        confirm_timeout_s=options.confirm_timeout_s,
-        author=controller.author,
-        reason=options.reason,
-        commit=controller.inventory.commit,
-    )
-
-
-def _hashes(plan: DevicePlan) -> tuple[str, ...]:
-    files: Sequence[FileItem] = [o.item for o in plan.operations if isinstance(o.item, FileItem)]
-    return tuple(hashlib.sha256(file.text.encode()).hexdigest() for file in files)
+    def _changed_a_switch(self, pop: str) -> bool:
+        switches = {device.name for device in self.world.intent.in_pop(pop, "switch")}
+        return any(result.outcome == "changed" and name in switches for name, result in self.results.items())

@@ -16,6 +16,7 @@ from netorch.model.intent import DeviceIntent
 from netorch.model.items import ClosedSessionItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan import derive_check, plan_device
+from netorch.plan.guards import NOTHING_ALLOWED, Allowances, Refusal, find_refusals
 from netorch.render import render_device, seal
 
 
@@ -28,6 +29,7 @@ def make_plan(
     """
     proposals = _propose(controller, world)
     kinds = tuple(kind for plugin in controller.plugins if plugin.name in only for kind in plugin.kinds)
+    tolerance = controller.inventory.policy.tolerance
     plans: list[DevicePlan] = []
     failures: dict[str, NetorchError] = {}
     chosen = tuple(name for name in targets if name in world.facts)
@@ -36,13 +38,22 @@ def make_plan(
         device, facts = world.intent.device(name), world.facts[name]
         try:
             desired = (*_own_items(controller, world, device), *proposals.get(name, ()))
-            plan = plan_device(desired, facts, check=derive_check(device, facts, deployed=_reachable(device, deployed)))
+            check = derive_check(device, facts, deployed=_reachable(device, deployed), tolerance=tolerance)
+            plan = plan_device(desired, facts, check=check)
         except NetorchError as error:
             failures[name] = error
             continue
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
     return Plan(tuple(plans), controller.inventory.commit, later), failures
+
+
+def refusals(
+    controller: Controller, world: World, plan: Plan, allowed: Allowances = NOTHING_ALLOWED
+) -> tuple[Refusal, ...]:
+    """Why the guards are against ``plan``; () where they are not."""
+    limits = controller.inventory.policy.guards
+    return find_refusals(world.intent, world.facts, plan, limits=limits, allowed=allowed)
 
 
 def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -25,11 +25,12 @@ from netorch.api import (
 from netorch.app.controller import Controller
 from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import gather_facts, gather_world
-from netorch.app.planning import make_plan
-from netorch.errors import DeviceError, Locked, NetorchError
+from netorch.app.planning import make_plan, refusals
+from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError
 from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import Plan
 from netorch.model.request import PingRequest
+from netorch.plan.guards import Allowances, Refusal
 
 
 @dataclass
@@ -42,6 +43,7 @@ class VerbRun:
     show: Callable[[Plan], None]
     report: Callable[[Report], None]
     is_check: bool = False
+    verb: str = "verb"
     entries: tuple[OverlayEntry, ...] = ()
     told: set[str] = field(default_factory=set)
 
@@ -59,6 +61,7 @@ class VerbRun:
             author=self.controller.author,
             settings=settings,
         )
+        self.verb = verb.name
         steps = verb.run(context, parameters)
         result: Any = None
         has_pretended = False
@@ -96,9 +99,13 @@ class VerbRun:
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
         failures.update({name: error for name, error in world.failures.items() if name in step.devices})
         self.show(plan)
+        # Restarts are what whoever gave the command asked for.
+        refused = refusals(self.controller, world, plan, Allowances(guards=step.allow, resets=None))
+        if refused:
+            raise _refused(refused)
         if self.is_check:
             return True
-        options = Options(reason=step.why)
+        options = Options(reason=step.why, action=self.verb)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
         _raise_failures(result)
         return True
@@ -148,6 +155,13 @@ def _refuse_overruled(entries: tuple[OverlayEntry, ...], overlay: Overlay) -> No
         raise Locked(
             f"{held.id}: {held.author} {state} meanwhile (version {held.version})", hint="look again, then start over"
         )
+
+
+def _refused(found: tuple[Refusal, ...]) -> GuardRefused:
+    first, *others = (refusal.error() for refusal in found)
+    first.message = "\n".join((first.message, *map(str, others)))
+    first.hint = f"{first.hint} (of netorch deploy)"
+    return first
 
 
 def _raise_failures(result: DeployResult) -> None:

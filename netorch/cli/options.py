@@ -17,6 +17,8 @@ from netorch.model.text import one_line
 
 AUTHOR_BYTES = 200
 
+_AUDIT = "netorch.audit"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 targets_argument = click.argument("targets", metavar="[TARGET]...", nargs=-1)
@@ -46,6 +48,25 @@ def _set_inventory(ctx: click.Context, _: click.Parameter, value: str | None) ->
         ctx.obj = value
 
 
+def audit_option(command: F) -> F:
+    """``--audit FILE`` of commands that change devices."""
+    option = click.option(
+        "--audit",
+        metavar="FILE",
+        envvar="NETORCH_AUDIT",
+        default=None,
+        help="Where it is put on record.",
+        expose_value=False,
+        callback=_set_audit,
+    )
+    return option(command)
+
+
+def _set_audit(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta[_AUDIT] = value
+
+
 def inventory_folder(ctx: click.Context) -> Path:
     """The folder that ``--inventory`` or ``NETORCH_INVENTORY`` names."""
     folder = Path(ctx.obj)
@@ -69,6 +90,10 @@ def controller_for(ctx: click.Context, *, quiet: bool = False) -> Iterator[Any]:
         environment=os.environ,
         author=_author(),
         commands=command_names(),
+        origin=_origin(),
+        audit=ctx.meta.get(_AUDIT, ""),
+        audit_default=_default_audit(),
+        warn=lambda text: click.echo(f"warning: {text}", err=True),
     )
     with terminal_progress(quiet=quiet) as progress, open_controller(surroundings, progress) as controller:
         yield controller
@@ -79,6 +104,19 @@ def command_names() -> frozenset[str]:
     from netorch.cli.main import COMMANDS
 
     return frozenset(COMMANDS)
+
+
+def _origin() -> str:
+    """Where the person at the command line sits: the address of the SSH client, or this machine."""
+    return one_line(os.environ.get("SSH_CONNECTION", "").split(" ")[0], max_bytes=AUTHOR_BYTES) or "local"
+
+
+def _default_audit() -> str:
+    if os.environ.get("XDG_STATE_HOME"):
+        return str(Path(os.environ["XDG_STATE_HOME"]) / "netorch/audit.jsonl")
+    if os.geteuid() == 0:
+        return "/var/log/netorch/audit.jsonl"
+    return str(Path.home() / ".local/state/netorch/audit.jsonl")
 
 
 def _author() -> str:

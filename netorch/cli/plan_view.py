@@ -7,10 +7,12 @@ from typing import Any, Callable
 
 import click
 
-from netorch.app.deploying import DeployResult
+from netorch.app.results import DeployResult
+from netorch.cli.output import emit_rows
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Operation, Plan
 from netorch.plan import summarise
+from netorch.plan.compare import FIGURES
 
 Redact = Callable[[str], str]
 
@@ -101,7 +103,10 @@ def results_document(result: DeployResult) -> list[dict[str, Any]]:
 
 
 def print_results(result: DeployResult) -> None:
-    """One line per device, its reason below where there is one, and a line that sums up."""
+    """What the POPs were before and are now, one line per device, its reason below where there is one, and a line that sums
+    up."""
+    if result.comparison:
+        print_comparison(result)
     width = max((len(r.device) for r in result.results), default=0)
     for r in result.results:
         colour = {"changed": "green", "unchanged": None, "reverted": "yellow"}.get(r.outcome, "red")
@@ -111,3 +116,20 @@ def print_results(result: DeployResult) -> None:
             click.echo(f"  {line}")
     outcomes = [r.outcome for r in result.results]
     click.echo(", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes)) or "no device")
+
+
+def print_comparison(result: DeployResult) -> None:
+    """A line per device: sessions, prefixes and routes, as they were and as they are where they differ."""
+    rows = [
+        {"device": row["device"], **{name: _moved(row[f"{name}_before"], row[f"{name}_after"]) for name in FIGURES}}
+        for row in result.comparison
+    ]
+    columns = [name for name in FIGURES if any(row[name] is not None for row in rows)]
+    emit_rows(rows, "table", columns=["device", *columns])
+
+
+def _moved(before: int | None, after: int | None) -> str | None:
+    shown = ["-" if value is None else str(value) for value in (before, after)]
+    if shown[0] == shown[1]:
+        return None if before is None else shown[0]
+    return " -> ".join(shown)

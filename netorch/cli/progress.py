@@ -82,8 +82,10 @@ class Live:
             self._status.stop()
 
     def _refresh(self) -> None:
-        shown = [f"{device} {text}".strip() for device, text in list(self._active.items())[-SHOWN_AT_ONCE:]]
-        more = len(self._active) - len(shown)
+        devices = [f"{device} {text}" for device, text in self._active.items() if device]
+        shown = [self._active[""]] if "" in self._active else []  # what the run as a whole does comes first
+        shown += devices[-SHOWN_AT_ONCE:]
+        more = max(0, len(devices) - SHOWN_AT_ONCE)
         count = f"{self._finished} done; " if self._finished else ""
         self._status.update(count + ", ".join(shown) + (f" and {more} more" if more else ""))
 

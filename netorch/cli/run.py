@@ -26,7 +26,7 @@ def run(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...]) ->
     """
     from netorch.app.running import reconcile
     from netorch.app.targets import select_devices
-    from netorch.cli.deploy import redactor
+    from netorch.cli.carry_out import redactor
     from netorch.cli.plan_view import print_plan, print_results
 
     with _only_run(inventory_folder(ctx)) as is_alone:

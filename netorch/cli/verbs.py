@@ -101,7 +101,7 @@ def _click_option(option: Option) -> Callable[..., Any]:
 def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> None:
     from netorch.app.targets import select_devices
     from netorch.app.verbs import VerbRun
-    from netorch.cli.deploy import redactor
+    from netorch.cli.carry_out import redactor
     from netorch.cli.output import emit, emit_rows
     from netorch.cli.plan_view import print_plan
 

@@ -16,6 +16,7 @@ HOOKS: Mapping[str, Tuple[str, ...]] = {
     "needs": ("intent",),
     "propose": ("intent", "facts"),
     "later": ("intent", "facts"),
+    "check": ("intent", "before", "after"),
 }
 ARGUMENT_KINDS = ("text", "targets")
 OPTION_KINDS = ("text", "int", "duration", "flag")

@@ -6,27 +6,33 @@ from typing import AbstractSet
 
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
+from netorch.model.inventory import Tolerance
 from netorch.model.plan import Check
+
+DEFAULT_TOLERANCE = Tolerance()
 
 SETTLE_S = 3.0
 """How long prefix counts are watched after a change that imports may depend on: a new filter takes effect only when the
 neighbour has sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What
 takes longer is not seen."""
 
-PREFIX_DROP_PERCENT = 50.0
-"""A session that keeps less than half of its accepted prefixes over a deploy is taken for broken."""
-
 
 def derive_check(
-    device: DeviceIntent, facts: DeviceFacts, *, deployed: AbstractSet[str], timeout_s: float = 30.0
+    device: DeviceIntent,
+    facts: DeviceFacts,
+    *,
+    deployed: AbstractSet[str],
+    tolerance: Tolerance = DEFAULT_TOLERANCE,
+    timeout_s: float = 30.0,
 ) -> Check:
     """Sessions that were up must be up, or be meant to be down; on a first deploy every session must come up whose
-    other end is a provider or a device in ``deployed`` (those that have their configuration).
+    other end is a provider or a device in ``deployed`` (those that have their configuration). A session that loses more of
+    its accepted prefixes than ``tolerance`` says is taken for broken.
     """
     is_first = facts.daemon.live_stamp is None
     up = [s.name for s in device.sessions if s.enabled and _must_be_up(s, facts, is_first=is_first, deployed=deployed)]
     down = [s.name for s in device.sessions if not s.enabled]
-    return Check(tuple(up), tuple(down), None if is_first else PREFIX_DROP_PERCENT, timeout_s)
+    return Check(tuple(up), tuple(down), None if is_first else tolerance.prefix_drop_percent, timeout_s)
 
 
 def _must_be_up(session: Session, facts: DeviceFacts, *, is_first: bool, deployed: AbstractSet[str]) -> bool:

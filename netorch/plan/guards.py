@@ -257,7 +257,8 @@ def _capacity(pop: _Pop) -> Iterator[Refusal]:
     total = sum(circuit.capacity_bps for circuit in pop.circuits)
     left = sum(circuit.capacity_bps for circuit in pop.circuits if in_service.get(circuit.id))
     lost = [circuit.name for circuit in pop.circuits if in_service.get(circuit.id) is False]
-    if lost and total and 100.0 * left / total < pop.limits.capacity_percent:
+    stays = any(in_service.values())  # nothing at all is a matter of the guard for the last one
+    if lost and stays and total and 100.0 * left / total < pop.limits.capacity_percent:
         finding = f"without {_listed(lost)} {100.0 * left / total:.0f} % of the circuits' capacity are left"
         finding += f" (limit {pop.limits.capacity_percent:g} %)"
         yield pop.refuse("capacity", finding, "bring other circuits back first, or --allow-capacity")

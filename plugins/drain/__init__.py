@@ -33,6 +33,7 @@ PLUGIN = Plugin(
                 ),
                 Option("keep-session", "do not close the sessions", kind="flag"),
                 Option("allow-last", "even if the POP is left without another provider", kind="flag"),
+                Option("allow-capacity", "even if too little of the POP's capacity is left", kind="flag"),
             ),
         ),
         Verb(

@@ -9,9 +9,7 @@ from netorch.api import (
     ChangeOverlay,
     Deploy,
     Facts,
-    Family,
     Gather,
-    GuardRefused,
     Overlay,
     Report,
     Steps,
@@ -29,16 +27,17 @@ from .quiet import (
     Port,
     Watch,
     best_routes,
-    established,
     is_quiet,
     measured,
     ports,
     rate,
     until_quiet,
 )
-from .scope import CLOSED, KINDS, Line, Scope, all_scopes, covered, drains, provider_lines, resolve
+from .refuse import refuse_dangerous
+from .scope import CLOSED, KINDS, Line, Scope, all_scopes, covered, drains, resolve
 
-_FAMILY_NAMES = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
+_JUDGED = frozenset({"last", "capacity", "empty"})
+"""Guards of a deploy that a drain has answered by its own before it begins."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         yield Report(text=f"{'; '.join(map(str, scopes))}: already drained", changed=False)
         return
     task = _task(context, arguments, pending)
-    yield from _run(context, task, allow_last=bool(arguments["allow_last"]))
+    yield from _run(context, task, arguments)
 
 
 def _candidates(context: VerbContext, words: Sequence[str]) -> Report:
@@ -119,11 +118,10 @@ def _task(context: VerbContext, arguments: Mapping[str, Any], scopes: Tuple[Scop
     )
 
 
-def _run(context: VerbContext, task: Drain, *, allow_last: bool) -> Steps:
+def _run(context: VerbContext, task: Drain, arguments: Mapping[str, Any]) -> Steps:
     facts: Facts = yield Gather(task.switches, wants=("links", "protocols"))
-    if not allow_last:
-        for scope in task.scopes:
-            refuse_last(scope, task.lines, context=context, facts=facts)
+    for scope in task.scopes:
+        refuse_dangerous(scope, task.lines, context=context, facts=facts, arguments=arguments)
     before = Watch(measured)
     yield _watch(task, before, what="the rate of today is measured", timeout_s=4 * MEASURE_S)
     former = {port.circuit.name: rate(before.history, port, MEASURE_S) for port in task.ports}
@@ -133,7 +131,7 @@ def _run(context: VerbContext, task: Drain, *, allow_last: bool) -> Steps:
         for scope in task.scopes
     )
     yield ChangeOverlay(entries)
-    yield Deploy(task.switches, why=_why(task, "graceful shutdown"))
+    yield Deploy(task.switches, why=_why(task, "graceful shutdown"), allow=_JUDGED)
     yield Report(text=f"{task.name}: announced with graceful shutdown (RFC 8326), its routes are the last choice")
 
     after = until_quiet(task.ports, former)
@@ -144,30 +142,9 @@ def _run(context: VerbContext, task: Drain, *, allow_last: bool) -> Steps:
 
     if not task.keep_session:
         yield ChangeOverlay(tuple(at_stage(entry, CLOSED) for entry in entries))
-        yield Deploy(task.switches, why=_why(task, "sessions closed"))
+        yield Deploy(task.switches, why=_why(task, "sessions closed"), allow=_JUDGED)
     sessions = "its sessions stay open" if task.keep_session else "its sessions are closed"
     yield Report(text=f"{task.name}: drained, {sessions}", rows=rows, changed=True)
-
-
-def refuse_last(scope: Scope, drained: Sequence[Line], *, context: VerbContext, facts: Facts) -> None:
-    """GuardRefused when the POP would be left without an Established provider session that is not drained, or without
-    one of a family that the drain takes away."""
-    in_force = [scope for _, scope in drains(context.overlay)]
-    gone = {(line.device.name, line.session.name) for line in (*drained, *covered(in_force, context.intent))}
-    lines = provider_lines(context.intent, scope.pop)
-    left = {
-        line.session.family
-        for line in lines
-        if (line.device.name, line.session.name) not in gone and established(facts, line)
-    }
-    lost = {line.session.family for line in drained if line.device.pop == scope.pop and established(facts, line)} - left
-    if not left or lost:
-        families = " and ".join(_FAMILY_NAMES[family] for family in Family if family in (lost or set(Family)))
-        raise GuardRefused(
-            f"draining {scope.kind} {scope.name} leaves no other provider session Established for {families}",
-            where=scope.pop,
-            hint="bring another provider up first, or drain it all the same with --allow-last",
-        )
 
 
 def _why(task: Drain, stage: str) -> str:

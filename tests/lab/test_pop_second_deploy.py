@@ -135,7 +135,7 @@ def test_limit_takes_groups(pop: FirstDeploy) -> None:
 def test_plan_document(drifted: FirstDeploy) -> None:
     """The plan as JSON has the documented keys, whether a device changes or not."""
     document = drifted.netorch("plan", POP, "-o", "json").document
-    assert document.keys() == {*PLAN_KEYS, "failures"}
+    assert document.keys() == {*PLAN_KEYS, "failures", "refused"}
     assert document["changes_pending"] is True
     assert [device["device"] for device in document["devices"]] == list(DEVICES)
     changes = {device["device"]: device["changes"] for device in document["devices"]}
@@ -157,7 +157,7 @@ def test_document_of_a_first_plan(first_deploy: FirstDeploy) -> None:
 def test_deploy_document(drifted: FirstDeploy) -> None:
     """A deploy prints one document: plans, a result for each device, and the exit code."""
     document = drifted.netorch("deploy", POP, "--yes", "-o", "json").document
-    assert document.keys() == {"plans", "results", "exit_code"}
+    assert document.keys() == {"plans", "results", "comparison", "refused", "exit_code"}
     assert document["exit_code"] == 0
     assert all(plan.keys() == PLAN_KEYS for plan in document["plans"])
     assert all(result.keys() == RESULT_KEYS for result in document["results"])

@@ -26,6 +26,7 @@ from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, quick_
 pytestmark = pytest.mark.lab
 
 NORTHTEL = "description: Northtel NT-100231", "description: Northtel NT-100377"
+FORCED = "--yes", "--allow-resets", "4"
 BROKEN = "protocol static oops {\n    ipv4\n    route 192.0.2.99/32 blackhole;\n}\n"
 
 
@@ -98,7 +99,7 @@ def attempts(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> dict[
     before = {device: look(quick.lab, device) for device in operators}
     with ThreadPoolExecutor() as pool:
         said = dict(
-            zip(operators, pool.map(lambda d: operators[d]("deploy", d, "--yes", code=None), operators), strict=True)
+            zip(operators, pool.map(lambda d: operators[d]("deploy", d, *FORCED, code=None), operators), strict=True)
         )
     wait_until(lambda: all(_all_up(quick.lab, device) for device in operators), 40, "every session is back")
     return {device: Attempt(said[device], before[device], look(quick.lab, device)) for device in operators}

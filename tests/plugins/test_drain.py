@@ -292,3 +292,12 @@ def test_drains_lists_what_is_in_force() -> None:
         ),
         changed=False,
     )
+
+
+def test_drain_below_the_capacity_floor_is_refused() -> None:
+    """What stays in service must be a part of the POP's capacity that the inventory names; --allow-capacity overrides it."""
+    held = Overlay((entry("southnet", "closed"),))
+    with pytest.raises(GuardRefused, match=r"leaves 12 % of the circuits' capacity \(limit 25 %\)") as raised:
+        run("drain", "northtel", pop="pop1", held=held)
+    assert "--allow-capacity" in raised.value.hint
+    assert run("drain", "northtel", pop="pop1", held=held, allow_capacity=True).stages[-1] == "closed"

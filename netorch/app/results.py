@@ -1,0 +1,67 @@
+"""What became of the devices of a deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from netorch.errors import GuardRefused, Locked, NetorchError, Reverted, TransportError
+
+FAILURES = ("failed", "unknown", "reverted", "degraded", "refused", "skipped")
+
+
+@dataclass(frozen=True)
+class DeviceResult:
+    """What became of one device:
+
+    ``changed``    confirmed, and well as far as it can be seen
+    ``unchanged``  there was nothing to do
+    ``reverted``   the change was applied and has been undone
+    ``failed``     nothing was changed, or it could not be reached
+    ``unknown``    the connection ended half-way: the device decides alone, and the next run finds out
+    ``degraded``   the change stays, but its POP lost something over it
+    ``refused``    a guard was against it, and nothing was changed
+    ``skipped``    its turn did not come
+    """
+
+    device: str
+    outcome: str
+    generation: int = 0
+    message: str = ""
+    hint: str = ""
+    error: NetorchError | None = None
+
+
+@dataclass(frozen=True)
+class DeployResult:
+    """The results of a deploy in the order of the devices. ``comparison`` has a row for each device of the POPs that were
+    compared before and after; keys as in ``plan.compare``."""
+
+    results: tuple[DeviceResult, ...]
+    comparison: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 done; 6 every failure was reverted cleanly; 5 every failure met a lock; 7 every failure was refused by a guard; 4
+        no device could be reached; 3 some devices failed and the rest is done; 1 otherwise.
+        """
+        failed = [result for result in self.results if result.outcome in FAILURES]
+        causes = [result for result in failed if result.outcome != "skipped"]
+        if not failed:
+            return 0
+        if causes and all(result.outcome == "reverted" for result in causes):
+            return Reverted.exit_code
+        for kind in (Locked, GuardRefused):
+            if causes and all(isinstance(result.error, kind) for result in causes):
+                return kind.exit_code
+        if len(failed) < len(self.results):
+            return 3
+        return 4 if causes and all(r.outcome == "failed" and isinstance(r.error, TransportError) for r in causes) else 1
+
+
+def failed_result(name: str, error: NetorchError, *, outcome: str = "failed") -> DeviceResult:
+    """The result of a device that ``error`` stopped."""
+    # The result names the device; a place beyond it, such as a template's line, belongs to the message.
+    message = str(error).removeprefix(f"{name}: ")
+    return DeviceResult(name, outcome, message=message, hint=error.hint, error=error)

@@ -1,0 +1,91 @@
+"""One device's change: applied, checked, and confirmed over a second connection."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from netorch.app.controller import Controller, Device
+from netorch.app.gather import facts_request
+from netorch.app.results import DeviceResult, failed_result
+from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
+from netorch.model.intent import Intent
+from netorch.model.items import FileItem
+from netorch.model.plan import DevicePlan
+from netorch.model.request import Answer, ApplyRequest, DecideRequest
+from netorch.plan.rollout import DEFAULT_SIZES, BatchSize
+
+UNKNOWN_HINT = "the device confirms or reverts alone: run netorch plan again"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a plan is executed. ``reason`` is kept in each device's history; ``sizes`` and ``soak_s`` (the time between batches,
+    after which the batch before is looked at again) are those of the roll-out; ``action`` is what the audit log calls it."""
+
+    confirm_timeout_s: float = 60.0
+    reason: str = ""
+    sizes: tuple[BatchSize, ...] = DEFAULT_SIZES
+    soak_s: float = 0.0
+    action: str = "deploy"
+
+
+def change_device(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> DeviceResult:
+    """Apply, check and confirm one device's plan; every failure becomes the result."""
+    name = plan.device
+    try:
+        result = _transact(controller, intent, plan, options)
+    except Reverted as error:
+        result = failed_result(name, error, outcome="reverted")
+    except (Unreachable, AuthError) as error:  # no connection was made: nothing has been sent
+        result = failed_result(name, error)
+    except TransportError as error:
+        result = replace(failed_result(name, error, outcome="unknown"), hint=UNKNOWN_HINT)
+    except NetorchError as error:
+        result = failed_result(name, error)
+    controller.progress.done(name, result.outcome, result.message)
+    return result
+
+
+def _transact(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> DeviceResult:
+    name = plan.device
+    device = controller.devices(name)
+    request = _apply_request(controller, intent, plan, options)
+    controller.progress.step(name, f"applying {len(plan.operations)} changes")
+    applied = device.apply(request)
+    controller.progress.step(name, "confirming over a new connection")
+    confirmed = _confirm(device, DecideRequest(request.id, controller.author))
+    return DeviceResult(name, "changed", generation=confirmed.generation, message="\n".join(applied.notes))
+
+
+def _confirm(device: Device, request: DecideRequest) -> Answer:
+    """Confirm what has been applied. Whatever prevents that leaves a device that is about to go back, never one that is as
+    it was: no error of the connection may be taken for "nothing has been sent".
+    """
+    try:
+        return device.confirm(request)
+    except (TransportError, Locked) as error:
+        raise TimedOut(f"applied, but not confirmed: {error.message}", where=error.where) from error
+
+
+def _apply_request(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> ApplyRequest:
+    return ApplyRequest(
+        id=uuid.uuid4().hex,
+        facts=facts_request(intent.device(plan.device), ()),
+        base=plan.base,
+        generation=plan.generation,
+        operations=plan.operations,
+        sha256=_hashes(plan),
+        check=plan.check,
+        confirm_timeout_s=options.confirm_timeout_s,
+        author=controller.author,
+        reason=options.reason,
+        commit=controller.inventory.commit,
+    )
+
+
+def _hashes(plan: DevicePlan) -> tuple[str, ...]:
+    files: Sequence[FileItem] = [o.item for o in plan.operations if isinstance(o.item, FileItem)]
+    return tuple(hashlib.sha256(file.text.encode()).hexdigest() for file in files)
