@@ -10,13 +10,14 @@ import json
 import os
 from contextlib import suppress
 
-from netorch.agent import bird, checks, daemon, facts, journal, slots, watchdog
+from netorch.agent import bird, boot, checks, daemon, facts, journal, slots, watchdog
 from netorch.agent.bird import Bird
 from netorch.agent.clock import boot_id, now, uptime
-from netorch.agent.files import read_text, sha256_of, sync_folder, write_json, write_new
+from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Refused, Stop, answer, reason_of
 from netorch.agent.paths import OVERLAY, PENDING, STATE
+from netorch.agent.record import write_record
 from netorch.agent.undo import recover, undo
 from netorch.io.netlink.route_socket import RouteSocket
 
@@ -71,6 +72,7 @@ class Change:
         self.folder = journal.folder_of(self.id)
         self.journal: journal.Journal = {}
         self._before: Dict[str, Any] = {}
+        self._found: List[Item] = []
         self._files = [op["item"] for op in self.operations if op["item"]["kind"] == "FileItem"]
         self._configuration = next((file for file in self._files if file["daemon"]), None)
 
@@ -84,6 +86,7 @@ class Change:
             raise Refused(f"the device has changed since the plan was made ({changed})", hint="plan again")
         if self._needs_bird() and not document["daemon"]["running"]:
             raise Refused("BIRD does not run", hint="start it: systemctl start bird")
+        self._found = document["items"]
         return tuple(session.name for session in sessions if session.is_closed)
 
     def _needs_bird(self) -> bool:
@@ -98,20 +101,32 @@ class Change:
             snapshot = slots.Snapshot(kernel, wanted)
             self.notes += slots.refuse_impossible(wanted, snapshot)
         new = f"{PENDING}/.{self.id}"
-        files: List[Dict[str, str]] = []
+        files: List[Dict[str, Any]] = []
         try:
             self._require_space()
-            os.makedirs(f"{new}/last", mode=0o700, exist_ok=True)
+            os.mkdir(new, mode=0o700)
+            os.mkdir(f"{new}/last", mode=0o700)
             for number, (file, sha256) in enumerate(zip(self._files, self.request["sha256"])):
                 folder, name = os.path.split(file["path"])
                 candidate = f"{folder}/.{name}.netorch"
-                files.append({"path": file["path"], "candidate": candidate, "sha256": sha256, "last": str(number)})
+                before = file_fact(file["path"])
+                files.append(
+                    {
+                        "path": file["path"],
+                        "candidate": candidate,
+                        "sha256": sha256,
+                        "last": str(number),
+                        "before": before["sha256"],
+                        "mode": before["mode"],
+                    }
+                )
                 _write_candidate(file, candidate, sha256=sha256)
                 _save_last_good(file["path"], f"{new}/last/{number}")
             if self._configuration is not None:
                 self._validate(files)
             self.journal = self._new_journal(snapshot, closed, files)
             write_json(f"{new}/request.json", self.request)
+            write_record(new, self.generation, found=self._found, operations=self.operations)
             write_json(f"{new}/journal.json", self.journal)
             os.rename(new, self.folder)
             sync_folder(PENDING)
@@ -143,13 +158,13 @@ class Change:
             if state.f_files and state.f_favail < _SPARE_INODES:
                 raise Refused(f"{folder} has {state.f_favail} inodes left", hint="make room, then try again")
 
-    def _validate(self, files: List[Dict[str, str]]) -> None:
+    def _validate(self, files: List[Dict[str, Any]]) -> None:
         assert self._configuration is not None, "called for a change of the configuration"
         path, text = self._configuration["path"], self._configuration["text"]
         candidate = next(file["candidate"] for file in files if file["path"] == path)
         daemon.validate(candidate, path=path, text=text)
 
-    def _new_journal(self, snapshot: slots.Snapshot, closed: Tuple[str, ...], files: List[Dict[str, str]]) -> Any:
+    def _new_journal(self, snapshot: slots.Snapshot, closed: Tuple[str, ...], files: List[Dict[str, Any]]) -> Any:
         before, steps = None, self._steps(snapshot)
         if any(step["step"] == "bird" for step in steps):
             with Bird() as control:
@@ -166,6 +181,7 @@ class Change:
             "boot_id": boot_id(),
             "deadline": uptime() + self.check.timeout_s + self.confirm_timeout_s,
             "phase": journal.ARMED,
+            "keep": self.request["keep_generations"],
             "steps": steps,
             "operations": len(self.operations),
             "files": files,
@@ -187,6 +203,7 @@ class Change:
 
     def arm(self) -> None:
         """From here on the change is undone unless it is confirmed."""
+        self.notes += boot.install()
         try:
             watchdog.start(self.id)
         except OSError as exc:
@@ -216,10 +233,15 @@ class Change:
         if any(operation["item"]["kind"] in _SEEN_BY_BIRD for operation in self.operations):
             with suppress(bird.BirdAbsent), Bird() as control:  # one that starts later reads all of it
                 daemon.read_kernel(control)
-        if not (self.check.up or self.check.down):
+        if self._configuration is None and not (self.check.up or self.check.down):
             return ()
         with Bird() as control:
-            return checks.run_check(control, self.check, before=self._before)
+            failed = checks.run_check(control, self.check, before=self._before)
+            live = control.live_stamp()
+        candidate = self.journal["bird"]["candidate"]
+        if candidate is not None and live != candidate:
+            return (daemon.lost(live, candidate),)
+        return failed
 
     def _close_or_open(self, action: str, item: Item) -> None:
         with Bird() as control:
@@ -245,7 +267,7 @@ class Change:
 
     def take_back(self, reason: str, *, findings: Tuple[str, ...] = ()) -> Dict[str, Any]:
         """Undo; the answer."""
-        problems, notes = undo(self.journal)
+        problems, notes = undo(self.journal, "; ".join((reason, *findings)))
         checked = {"passed": not findings, "findings": list(findings)}
         if problems:
             message = f"{reason}; undoing it failed as well: {'; '.join(problems)}"
@@ -269,9 +291,12 @@ def _write_candidate(file: Item, candidate: str, *, sha256: str) -> None:
 
 
 def _save_last_good(path: str, copy: str) -> None:
-    old = read_text(path)
-    if old is not None:
-        write_new(copy, old.encode(), mode=0o600)
+    try:
+        with open(path, "rb") as file:
+            data, state = file.read(), os.fstat(file.fileno())
+    except FileNotFoundError:
+        return
+    write_new(copy, data, mode=0o600, owner=state.st_uid, group=state.st_gid)
 
 
 def _put_slots(operation: Operation) -> List[Slot]:

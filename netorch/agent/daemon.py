@@ -126,26 +126,36 @@ def confirm(daemon: Bird, *, stamp: str) -> Optional[str]:
     """Make the loaded configuration stay; why it cannot, or None."""
     live = daemon.live_stamp()
     if live != stamp:
-        return f"the live configuration is no longer the one that was applied ({live or 'no stamp'}, expected {stamp})"
+        return lost(live, stamp)
     reply = daemon.try_ask("configure confirm")
     if reply.code != bird.CONFIRMED:
         return f"BIRD has nothing to confirm ({reply.code:04d} {reply.lines[-1]}): someone or its own timer was faster"
     return None
 
 
-def undo(daemon: Bird, *, candidate: Optional[str], before: Optional[str], closed: Tuple[str, ...]) -> List[str]:
+def lost(live: Optional[str], stamp: str) -> str:
+    """That the change is not live any more, in words."""
+    found = f"({live or 'no stamp'}, expected {stamp})"
+    return f"the live configuration is no longer the one that was applied {found}: somebody reloaded or restarted BIRD"
+
+
+def undo(
+    daemon: Bird, *, candidate: Optional[str], before: Optional[str], closed: Tuple[str, ...], reload: bool
+) -> List[str]:
     """Take back what was done to BIRD; remarks. ``candidate`` is the stamp that was loaded, None if none was;
-    ``before`` the stamp that was live, ``closed`` the sessions that were down by will."""
+    ``before`` the stamp that was live, ``closed`` the sessions that were down by will. ``reload``: somebody else has been at
+    work, so that only the file on disk is known to be good.
+    """
     notes = []
     if candidate is not None and candidate != before:
         settle(daemon)
         live = daemon.live_stamp()
-        if live == candidate:
+        if live == candidate and not reload:
             # Only then: BIRD would undo an earlier, confirmed change just as well.
             daemon.try_ask("configure undo")
             settle(daemon)
             live = daemon.live_stamp()
-        if live != before:
+        if live != before or reload:
             daemon.ask("configure")
             settle(daemon)
             notes.append("BIRD's own undo was not to be had: the file on disk was loaded instead")

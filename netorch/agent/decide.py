@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from netorch.agent import daemon, journal
+from netorch.agent import daemon, journal, record
 from netorch.agent.bird import Bird
+from netorch.agent.files import file_fact
 from netorch.agent.outcome import Refused, Stop, answer
-from netorch.agent.undo import recover, undo
+from netorch.agent.undo import finish, recover, undo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,18 +26,38 @@ def confirm(request: Dict[str, Any]) -> Dict[str, Any]:
             return _nothing_waits(request["id"], pending, recovered)
         if pending["phase"] == journal.ARMED:
             return _give_up(pending, "the agent that applied the change died before its checks had passed")
-        state = pending["bird"]
-        if state["candidate"] is not None:
-            try:
-                with Bird() as control:
-                    problem = daemon.confirm(control, stamp=state["candidate"])
-            except Stop as exc:
-                problem = exc.message
-            if problem:
-                return _give_up(pending, problem)
+        problem = _meddling(pending) or _confirm_in_bird(pending["bird"]["candidate"])
+        if problem:
+            return _give_up(pending, problem)
         pending["phase"] = journal.CONFIRMED
-        journal.save(pending)
-        return answer("confirmed", generation=journal.keep_as_generation(pending))
+        try:
+            journal.save(pending)
+        except OSError as exc:
+            return _give_up(pending, f"the confirmation cannot be written: {exc.strerror}")
+        generation, problems = finish(pending)
+        if problems:
+            return answer("failed", "; ".join(problems), generation=generation, hint="plan again")
+        return answer("confirmed", generation=generation)
+
+
+def _meddling(pending: Journal) -> str:
+    """What somebody else did to the files while the change waited; "" if nothing."""
+    for file in pending["files"]:
+        if file_fact(file["path"])["sha256"] != file["before"]:
+            return f"{file['path']} was changed by somebody else while the change waited"
+        if file_fact(file["candidate"])["sha256"] != file["sha256"]:
+            return f"{file['candidate']} is no longer what was applied"
+    return ""
+
+
+def _confirm_in_bird(candidate: Optional[str]) -> str:
+    if candidate is None:
+        return ""
+    try:
+        with Bird() as control:
+            return daemon.confirm(control, stamp=candidate) or ""
+    except Stop as exc:
+        return exc.message
 
 
 def revert(request: Dict[str, Any]) -> Dict[str, Any]:
@@ -58,13 +79,24 @@ def history() -> Dict[str, Any]:
     return answer("history", history=kept, generation=journal.current_generation())
 
 
-def _generation(record: Journal) -> Dict[str, Any]:
+def generation(request: Dict[str, Any]) -> Dict[str, Any]:
+    """The answer to a GenerationRequest."""
+    number, kept = request["number"], journal.generations()
+    if number not in kept:
+        there = f"{kept[0]} to {kept[-1]} are" if kept else "none is"
+        raise Refused(f"generation {number} is not kept here: {there}", hint="netorch history shows them")
+    items = [*record.read_files(number), *record.read_state(number)["items"]]
+    stored = {"generation": _generation(journal.read_generation(number)), "items": items}
+    return answer("generation", generation=journal.current_generation(), stored=stored)
+
+
+def _generation(kept: Journal) -> Dict[str, Any]:
     names = ("number", "id", "author", "confirmed", "reason", "commit", "operations")
-    return {**{name: record[name] for name in names}, "files": [file["path"] for file in record["files"]]}
+    return {**{name: kept[name] for name in names}, "files": [file["path"] for file in kept["files"]]}
 
 
 def _give_up(pending: Journal, reason: str) -> Dict[str, Any]:
-    problems, notes = undo(pending)
+    problems, notes = undo(pending, reason)
     if problems:
         return answer("failed", f"{reason}; undoing the rest failed: {'; '.join(problems)}", notes=notes)
     return answer("reverted", reason, notes=notes)
@@ -78,4 +110,7 @@ def _nothing_waits(change_id: str, pending: Optional[Journal], recovered: str) -
         raise Refused(f"{change_id} does not wait here: {journal.waiting_text(pending)}")
     if recovered:
         return answer("reverted", recovered)
+    why = journal.why_undone(change_id)
+    if why:
+        return answer("reverted", f"change {change_id} is undone: {why}")
     return answer("reverted", f"change {change_id} is not there any more: it was undone at its deadline, or never came")

@@ -15,6 +15,7 @@ from netorch.agent.clock import now, uptime
 from netorch.agent.files import file_fact, read_json, read_sysctl, read_text, sha256_of
 from netorch.agent.outcome import Busy, answer
 from netorch.agent.paths import BIRD_CONFIGURATION, OVERLAY, PROGRAMS
+from netorch.agent.record import read_state
 from netorch.io.netlink.addresses import read_addresses
 from netorch.io.netlink.neighbours import read_neighbours
 from netorch.io.netlink.route_socket import AF_INET, RouteSocket
@@ -64,6 +65,7 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
         "files": files,
         "overlay": overlay,
         "pending": _pending(),
+        "confirmed": read_state(generation) if generation else None,
     }
     with RouteSocket() as kernel:
         neighbours = read_neighbours(kernel)

@@ -38,7 +38,11 @@ def install(folder: str, sha256: str) -> None:
             os.rename(new, target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
-    others = [os.path.join(folder, name) for name in os.listdir(folder) if name != sha256 and not name.startswith(".")]
+    boot = os.path.join(os.path.dirname(folder), "boot")  # which one the next boot of the machine runs
+    used = {sha256, os.path.basename(os.readlink(boot)) if os.path.islink(boot) else ""}
+    others = [
+        os.path.join(folder, name) for name in os.listdir(folder) if name not in used and not name.startswith(".")
+    ]
     others.sort(key=os.path.getmtime, reverse=True)
     for old in others[KEPT - 1 :]:
         shutil.rmtree(old, ignore_errors=True)

@@ -1,7 +1,8 @@
 """What survives the agent: the pending change, the confirmed generations, and the lock.
 
-``pending/ID`` holds ``journal.json`` (what to undo, until when), ``request.json`` and ``last/`` (the files as they were);
-on confirmation the folder becomes ``generations/NUMBER``. There is at most one pending change. Its ``phase``:
+``pending/ID`` holds ``journal.json`` (what to undo, until when), ``request.json``, ``last/`` (the files as they were) and what
+``record`` keeps; on confirmation the folder becomes ``generations/NUMBER``. There is at most one pending change. Its
+``phase``:
 
 ``armed``      the watchdog runs, changes are being made
 ``applied``    the checks have passed, the confirmation is awaited
@@ -22,7 +23,7 @@ from contextlib import suppress
 from netorch.agent.clock import boot_id, now, uptime, wait
 from netorch.agent.files import read_json, remove, sync_folder, write_json
 from netorch.agent.outcome import Busy, Refused
-from netorch.agent.paths import GENERATIONS, LOCK, PENDING, STATE
+from netorch.agent.paths import GENERATIONS, LOCK, PENDING, STATE, UNDONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     Journal = Dict[str, Any]
 
 ARMED, APPLIED, CONFIRMED, UNDOING = "armed", "applied", "confirmed", "undoing"
-KEPT_GENERATIONS = 10
+_KEPT_GENERATIONS = 10
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LOCK_INTERVAL_S = 0.05
 
@@ -65,6 +66,8 @@ class Lock:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # the next holder is not to be taken for this one
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
     def _try(self) -> bool:
@@ -85,8 +88,10 @@ def lock_holder() -> Dict[str, Any]:
 
 def holder_text(holder: Dict[str, Any]) -> str:
     """Who holds the lock, since when, in words."""
-    since_s = max(0.0, now() - float(holder.get("since", now())))
-    return f"{holder.get('who', 'someone')} is at work here ({holder.get('what', 'unknown')}), for {since_s:.0f} s"
+    if not holder:
+        return "someone has just begun to work here"
+    since_s = max(0.0, now() - float(holder["since"]))
+    return f"{holder['who']} is at work here ({holder['what']}), for {since_s:.0f} s"
 
 
 def make_folders() -> None:
@@ -97,15 +102,25 @@ def make_folders() -> None:
     try:
         for folder in (STATE, GENERATIONS, PENDING):
             os.makedirs(folder, mode=0o700, exist_ok=True)
+            if os.stat(folder).st_mode & 0o077:
+                os.chmod(folder, 0o700)
     except OSError as exc:
         raise Refused(f"cannot write to {STATE}: {exc.strerror}") from None
 
 
 def read_pending() -> Optional[Journal]:
-    """The journal of the change that waits; None if there is none."""
+    """The journal of the change that waits; None if there is none.
+
+    Raises Refused for one that cannot be read, as after the loss of a disk's blocks.
+    """
     for name in _entries(PENDING):
         if not name.startswith("."):
-            document = read_json(f"{PENDING}/{name}/journal.json")
+            path = f"{PENDING}/{name}/journal.json"
+            try:
+                document = read_json(path)
+            except ValueError:
+                hint = f"check what is live, then remove {PENDING}/{name}"
+                raise Refused(f"{path} is damaged: what it says of a pending change is lost", hint=hint) from None
             if document is not None:
                 return dict(document)
     return None
@@ -153,9 +168,24 @@ def keep_as_generation(journal: Journal) -> int:
     os.rename(folder_of(journal["id"]), f"{GENERATIONS}/{number}")
     sync_folder(GENERATIONS)
     sync_folder(PENDING)
-    for old in generations()[:-KEPT_GENERATIONS]:
+    for old in generations()[: -max(1, journal.get("keep", _KEPT_GENERATIONS))]:
         remove_folder(f"{GENERATIONS}/{old}")
     return number
+
+
+def note_undone(journal: Journal, reason: str) -> None:
+    """Keep why the last change that did not stay was undone, for a controller that asks for it later."""
+    with suppress(OSError):  # a full disk must keep nobody from undoing
+        write_json(UNDONE, {"id": journal["id"], "author": journal["author"], "undone": now(), "reason": reason})
+
+
+def why_undone(change_id: str) -> str:
+    """Why the change was undone; "" if this is not known any more."""
+    try:
+        undone = read_json(UNDONE)
+    except ValueError:
+        return ""
+    return str(undone["reason"]) if undone is not None and undone["id"] == change_id else ""
 
 
 def discard(journal: Journal) -> None:

@@ -44,6 +44,10 @@ def _write(descriptor: int, document: Dict[str, Any]) -> None:
 
 def _handle(arguments: List[str]) -> Dict[str, Any]:
     command = arguments[0] if arguments else ""
+    if command == "recover":
+        from netorch.agent.boot import recover_at_boot
+
+        return recover_at_boot()
     try:
         request = json.loads(_read(0) or b"{}")
     except ValueError as exc:
@@ -56,13 +60,17 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.decide import history
 
         return history()
+    if command == "generation":
+        from netorch.agent.decide import generation
+
+        return generation(request)
     if command == "ping":
         from netorch.agent.ping import ping
 
         return ping(request)
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
-    raise Refused(f"no command {command!r}", hint="facts, apply, confirm, revert, history, ping")
+    raise Refused(f"no command {command!r}", hint="facts, apply, confirm, revert, history, generation, recover, ping")
 
 
 def _change(command: str, request: Dict[str, Any]) -> Dict[str, Any]:

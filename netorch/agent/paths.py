@@ -7,6 +7,8 @@ GENERATIONS = f"{STATE}/generations"
 PENDING = f"{STATE}/pending"
 OVERLAY = f"{STATE}/overlay.json"
 LOCK = f"{STATE}/lock"
+UNDONE = f"{STATE}/undone.json"
+BOOT = f"{STATE}/boot"
 
 BIRD_SOCKET = "/run/bird/bird.ctl"
 BIRD_CONFIGURATION = "/etc/bird/bird.conf"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 
 from netorch.agent import daemon, journal
 from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
-from netorch.agent.files import remove, write_file
-from netorch.agent.outcome import reason_of
+from netorch.agent.clock import boot_id
+from netorch.agent.files import file_fact, remove, write_file
+from netorch.agent.outcome import Stop, reason_of
 from netorch.agent.paths import OVERLAY
 
 TYPE_CHECKING = False
@@ -28,33 +30,62 @@ def recover() -> str:
     if pending is None:
         return ""
     if pending["phase"] == journal.CONFIRMED:
-        journal.keep_as_generation(pending)
-        return f"change {pending['id']} had been confirmed: its files are in place now"
+        _, problems = finish(pending)
+        return "; ".join([f"change {pending['id']} had been confirmed: its files are in place now", *problems])
     if not journal.is_decided(pending):
         return ""
-    problems, _ = undo(pending)
-    done = f"change {pending['id']} was not confirmed in time: undone"
+    reason = _why_given_up(pending)
+    problems, _ = undo(pending, reason)
+    done = f"change {pending['id']} was undone: {reason}"
     return f"{done}, but {'; '.join(problems)}" if problems else done
 
 
-def undo(pending: Journal) -> Tuple[List[str], List[str]]:
-    """Put everything back as the journal says it was; what could not be, and remarks.
+def _why_given_up(pending: Journal) -> str:
+    if pending["phase"] == journal.UNDOING:
+        return "it had been given up"
+    if pending["boot_id"] != boot_id():
+        return "the machine was restarted before it was confirmed"
+    return "nobody confirmed it before its deadline"
 
-    While BIRD is there but does not answer, or the overlay cannot be written, the journal stays, so that the next call or the
-    watchdog tries again.
+
+def finish(pending: Journal) -> Tuple[int, List[str]]:
+    """Put the files of a confirmed change in place, whatever came between; its generation, and what is not as it should be.
+
+    A BIRD that was restarted after the confirmation and before its file was in place came back with the old one.
+    """
+    number = journal.keep_as_generation(pending)
+    candidate = pending["bird"]["candidate"]
+    if candidate is None:
+        return number, []
+    try:
+        with Bird() as control:
+            if control.live_stamp() != candidate:
+                control.ask("configure")
+                daemon.settle(control)
+            live = control.live_stamp()
+    except Stop as exc:
+        return number, [f"it is confirmed and on disk, but what is live is unknown: {exc.message}"]
+    return number, [] if live == candidate else [f"it is confirmed and on disk, but BIRD runs {live or 'no stamp'}"]
+
+
+def undo(pending: Journal, reason: str) -> Tuple[List[str], List[str]]:
+    """Put everything back as the journal says it was; what could not be, and remarks. ``reason`` is kept.
+
+    While BIRD is there but does not answer, or a file or the overlay cannot be written, the journal stays, so that the next call
+    or the watchdog tries again.
     """
     pending["phase"] = journal.UNDOING
     with suppress(OSError):  # a disk that is full now must not keep the change
         journal.save(pending)
-    problems: List[str] = []
-    notes: List[str] = []
-    retry = False
+    problems, notes = _restore_files(pending)
+    retry = bool(problems)
+    moved = bool(notes)
     for step in reversed(pending["steps"]):
         try:
             if step["step"] == "slot":
                 _undo_slot(step["before"])
             elif step["step"] == "bird":
-                notes += _undo_bird(pending["bird"])
+                notes += _undo_bird(pending["bird"], reload=moved)
             else:
                 _undo_overlay(pending["overlay"])
         except Exception as exc:  # noqa: BLE001 - whatever one step failed with, the others are undone
@@ -62,6 +93,7 @@ def undo(pending: Journal) -> Tuple[List[str], List[str]]:
             # Controllers would follow what the overlay says.
             retry = retry or isinstance(exc, BirdSilent) or (isinstance(exc, OSError) and step["step"] == "overlay")
     if not retry:
+        journal.note_undone(pending, reason)
         journal.discard(pending)
     return problems, notes
 
@@ -74,11 +106,38 @@ def _undo_slot(before: Slot) -> None:
         slots.put(kernel, before, found=slots.Snapshot(kernel, [before]).of(before))
 
 
-def _undo_bird(state: Journal) -> List[str]:
+def _restore_files(pending: Journal) -> Tuple[List[str], List[str]]:
+    """What is on disk was none of the change's to touch until it was confirmed: where somebody else did, their file is set
+    aside. Problems, and remarks on what was moved.
+    """
+    problems: List[str] = []
+    notes: List[str] = []
+    for file in pending["files"]:
+        found = file_fact(file["path"])
+        if file["before"] is None or found["sha256"] == file["before"]:
+            continue
+        aside = f"{file['path']}.set-aside"
+        try:
+            last = f"{journal.folder_of(pending['id'])}/last/{file['last']}"
+            kept = os.stat(last)
+            with open(last, "rb") as copy:
+                if found["sha256"] is not None:
+                    os.replace(file["path"], aside)
+                write_file(file["path"], copy.read(), mode=file["mode"], owner=kept.st_uid, group=kept.st_gid)
+        except OSError as exc:
+            problems.append(f"{file['path']} was changed meanwhile and cannot be put back: {exc.strerror}")
+            continue
+        notes.append(f"{file['path']} was changed by somebody while this change waited: their file is {aside} now")
+    return problems, notes
+
+
+def _undo_bird(state: Journal, *, reload: bool) -> List[str]:
     try:
         with Bird() as control:
             closed = tuple(state["closed"])
-            return daemon.undo(control, candidate=state["candidate"], before=state["before"], closed=closed)
+            return daemon.undo(
+                control, candidate=state["candidate"], before=state["before"], closed=closed, reload=reload
+            )
     except BirdAbsent:
         return ["BIRD does not run; its configuration on disk is the last good one"]
 

@@ -11,13 +11,10 @@ from contextlib import suppress
 from netorch.agent import journal, slots
 from netorch.agent.clock import uptime, wait
 from netorch.agent.outcome import Busy, Stop
+from netorch.agent.paths import LOCK
 from netorch.agent.undo import recover
 
 NEEDED = (slots,)  # loaded before anything is changed: at the deadline the agent's folder may have gone
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Optional
 
 NAME = "netorch watchdog"
 _INTERVAL_S = 0.2
@@ -41,7 +38,8 @@ def _start_unit(change_id: str) -> bool:
 
     unit = f"netorch-watchdog-{change_id}"
     agent = [sys.executable, "-I", "-S", os.path.abspath(sys.path[0]), "watchdog", change_id]
-    command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", *agent]
+    properties = ("--property=Restart=on-failure", "--property=RestartSec=1", "--property=OOMScoreAdjust=-900")
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={unit}", *properties, *agent]
     try:
         run = subprocess.run(command, capture_output=True, timeout=_SYSTEMD_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -73,6 +71,8 @@ def _let_go() -> None:
     os.closerange(0, 1024)
     for _ in range(3):
         os.open(os.devnull, os.O_RDWR)
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("-900")
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 
@@ -112,13 +112,37 @@ def _undo_by_force() -> None:
             recover()
             return
     except Busy:
-        holder = _hanging_agent()
-    if holder is not None:
-        os.kill(holder, signal.SIGKILL)
+        _end_holders()
     with journal.Lock(NAME, "undoing", wait_s=_LOCK_TIMEOUT_S):
         recover()
 
 
-def _hanging_agent() -> Optional[int]:
-    holder = journal.lock_holder().get("pid")
-    return holder if isinstance(holder, int) and holder > 1 and holder != os.getpid() else None
+def _end_holders() -> None:
+    """Kill who has the lock now. What the lock's file says is not enough: its writer may have ended, its number gone to another
+    process. So the kernel is asked, of a process that cannot be replaced by another between the question and the signal.
+    """
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if pid == os.getpid() or not _holds_lock(pid):
+            continue
+        try:
+            process = os.pidfd_open(pid)
+        except OSError as exc:
+            if exc.errno == errno.ENOSYS:  # Linux before 5.3
+                os.kill(pid, signal.SIGKILL)
+            continue
+        try:
+            if _holds_lock(pid):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+        finally:
+            os.close(process)
+
+
+def _holds_lock(pid: int) -> bool:
+    """Whether the process has the lock: an open file that is merely waiting for it shows none. Source: proc_pid_fdinfo(5)."""
+    with suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            if os.readlink(f"/proc/{pid}/fd/{descriptor}") == LOCK:
+                with open(f"/proc/{pid}/fdinfo/{descriptor}", encoding="ascii") as file:
+                    if "FLOCK" in file.read():
+                        return True
+    return False

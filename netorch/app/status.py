@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Optional
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
@@ -15,6 +15,7 @@ from netorch.model.intent import DeviceIntent, NextHop, Session
 from netorch.model.items import NeighbourItem
 from netorch.model.plan import DevicePlan
 from netorch.plan import summarise
+from netorch.plan.drift import BEHIND, BY_HAND, EDITED
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ class Status:
             "live_stamp": facts.daemon.live_stamp if facts else None,
             "disk_stamp": facts.daemon.disk_stamp if facts else None,
             "pending": facts.pending.id if facts and facts.pending else None,
+            "pending_author": facts.pending.author if facts and facts.pending else None,
+            "pending_remaining_s": facts.pending.remaining_s if facts and facts.pending else None,
             "drift": [summarise(operation) for operation in plan.operations] if plan else None,
+            "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,
+            "drift_state": _drift_state(plan),
             "sessions": [_session(session, facts) for session in device.sessions] if facts else [],
             "next_hops": [self._next_hop(hop, facts) for hop in device.next_hops] if facts else [],
             "route_counts": [
@@ -76,6 +81,13 @@ class Status:
             "switch_state": entry.state if entry else None,
             "host_mac": next((item.mac for item in held if (item.interface, item.address) == here), None),
         }
+
+
+def _drift_state(plan: Optional[DevicePlan]) -> Optional[str]:
+    """What the device is in one word: by hand wins, since nobody else will tell."""
+    if plan is None or plan.is_empty:
+        return "in sync" if plan else None
+    return EDITED if any(operation.cause in BY_HAND for operation in plan.operations) else BEHIND
 
 
 def _session(session: Session, facts: DeviceFacts) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def _device_document(device: DevicePlan, redact: Redact) -> dict[str, Any]:
                 "kind": operation.item.key[0],
                 "summary": summarise(operation),
                 "risk": operation.risk,
+                "cause": operation.cause or None,
                 "diff": file_diff(operation, redact) if isinstance(operation.item, FileItem) else None,
             }
             for operation in device.operations

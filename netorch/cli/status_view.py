@@ -26,6 +26,10 @@ def print_status(document: dict[str, Any]) -> None:
         click.echo()
         emit_rows(sessions, "table")
     for device in document["devices"]:
+        if device["pending"]:
+            left = f"{device['pending_remaining_s']:.0f} s are left to confirm it"
+            text = f"pending: {device['device']}: change {device['pending']} by {device['pending_author']}, {left}"
+            click.secho(text, fg="yellow")
         drift = device["drift"] or ()
         shown = () if _state(device) == "not deployed" else drift[:DRIFT_SHOWN]
         for change in shown:
@@ -64,7 +68,7 @@ def _state(device: dict[str, Any]) -> str:
         return "pending"
     if device["live_stamp"] is None:
         return "not deployed"
-    return "drift" if device["drift"] else "in sync"
+    return str(device["drift_state"] or "not planned")
 
 
 def _session_row(device: str, session: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,17 @@ from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Revert
 from netorch.io.zipapp import AgentArchive, build_agent
 from netorch.model.codec import from_json, to_json
 from netorch.model.facts import DeviceFacts
-from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, Generation, PingAnswer, PingRequest
+from netorch.model.request import (
+    Answer,
+    ApplyRequest,
+    DecideRequest,
+    FactsRequest,
+    Generation,
+    GenerationRequest,
+    PingAnswer,
+    PingRequest,
+    StoredGeneration,
+)
 from netorch.ports import Connector, Reply, Transport
 
 AGENT_FOLDER = "/var/lib/netorch/agent"
@@ -88,6 +98,16 @@ class Device:
     def history(self, *, timeout_s: float = FACTS_TIMEOUT_S) -> tuple[Generation, ...]:
         """The generations that the device keeps, newest first."""
         return self._ask("history", None, expected="history", timeout_s=timeout_s).history
+
+    def generation(self, number: int, *, timeout_s: float = FACTS_TIMEOUT_S) -> StoredGeneration:
+        """What the generation ``number`` holds: files with their texts, and kernel items.
+
+        Raises DeviceError with the numbers that are kept where it is not among them.
+        """
+        stored = self._ask("generation", GenerationRequest(number), expected="generation", timeout_s=timeout_s).stored
+        if stored is None:
+            raise self._garbled("an answer without a generation")
+        return stored
 
     def ping(self, request: PingRequest) -> PingAnswer:
         """Send echo requests from the device."""

@@ -83,12 +83,34 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class ConfirmedFile:
+    """A file as its generation has it; ``stamp`` None for one that carries none."""
+
+    path: str
+    sha256: str
+    stamp: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """What the last confirmed generation holds: what the device ought to have, as far as the device itself knows. ``items``
+    are those of the kernel."""
+
+    files: Tuple[ConfirmedFile, ...] = ()
+    items: Tuple[Item, ...] = ()
+
+    def file(self, path: str) -> Optional[ConfirmedFile]:
+        """The file ``path`` of the generation."""
+        return next((file for file in self.files if file.path == path), None)
+
+
+@dataclass(frozen=True)
 class DeviceFacts:
     """Everything that a device reported in one go.
 
     ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values
     of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
-    applied only while it is still the same (counters do not count).
+    applied only while it is still the same (counters do not count). ``confirmed`` None: no generation has been confirmed.
     """
 
     device: str
@@ -103,6 +125,7 @@ class DeviceFacts:
     links: Tuple[Link, ...] = ()
     route_counts: Tuple[RouteCount, ...] = ()
     pending: Optional[Pending] = None
+    confirmed: Optional[Confirmed] = None
 
     def protocol(self, name: str) -> Optional[Protocol]:
         """The daemon's protocol called ``name``."""

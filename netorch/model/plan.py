@@ -11,12 +11,15 @@ from netorch.model.items import Item
 @dataclass(frozen=True)
 class Operation:
     """One change of one item. ``action`` is ``add``, ``change`` or ``remove``; ``before`` is what a change or a removal
-    replaces. ``risk`` is ``none`` (nothing that carries traffic is touched), ``routing`` or ``reset``."""
+    replaces. ``risk`` is ``none`` (nothing that carries traffic is touched), ``routing`` or ``reset``. ``cause`` says why the
+    device is not as it should be, "" where that is not known: one of the words of ``netorch.plan.drift``.
+    """
 
     action: str
     item: Item
     before: Optional[Item] = None
     risk: str = "none"
+    cause: str = field(default="", compare=False)
 
     def inverse(self) -> Operation:
         """The operation that takes this one back."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from netorch.model.facts import DeviceFacts
+from netorch.model.items import Item
 from netorch.model.plan import Check, CheckResult, Operation
 from netorch.model.types import IPAddress
 
@@ -28,7 +29,8 @@ class FactsRequest:
 @dataclass(frozen=True)
 class ApplyRequest:
     """One transaction. ``facts`` says how ``base`` was taken, so that the agent can take it again before it changes
-    anything; ``sha256`` holds the hash of each file's text in the order of ``operations``."""
+    anything; ``sha256`` holds the hash of each file's text in the order of ``operations``. The device keeps its last
+    ``keep_generations``, this one included."""
 
     id: str
     facts: FactsRequest
@@ -41,6 +43,7 @@ class ApplyRequest:
     author: str
     reason: str = ""
     commit: str = ""
+    keep_generations: int = 10
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,13 @@ class DecideRequest:
 
     id: str
     author: str
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What the generation ``number`` holds."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -99,11 +109,21 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class StoredGeneration:
+    """A generation with all that the device held once it was confirmed: files with their texts, and kernel items. The overlay,
+    and the sessions that it closes, are no part of it.
+    """
+
+    generation: Generation
+    items: Tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``pending`` (applied, checks passed,
-    waits for its confirmation), ``confirmed``, ``reverted``, ``refused`` (nothing changed), ``locked`` (nothing changed:
-    someone else is at work) or ``failed``; ``message`` says why, in the daemon's own words where it has any. ``notes`` are
-    remarks on what was done.
+    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``generation`` (in ``stored``),
+    ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed``, ``reverted``, ``refused``
+    (nothing changed), ``locked`` (nothing changed: someone else is at work) or ``failed``; ``message`` says why, in the
+    daemon's own words where it has any. ``notes`` are remarks on what was done.
     """
 
     outcome: str
@@ -114,4 +134,5 @@ class Answer:
     ping: Optional[PingAnswer] = None
     checked: Optional[CheckResult] = None
     history: Tuple[Generation, ...] = ()
+    stored: Optional[StoredGeneration] = None
     notes: Tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from netorch.model.items import (
 )
 from netorch.model.plan import NO_CHECK, Check, DevicePlan, Operation, Reset
 from netorch.plan.checks import SETTLE_S
+from netorch.plan.drift import with_causes
 from netorch.plan.imports import may_change_imports
 from netorch.plan.resets import foresee_resets
 
@@ -47,7 +48,9 @@ def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = N
         device=facts.device,
         base=facts.base,
         generation=facts.generation,
-        operations=tuple(_with_reset_risk(operation, resets) for operation in (*operations, *removals)),
+        operations=tuple(
+            _with_reset_risk(operation, resets) for operation in with_causes((*operations, *removals), facts)
+        ),
         resets=resets,
         check=replace(check, settle_s=_settle_s(operations, facts)),
     )

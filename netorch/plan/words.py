@@ -16,6 +16,7 @@ from netorch.model.items import (
     SysctlItem,
 )
 from netorch.model.plan import Operation
+from netorch.plan.drift import BY_HAND
 
 
 def _describe(item: Item) -> str:
@@ -47,7 +48,13 @@ def _describe_overlay(item: OverlayItem) -> str:
 
 
 def summarise(operation: Operation) -> str:
-    """``+`` to add, ``~`` to change, ``-`` to remove, and the item; a change of a value names the former one."""
+    """``+`` to add, ``~`` to change, ``-`` to remove, and the item; a change of a value names the former one. What somebody
+    did on the device is told as such.
+    """
+    return f"{_summary(operation)} [{operation.cause}]" if operation.cause in BY_HAND else _summary(operation)
+
+
+def _summary(operation: Operation) -> str:
     if isinstance(operation.item, ClosedSessionItem) and operation.action == "remove":
         return f"+ session {operation.item.session} open again"
     sign = {"add": "+", "change": "~", "remove": "-"}[operation.action]

@@ -27,7 +27,9 @@ def device() -> Iterator[LabDevice]:
     try:
         lab.start()
         lab.namespace.run("mkdir", "-p", "/run/systemd/system")
-        lab.namespace.run("mount", "-t", "tmpfs", "tmpfs", "/usr/local/sbin")
+        for folder in ("/usr/local/sbin", "/etc/systemd"):
+            lab.namespace.run("mount", "-t", "tmpfs", "tmpfs", folder)
+        lab.namespace.run("mkdir", "/etc/systemd/system")
         yield lab
     finally:
         lab.close()
@@ -54,3 +56,18 @@ def test_watchdog_is_a_process_where_systemd_refuses(device: LabDevice) -> None:
     install_systemd_run(device, "#!/bin/sh\nexit 1\n")
     device.client.apply(device.change(LOAD, confirm_timeout_s=1.0))
     until(lambda: device.live_stamp() == "old", what="the process has undone the change", timeout_s=6.0)
+
+
+def test_boot_unit_is_installed_where_systemd_runs(device: LabDevice) -> None:
+    """The first change brings a unit that is wanted at boot, comes before the daemon, and whose command works."""
+    install_systemd_run(device, SYSTEMD_RUN)
+    device.client.apply(device.change(LOAD))
+    unit = device.namespace.path("/etc/systemd/system/netorch-boot.service")
+    lines = unit.read_text().splitlines()
+    assert "Before=bird.service" in lines
+    (command,) = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
+    wanted = device.namespace.path("/etc/systemd/system/multi-user.target.wants/netorch-boot.service")
+    assert str(wanted.readlink()) == "/etc/systemd/system/netorch-boot.service"
+    said = device.namespace.run(*command.split())
+    assert '"outcome": "recovered"' in said
+    assert device.live_stamp() == "old"

@@ -19,12 +19,13 @@ CONFIGURATION = "/etc/bird/bird.conf"
 
 PLAN_KEYS = {"changes_pending", "commit", "devices", "later"}
 PLANNED_DEVICE_KEYS = {"device", "generation", "changes", "resets"}
-CHANGE_KEYS = {"action", "kind", "summary", "risk", "diff"}
+CHANGE_KEYS = {"action", "kind", "summary", "risk", "cause", "diff"}
 RESET_KEYS = {"session", "effect", "reason"}
 RESULT_KEYS = {"device", "outcome", "generation", "message", "hint"}
 STATUS_DEVICE_KEYS = {
     "device", "pop", "role", "reachable", "error", "daemon", "daemon_version", "daemon_running", "generation", "live_stamp",
-    "disk_stamp", "pending", "drift", "sessions", "next_hops", "route_counts",
+    "disk_stamp", "pending", "pending_author", "pending_remaining_s", "drift", "drift_causes", "drift_state", "sessions",
+    "next_hops", "route_counts",
 }  # fmt: skip
 SESSION_KEYS = {
     "name", "kind", "peer", "circuit", "family", "neighbor_address", "expected", "state", "bgp_state", "since", "last_error",

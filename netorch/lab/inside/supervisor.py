@@ -13,6 +13,7 @@ import pwd
 import select
 import signal
 import socket
+import subprocess
 import sys
 import time
 from typing import Any, Dict, List, Optional
@@ -22,6 +23,8 @@ LOGS = "/var/log"
 SIGNALS = (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM)
 RESTART_S = (0.1, 1.0)  # after a service that had run for a while; after one that died at once
 SHORT_LIFE_S = 5.0
+AGENT = "/var/lib/netorch/boot"
+AGENT_TIMEOUT_S = 60.0
 
 
 class Service:
@@ -88,6 +91,18 @@ def apply_sysctls() -> None:
                     print(f"{path}: {name}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the node's boot log
 
 
+def recover() -> None:
+    """What the agent's boot unit does where systemd runs: before any daemon starts, if a deploy has been here."""
+    if not os.path.exists(f"{AGENT}/__main__.py"):
+        return
+    argv = ["/usr/bin/python3", "-I", "-S", AGENT, "recover"]
+    with open(f"{LOGS}/netorch-boot.log", "ab") as log:
+        try:
+            subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=AGENT_TIMEOUT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            log.write(f"{error}\n".encode())
+
+
 def write_status(services: List[Service]) -> None:
     status = {service.name: {"pid": service.pid, "starts": service.starts} for service in services}
     with open(f"{RUN}/services.new", "w", encoding="ascii") as file:
@@ -152,6 +167,7 @@ def main() -> int:
     os.umask(0o022)
     os.makedirs(RUN, exist_ok=True)
     apply_sysctls()
+    recover()
     log = open_log_socket()
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer)

@@ -1,0 +1,67 @@
+"""Why an operation is needed: what somebody did on the device, told apart from what the inventory wants anew.
+
+A device keeps what its last confirmed generation holds. Where it has something else now, a hand was at work; where it has
+just that and the plan wants something else, the device is behind the inventory (or behind what its switches see).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Sequence, Tuple
+
+from netorch.model.facts import Confirmed, DeviceFacts
+from netorch.model.items import ClosedSessionItem, FileItem, OverlayItem
+from netorch.model.plan import Operation
+
+BEHIND = "behind the inventory"
+EDITED = "edited by hand"
+REMOVED = "removed by hand"
+CHANGED = "changed by hand"
+ADDED = "added by hand"
+CLOSED = "closed by hand"
+OPENED = "opened by hand"
+NOT_LIVE = "the daemon runs another configuration"
+
+BY_HAND = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE)
+
+
+def with_causes(operations: Sequence[Operation], facts: DeviceFacts) -> Tuple[Operation, ...]:
+    """``operations`` with their causes; none where no generation has been confirmed yet, and none for the overlay."""
+    if facts.confirmed is None:
+        return tuple(operations)
+    loads = any(isinstance(operation.item, FileItem) and operation.item.daemon for operation in operations)
+    return tuple(
+        replace(operation, cause=_cause(operation, facts, facts.confirmed, loads=loads)) for operation in operations
+    )
+
+
+def _cause(operation: Operation, facts: DeviceFacts, confirmed: Confirmed, *, loads: bool) -> str:
+    item = operation.item
+    if isinstance(item, OverlayItem):
+        return ""
+    if isinstance(item, FileItem):
+        return _cause_of_file(item, facts, confirmed)
+    if isinstance(item, ClosedSessionItem):
+        if loads:  # the new configuration is what opens or closes it
+            return BEHIND
+        return CLOSED if operation.action == "remove" else OPENED
+    held = next((other for other in confirmed.items if other.key == item.key), None)
+    if operation.action == "add":
+        return REMOVED if held is not None else BEHIND
+    if operation.action == "remove":
+        return BEHIND if held is not None else ADDED
+    return BEHIND if held is None or held == operation.before else CHANGED
+
+
+def _cause_of_file(item: FileItem, facts: DeviceFacts, confirmed: Confirmed) -> str:
+    held = confirmed.file(item.path)
+    if held is None:
+        return BEHIND
+    found = next((fact for fact in facts.files if fact.path == item.path), None)
+    if found is None or found.sha256 is None:
+        return REMOVED
+    if found.sha256 != held.sha256:
+        return EDITED
+    if item.daemon and facts.daemon.running and facts.daemon.live_stamp != held.stamp:
+        return NOT_LIVE
+    return BEHIND
