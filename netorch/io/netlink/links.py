@@ -65,9 +65,15 @@ def _entry(found: ifinfmsg, *, counters: bool) -> LinkEntry:
     )
 
 
+class _AliasChange(ifinfmsg):  # type: ignore[misc]
+    """pyroute2 ends an alias with a zero byte, for which the kernel has no room behind 255 others."""
+
+    nla_map = ((20, "IFLA_IFALIAS", "string"),)  # linux/if_link.h
+
+
 def set_alias(kernel: RouteSocket, interface: str, *, alias: str) -> None:
     """Describe ``interface``; "" removes the description."""
-    message = ifinfmsg()
+    message = _AliasChange()
     message["index"] = index_of(interface)
     message["attrs"] = [["IFLA_IFALIAS", alias]]
     kernel.change(RTM_SETLINK, message)
