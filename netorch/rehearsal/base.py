@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from netorch.errors import NetorchError
 
-GIT_TIMEOUT_S = 60.0
+TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -34,32 +33,24 @@ def checked_out(folder: Path, base: str) -> Iterator[Base]:
     if Path(base).is_dir():
         yield Base(Path(base).resolve(), Path(base).resolve())
         return
-    top = Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())
+    top = Path(_run("git", "-C", str(folder), "rev-parse", "--show-toplevel").decode().strip())
     place = folder.resolve().relative_to(top.resolve())
-    commit = _git(folder, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}").decode().strip()
+    words = ("git", "-C", str(folder), "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}")
+    commit = _run(*words, what=f"no folder and no git revision: {base}").decode().strip()
     with tempfile.TemporaryDirectory(prefix="netorch-base-") as into:
-        archive = Path(into) / "base.tar"
-        archive.write_bytes(_git(top, "archive", "--format=tar", commit))
-        with tarfile.open(archive) as tar:
-            tar.extractall(into, filter="data")
-        archive.unlink()
+        archive = _run("git", "-C", str(top), "archive", "--format=tar", commit)
+        _run("tar", "--extract", "--no-same-owner", "--directory", into, stdin=archive)
         if not (Path(into) / place / "network.yml").exists():
             raise NetorchError(f"has no inventory in {place}", where=f"git {base}", hint="name another one: --base REV")
         yield Base(Path(into) / place, folder)
 
 
-def _git(folder: Path, *command: str) -> bytes:
+def _run(*argv: str, stdin: bytes = b"", what: str = "") -> bytes:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), "--no-optional-locks", *command],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=GIT_TIMEOUT_S,
-            check=False,
-        )
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise NetorchError(f"git cannot be asked: {exc}", where=str(folder)) from exc
+        raise NetorchError(f"{argv[0]} cannot be run: {exc}", where="--base") from exc
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        raise NetorchError(said, where=f"git in {folder}", hint="--base takes a folder or a revision of its repository")
+        said = what or done.stderr.decode(errors="replace").strip()
+        raise NetorchError(said, where="--base", hint="it takes a folder, or a revision of the inventory's repository")
     return done.stdout

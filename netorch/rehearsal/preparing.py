@@ -41,12 +41,16 @@ def make_brief(
     environment: Mapping[str, str],
     prefixes: int,
 ) -> Brief:
-    """The brief of a rehearsal. UsageError where nothing says what a device runs today."""
+    """The brief of a rehearsal. NetorchError for a POP that the twin cannot play, or of which nothing says what runs today."""
     inventory = controller.inventory
     pops = pops_of(inventory, targets)
-    unknown = [device.name for device in inventory.devices if device.pop in pops and device.name not in facts]
+    devices = [device for device in inventory.devices if device.pop in pops]
+    strangers = [device.name for device in devices if device.daemon != "bird"]
+    if strangers:
+        raise NetorchError("runs another daemon than BIRD, which the twin cannot play", where=", ".join(strangers))
+    unknown = [device.name for device in devices if device.name not in facts]
     if unknown and base is None:
-        raise UsageError(
+        raise (NetorchError if facts else UsageError)(
             f"nobody says what runs today on {', '.join(unknown)}",
             hint="--base DIR or --base REV names the inventory that was deployed there",
         )

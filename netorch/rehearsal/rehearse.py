@@ -66,12 +66,7 @@ class Rehearsal:
             "settled_before": self.settled[0],
             "settled_after": self.settled[1],
             "findings": [to_json(finding, kinds=False) for finding in self.findings],
-            "changes": {
-                device.device: [summarise(operation) for operation in device.operations]
-                for plan in self.plans
-                for device in plan.devices
-                if not device.is_empty
-            },
+            "changes": self._changes(),
             "results": [
                 {"device": r.device, "outcome": r.outcome, "message": r.message or None} for r in self.deployed.results
             ],
@@ -79,6 +74,12 @@ class Rehearsal:
             "probes": [to_json(probe, kinds=False) for probe in self.probes],
             "exit_code": exit_code(self.findings),
         }
+
+    def _changes(self) -> dict[str, list[str]]:
+        changes: dict[str, list[str]] = {}
+        for device in (device for plan in self.plans for device in plan.devices if not device.is_empty):
+            changes.setdefault(device.device, []).extend(map(summarise, device.operations))
+        return changes
 
 
 def rehearse(brief: Brief, progress: Progress) -> Rehearsal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,25 @@ def test_offline_needs_a_base(project: Project) -> None:
     assert "--base" in said.err
 
 
+def test_removed_circuit_is_played_as_git_has_it(project: Project) -> None:
+    """A circuit that the working tree lacks is still plugged in: its sessions go down, and its provider hears nothing more."""
+    _git(project, "init", "--quiet")
+    (project.folder / ".gitignore").write_text(".lab\n")
+    _git(project, "add", "--all")
+    _git(project, "-c", "user.name=a", "-c", "user.email=a@example.net", "commit", "--quiet", "--message=deployed")
+    text = (project.folder / "inventory" / FILE).read_text()
+    circuit = text[text.index("  - id: 6\n") : text.index("\n# Announced to providers")]
+    project.edit(FILE, circuit, "")
+    document = rehearse(project, "--offline", code=7)
+    assert set(findings(document, "session-down")) == {f"{SWITCH} - meadow-pop2 ipv4", f"{SWITCH} - meadow-pop2 ipv6"}
+    assert set(findings(document, "vanish")) == {"meadow"}
+    assert not any(finding["subject"] == "northtel" for finding in document["findings"])
+
+
+def _git(project: Project, *words: str) -> None:
+    subprocess.run(["git", "-C", str(project.folder), *words], check=True)
+
+
 # ---- nothing stays -----------------------------------------------------------------------------------------------
 
 
@@ -182,6 +202,8 @@ def test_offline_needs_a_base(project: Project) -> None:
 def test_interrupted_rehearsal_leaves_nothing(project: Project, number: signal.Signals) -> None:
     """Whatever ends the command ends the twin with everything in it."""
     before = _processes()
+    # Where these tests run in the background, Ctrl-C may be ignored, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = project.start("rehearse", POP)
     assert process.stderr is not None
     for line in process.stderr:
