@@ -15,7 +15,16 @@ from netorch.model.facts import DeviceFacts
 from netorch.model.intent import Intent
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
-from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, Generation, PingAnswer, PingRequest
+from netorch.model.request import (
+    Answer,
+    ApplyRequest,
+    DecideRequest,
+    FactsRequest,
+    Generation,
+    PingAnswer,
+    PingRequest,
+    StoredGeneration,
+)
 from netorch.ports import Clock, Progress, Secrets
 from netorch.render import TemplateSource
 
@@ -34,6 +43,8 @@ class Device(Protocol):
     def revert(self, request: DecideRequest) -> Answer: ...
 
     def history(self) -> tuple[Generation, ...]: ...
+
+    def generation(self, number: int) -> StoredGeneration: ...
 
     def ping(self, request: PingRequest) -> PingAnswer: ...
 

@@ -82,10 +82,11 @@ class _Rollout:
         names = tuple(by_name)
         # Hosts that are sound need their mirror, whatever became of another host of the POP.
         sound = tuple(name for name in names if self.results[name].outcome in ("changed", "unchanged"))
-        is_due = later & set(sound) or self._changed_a_switch(pop)
+        is_due = self.options.follows_up and (later & set(sound) or self._changed_a_switch(pop))
         if sound and is_due and not self.controller.is_time_up():
             self._finish(sound)
-        if check is not None and any(self.results[name].outcome == "changed" for name in names):
+        is_changed = any(self.results[name].outcome == "changed" for name in names)
+        if check is not None and is_changed and not self.controller.is_time_up():
             self._degrade(check.losses(check.devices))
             self.comparison += check.rows()
 
@@ -156,7 +157,7 @@ class _Rollout:
                 result=result.outcome,
                 plan=plan,
                 generation=result.generation,
-                reason=self.options.reason,
+                reason=self.options.reason_for(result.device),
                 message=result.message,
             )
 

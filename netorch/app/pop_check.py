@@ -59,8 +59,8 @@ class PopCheck:
         while True:
             now, failures = gather_facts(self.controller, self.world.intent, chosen, wants=WANTS)
             self.now.update(now)
-            found = self._judge(held, now, failures)
-            if not found or clock.monotonic() >= deadline or self.controller.is_time_up():
+            found = {} if self.controller.is_time_up() else self._judge(held, now, failures)
+            if not found or clock.monotonic() >= deadline:
                 return found
             name, (first, *_) = next(iter(found.items()))
             self.controller.progress.step("", f"waiting until the POP is as before: {name}: {first}")

@@ -1,37 +1,109 @@
-"""``netorch run``: one reconciliation for cron. Silent when nothing was wrong; never two at once."""
+"""``netorch run``: one reconciliation for cron. Silent when nothing was wrong; never two at once; never overrides a guard."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable, Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 from netorch.app.controller import Controller
-from netorch.app.deploying import DeployResult, Options, deploy
-from netorch.app.gather import gather_world
-from netorch.app.planning import make_plan
+from netorch.app.deploying import Options, deploy
+from netorch.app.gather import World, gather_world
+from netorch.app.history import get_history, is_rolled_back
+from netorch.app.planning import make_plan, refusals
+from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
+from netorch.errors import NetorchError
+from netorch.model.overlay import Overlay
 from netorch.model.plan import Plan
+from netorch.plan.windows import frozen_devices
+
+OPTIONS = Options(reason="netorch run", action="run")
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found and did: the plan that it started from, and the results of carrying it out."""
+    """What a run found and did: the plan that it started from, the overlay in force, and what became of the devices.
+    ``is_late``: its time was up before it was done."""
 
     plan: Plan
     deployed: DeployResult
+    overlay: Overlay
+    is_late: bool = False
 
     @property
     def is_quiet(self) -> bool:
         """Everything was as it should be, everywhere."""
         return self.plan.is_empty and all(result.outcome == "unchanged" for result in self.deployed.results)
 
+    @property
+    def exit_code(self) -> int:
+        """That of the deploy; 1 where the time was up."""
+        return 1 if self.is_late else self.deployed.exit_code
+
 
 def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Plan], None]) -> RunResult:
-    """Bring ``targets`` back to what inventory and overlay say. ``show`` is given each plan that is not empty."""
-    names = tuple(targets)
+    """Bring ``targets`` back to what inventory and overlay say. ``show`` is given each plan that is not empty.
+
+    Left alone are devices in maintenance, without a word; devices that were never deployed or were rolled back by a person, and
+    POPs whose plan a guard refuses, each with the reason.
+    """
+    frozen = frozen_devices(controller.inventory, controller.clock.now())
+    names = tuple(name for name in targets if name not in frozen)
+    if not names:
+        return RunResult(Plan(()), DeployResult(()), Overlay())
     world = gather_world(controller, names)
-    plan, failures = make_plan(controller, world, names)
+    found, failures = make_plan(controller, world, names)
     failures.update({name: error for name, error in world.failures.items() if name in names})
+    left = _left_alone(controller, world, found)
+    plan = _without(found, left)
     if not plan.is_empty:
         show(plan)
-    options = Options(reason="netorch run")
-    return RunResult(plan, deploy(controller, world, plan, failures=failures, options=options, show=show))
+    done = deploy(controller, world, plan, failures=failures, options=OPTIONS, show=show)
+    results = {**left, **{result.device: result for result in done.results}}
+    ordered = tuple(results[name] for name in names if name in results)
+    is_late = controller.is_time_up() and any(result.outcome in FAILURES for result in ordered)
+    return RunResult(found, replace(done, results=ordered), world.overlay, is_late)
+
+
+def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, DeviceResult]:
+    left: dict[str, DeviceResult] = {}
+    for device in plan.devices:
+        if world.facts[device.device].generation == 0:
+            hint = f"netorch deploy {device.device}"
+            left[device.device] = DeviceResult(device.device, "skipped", message="was never deployed", hint=hint)
+    changing = [device.device for device in plan.devices if not device.is_empty and device.device not in left]
+    histories, errors = get_history(controller, changing)
+    left.update({name: failed_result(name, error) for name, error in errors.items()})
+    for name, history in histories.items():
+        if is_rolled_back(history):
+            message = f"left as it is, since {history[0].author} did a {history[0].reason}"
+            hint = f"netorch plan {name} shows the difference, netorch deploy {name} ends this"
+            left[name] = DeviceResult(name, "skipped", history[0].number, message=message, hint=hint)
+    left.update(_refused(controller, world, _without(plan, left)))
+    return left
+
+
+def _refused(controller: Controller, world: World, plan: Plan) -> dict[str, DeviceResult]:
+    """Every planned device of a POP that a guard is against."""
+    by_pop: dict[str, list[NetorchError]] = {}
+    for refusal in refusals(controller, world, plan):
+        by_pop.setdefault(refusal.pop, []).append(refusal.error())
+        if controller.audit is not None:
+            message = f"{refusal.guard}: {refusal.finding}"
+            controller.audit.record("run", refusal.where, result="refused", reason=OPTIONS.reason, message=message)
+    left: dict[str, DeviceResult] = {}
+    for device in plan.devices:
+        errors = by_pop.get(world.intent.device(device.device).pop)
+        if errors and not device.is_empty:
+            result = failed_result(device.device, errors[0], outcome="refused")
+            hint = "look at it with netorch plan, and override it with netorch deploy if it is meant"
+            left[device.device] = replace(result, message="\n".join(map(str, errors)), hint=hint)
+    return left
+
+
+def _without(plan: Plan, left: Iterable[str]) -> Plan:
+    names = set(left)
+    return replace(
+        plan,
+        devices=tuple(device for device in plan.devices if device.device not in names),
+        later={name: steps for name, steps in plan.later.items() if name not in names},
+    )

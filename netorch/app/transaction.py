@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from netorch.app.controller import Controller, Device
 from netorch.app.gather import facts_request
@@ -22,14 +22,24 @@ UNKNOWN_HINT = "the device confirms or reverts alone: run netorch plan again"
 
 @dataclass(frozen=True)
 class Options:
-    """How a plan is executed. ``reason`` is kept in each device's history; ``sizes`` and ``soak_s`` (the time between batches,
-    after which the batch before is looked at again) are those of the roll-out; ``action`` is what the audit log calls it."""
+    """How a plan is executed.
+
+    ``reason`` is kept in each device's history, ``reasons`` have it for single devices. ``sizes`` and ``soak_s`` (the time
+    between batches, after which the batch before is looked at again) are those of the roll-out. ``action`` is what the audit log
+    calls it. Without ``follows_up`` the step that plugins could not plan before (the mirror) is left out.
+    """
 
     confirm_timeout_s: float = 60.0
     reason: str = ""
     sizes: tuple[BatchSize, ...] = DEFAULT_SIZES
     soak_s: float = 0.0
     action: str = "deploy"
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    follows_up: bool = True
+
+    def reason_for(self, device: str) -> str:
+        """What the history of ``device`` is told."""
+        return self.reasons.get(device, self.reason)
 
 
 def change_device(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> DeviceResult:
@@ -81,7 +91,7 @@ def _apply_request(controller: Controller, intent: Intent, plan: DevicePlan, opt
         check=plan.check,
         confirm_timeout_s=options.confirm_timeout_s,
         author=controller.author,
-        reason=options.reason,
+        reason=options.reason_for(plan.device),
         commit=controller.inventory.commit,
     )
 

@@ -14,7 +14,9 @@ from netorch.cli.exit_codes import INTERRUPTED
 from netorch.errors import NetorchError, annotated
 
 COMMANDS = {
+    "confirm": ("netorch.cli.history:confirm", "Make a change stay that waits for its confirmation."),
     "deploy": ("netorch.cli.deploy:deploy", "Bring devices to what the inventory says, as a roll-out."),
+    "history": ("netorch.cli.history:history", "What was applied to devices, when, by whom and why."),
     "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),
     "parse": ("netorch.cli.state:parse", "Output of birdc to JSON."),
     "ping": ("netorch.cli.state:ping", "One destination through every provider, side by side."),
@@ -22,6 +24,8 @@ COMMANDS = {
     "plugin": ("netorch.cli.plugin:plugin", "List plugins, write a new one."),
     "rehearse": ("netorch.cli.rehearse:rehearse", "Try a change on the POP's twin, booted on this machine."),
     "render": ("netorch.cli.inventory:render", "Print or write the devices' configuration files."),
+    "revert": ("netorch.cli.history:revert", "Undo a change that waits for its confirmation."),
+    "rollback": ("netorch.cli.history:rollback", "Go back to what a device was."),
     "run": ("netorch.cli.run:run", "For cron: reconcile; silent when all is well."),
     "schema": ("netorch.cli.inventory:schema", "JSON Schema of the inventory, for editors."),
     "status": ("netorch.cli.state:status", "Devices, sessions, prefixes, mirror, drift and drains."),

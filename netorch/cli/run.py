@@ -4,45 +4,121 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Iterator
 
 import click
 
-from netorch.cli.options import controller_for, inventory_folder, inventory_option, limit_option, targets_argument
+from netorch.cli.options import (
+    audit_option,
+    controller_for,
+    inventory_folder,
+    inventory_option,
+    limit_option,
+    targets_argument,
+)
 from netorch.errors import NetorchError
+
+if TYPE_CHECKING:
+    from netorch.app.running import RunResult
+    from netorch.io.metrics_file import RunMetrics
 
 
 @click.command()
 @targets_argument
 @limit_option
+@click.option(
+    "--jitter",
+    type=click.FloatRange(0, 86400),
+    default=0,
+    metavar="SECONDS",
+    help="Begin after a random time of up to this, so that many machines do not begin at once.",
+)
+@click.option(
+    "--max-runtime",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Stop after this time: what is confirmed stays, nothing more begins, exit code 1.",
+)
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write figures there for node_exporter's textfile collector; its name ends in .prom.",
+)
+@audit_option
 @inventory_option
 @click.pass_context
-def run(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...]) -> int:
+def run(
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    limit: tuple[str, ...],
+    *,
+    jitter: float,
+    max_runtime: float | None,
+    metrics: Path | None,
+) -> int:
     """Bring devices back to what the inventory and the drains in force say.
 
-    Prints nothing when nothing was wrong. Exits 0 at once when another run is still at work.
+    Prints nothing when nothing was wrong. Exits 0 at once when another run is still at work. Devices in maintenance are left
+    alone; guards cannot be overridden.
     """
-    from netorch.app.running import reconcile
-    from netorch.app.targets import select_devices
-    from netorch.cli.carry_out import redactor
-    from netorch.cli.plan_view import print_plan, print_results
+    from netorch.io.clock import SystemClock
 
+    clock = SystemClock()
+    if jitter:
+        clock.wait(random.uniform(0, jitter))  # noqa: S311 - spreads load, keeps no secret
     with _only_run(inventory_folder(ctx)) as is_alone:
         if not is_alone:
             return 0
-        with controller_for(ctx, quiet=True) as controller:
-            redact = redactor(controller)
-
-            def show(plan: Any) -> None:
-                print_plan(plan, redact, diff=False)
-
-            names = select_devices(controller.inventory, targets, limit=limit)
-            result = reconcile(controller, names, show)
+        started = clock.monotonic()
+        result = _reconcile(ctx, targets, limit, ends_at=None if max_runtime is None else started + max_runtime)
+        duration_s = clock.monotonic() - started
         if not result.is_quiet:
+            from netorch.cli.plan_view import print_results
+
             print_results(result.deployed)
-    return result.deployed.exit_code
+        if result.is_late:
+            text = f"netorch run: its {max_runtime:g} s were over before it was done (--max-runtime)"
+            click.echo(f"{text}; what is confirmed stays", err=True)
+        if metrics is not None:
+            from netorch.io.metrics_file import write_metrics
+
+            write_metrics(metrics, _metrics(result, finished=clock.now(), duration_s=duration_s))
+    return result.exit_code
+
+
+def _reconcile(
+    ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...], *, ends_at: float | None
+) -> RunResult:
+    from netorch.app.running import reconcile
+    from netorch.app.targets import select_devices
+    from netorch.cli.carry_out import redactor
+    from netorch.cli.plan_view import print_plan
+
+    with controller_for(ctx, quiet=True) as controller:
+        redact = redactor(controller)
+        names = select_devices(controller.inventory, targets, limit=limit)
+        return reconcile(replace(controller, ends_at=ends_at), names, lambda plan: print_plan(plan, redact, diff=False))
+
+
+def _metrics(result: RunResult, *, finished: float, duration_s: float) -> RunMetrics:
+    from netorch.io.metrics_file import RunMetrics
+
+    outcomes = Counter(one.outcome for one in result.deployed.results)
+    return RunMetrics(
+        finished=finished,
+        duration_s=duration_s,
+        exit_code=result.exit_code,
+        drift={device.device: len(device.operations) for device in result.plan.devices},
+        outcomes=outcomes,
+        drains=len(result.overlay.active("drain")),
+        reverted=outcomes["reverted"],
+    )
 
 
 @contextmanager

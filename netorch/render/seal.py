@@ -23,6 +23,7 @@ _STAMP_START = "@stamp"
 _SECRET_START = "@secret:"
 _SECRET_TOKEN = re.compile(r'@secret:([^@"\n]+)@')
 _PASSWORD = re.compile(r'(\bpassword\s+)"(?!@secret:)[^"\n]*"')
+_STAMP = re.compile(r'(\bNETORCH_STAMP\s*=\s*")[^"\n]*(")')
 _REFERENCE = re.compile(r'[^@"\x00-\x1f\x7f]+')
 
 
@@ -43,7 +44,15 @@ def seal(text: str, resolve: Callable[[str], str]) -> str:
 
     Raises RenderError for a secret that cannot be written; whatever ``resolve`` raises passes through.
     """
-    sealed = _SECRET_TOKEN.sub(lambda match: _quotable(resolve(match.group(1)), match.group(1)), text)
+    return _stamped(_SECRET_TOKEN.sub(lambda match: _quotable(resolve(match.group(1)), match.group(1)), text))
+
+
+def restamp(sealed: str) -> str:
+    """A sealed text that was changed, with the stamp of what it is now."""
+    return _stamped(_STAMP.sub(rf"\g<1>{STAMP_TOKEN}\g<2>", sealed, count=1))
+
+
+def _stamped(sealed: str) -> str:
     return sealed.replace(STAMP_TOKEN, hashlib.sha256(sealed.encode()).hexdigest()[:STAMP_LENGTH])
 
 

@@ -8,9 +8,19 @@ from typing import Callable, Optional
 from netorch.api import Plugin
 from netorch.app.controller import Controller
 from netorch.io.template_files import read_templates
-from netorch.model.facts import DeviceFacts
+from netorch.model.facts import DeviceFacts, Pending
+from netorch.model.items import Item
 from netorch.model.overlay import OverlayEntry
-from netorch.model.request import Answer, ApplyRequest, DecideRequest, FactsRequest, PingAnswer, PingRequest
+from netorch.model.request import (
+    Answer,
+    ApplyRequest,
+    DecideRequest,
+    FactsRequest,
+    Generation,
+    PingAnswer,
+    PingRequest,
+    StoredGeneration,
+)
 from netorch.render import TemplateSource
 from netorch.testing import FakeClock, FakeSecrets, RecordingProgress, fake_facts, small_inventory
 
@@ -24,12 +34,19 @@ class Agent:
     on_confirm: Optional[Exception] = None
     notes: tuple[str, ...] = ()
     overlay: tuple[OverlayEntry, ...] = ()
+    kept: tuple[Generation, ...] = ()
+    stored: tuple[Item, ...] = ()
+    waits: Optional[Pending] = None
+    generation_now: int = 1
+    reports: Callable[[DeviceFacts], DeviceFacts] = lambda facts: facts
     asked: list[str] = field(default_factory=list)
 
     def facts(self, request: FactsRequest) -> DeviceFacts:
         if self.on_facts is not None:
             raise self.on_facts
-        return replace(fake_facts(request.device), overlay=self.overlay)
+        self.asked.append("facts")
+        facts = replace(fake_facts(request.device), overlay=self.overlay, pending=self.waits)
+        return self.reports(replace(facts, generation=self.generation_now))
 
     def apply(self, request: ApplyRequest) -> Answer:
         self.asked.append("apply")
@@ -44,7 +61,15 @@ class Agent:
         return Answer("confirmed", generation=2)
 
     def revert(self, request: DecideRequest) -> Answer:
+        self.asked.append("revert")
         return Answer("reverted")
+
+    def history(self) -> tuple[Generation, ...]:
+        return self.kept
+
+    def generation(self, number: int) -> StoredGeneration:
+        self.asked.append(f"generation {number}")
+        return StoredGeneration(Generation(number, "id", "ann", 0.0), self.stored)
 
     def ping(self, request: PingRequest) -> PingAnswer:
         return PingAnswer(())

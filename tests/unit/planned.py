@@ -40,8 +40,10 @@ def planned(
     amend: Callable[[Intent], Intent] = lambda intent: intent,
     rewrite: Callable[[str], str] = lambda text: text,
 ) -> Planned:
-    """The plan for ``targets`` (all) from the inventory ``before`` to ``after``. ``is_first``: no device was ever
-    deployed; ``down`` are (device, session) that are not Established, ``rewrite`` is what an operator's template makes of every new configuration.
+    """The plan for ``targets`` (all) from the inventory ``before`` to ``after``.
+
+    ``is_first``: no device was ever deployed; ``down`` are (device, session) that are not Established; ``rewrite`` is what an
+    operator's template makes of every new configuration.
     """
     old, intent = _intent(tuple(before.items())), amend(_intent(tuple(after.items())))
     facts = {device.name: _facts(device, set(down)) for device in old.devices}

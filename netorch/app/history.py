@@ -1,0 +1,154 @@
+"""What was applied to devices, the way back, and changes that wait for a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from netorch.app.controller import Controller
+from netorch.app.gather import World, gather_facts, gather_world
+from netorch.errors import DeviceError, GuardRefused, NetorchError
+from netorch.model.intent import DeviceIntent, Intent
+from netorch.model.items import FileItem
+from netorch.model.overlay import Overlay
+from netorch.model.plan import DevicePlan, Plan
+from netorch.model.request import Answer, DecideRequest, Generation
+from netorch.plan.rollback import REASON, intent_of, plan_rollback
+from netorch.render import restamp
+
+
+def get_history(
+    controller: Controller, names: Iterable[str]
+) -> tuple[dict[str, tuple[Generation, ...]], dict[str, NetorchError]]:
+    """The generations that each device keeps, newest first."""
+    return controller.each(names, lambda name: controller.devices(name).history())
+
+
+def history_rows(histories: Mapping[str, tuple[Generation, ...]]) -> list[dict[str, Any]]:
+    """A row for each generation, as plain JSON; times in UTC."""
+    return [
+        {
+            "device": device,
+            "generation": kept.number,
+            "confirmed": datetime.fromtimestamp(kept.confirmed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "author": kept.author,
+            "operations": kept.operations,
+            "files": list(kept.files),
+            "commit": kept.commit or None,
+            "reason": kept.reason or None,
+        }
+        for device, generations in histories.items()
+        for kept in generations
+    ]
+
+
+def is_rolled_back(history: tuple[Generation, ...]) -> bool:
+    """Whether the last thing that happened to the device was a rollback."""
+    return bool(history) and history[0].reason.startswith(REASON)
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """The way back: ``world`` is as it will be meant to be, ``numbers`` the generation that each device goes back to."""
+
+    world: World
+    plan: Plan
+    numbers: Mapping[str, int]
+    failures: dict[str, NetorchError]
+
+
+def make_rollback(controller: Controller, names: tuple[str, ...], *, to: int | None, allow_overlay: bool) -> Rollback:
+    """Plan the way back to generation ``to`` of each device, by default to the one before its present one."""
+    world = gather_world(controller, names)
+    failures = {name: error for name, error in world.failures.items() if name in names}
+    plain = controller.intent(Overlay())
+    numbers: dict[str, int] = {}
+    meant: dict[str, DeviceIntent] = {}
+
+    def plan(name: str) -> DevicePlan:
+        if not allow_overlay:
+            _refuse_overlay(plain.device(name), world.intent.device(name))
+        generation = world.facts[name].generation
+        numbers[name] = _target(name, generation, to)
+        stored = controller.devices(name).generation(numbers[name]).items
+        planned = plan_rollback(
+            world.facts[name],
+            stored,
+            own_asn=world.intent.asn,
+            tolerance=controller.inventory.policy.tolerance,
+            restamp=restamp,
+        )
+        meant[name] = _meant(world.intent, name, planned)
+        return planned
+
+    plans, broken = controller.each((name for name in names if name in world.facts), plan)
+    intent = world.intent.with_devices(lambda device: meant.get(device.name, device))
+    result = Plan(tuple(plans.values()), controller.inventory.commit)
+    return Rollback(replace(world, intent=intent), result, numbers, {**failures, **broken})
+
+
+def _target(name: str, generation: int, to: int | None) -> int:
+    if generation == 0 or (to is None and generation == 1):
+        raise DeviceError("there is no earlier generation to go back to", where=name, hint=f"netorch history {name}")
+    return generation - 1 if to is None else to
+
+
+def _meant(intent: Intent, name: str, plan: DevicePlan) -> DeviceIntent:
+    device = intent.device(name)
+    texts = [o.item.text for o in plan.operations if isinstance(o.item, FileItem) and o.item.daemon]
+    return intent_of(device, texts[0], own_asn=intent.asn) if texts else device
+
+
+def _refuse_overlay(plain: DeviceIntent, amended: DeviceIntent) -> None:
+    """An old configuration knows nothing of what the overlay changes about policies, such as the graceful stage of a drain;
+    closed sessions are kept closed."""
+    before = {session.name: session for session in plain.sessions}
+    changed = [
+        s.name
+        for s in amended.sessions
+        if s.enabled
+        and s.name in before
+        and (s.import_policy, s.export_policy) != (before[s.name].import_policy, before[s.name].export_policy)
+    ]
+    if changed:
+        raise GuardRefused(
+            f"refused (overlay): drains or announcements in force change the policies of {', '.join(changed)}, and an old"
+            " configuration does not have them",
+            where=plain.name,
+            hint="end them first (netorch drains), or --allow-overlay",
+        )
+
+
+Decision = Literal["confirm", "revert"]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What became of the changes that waited: the agents' answers by device, those where nothing waited, and failures."""
+
+    answers: Mapping[str, Answer]
+    idle: tuple[str, ...]
+    failures: dict[str, NetorchError]
+
+
+def decide(controller: Controller, names: tuple[str, ...], decision: Decision) -> Decided:
+    """Confirm or revert whatever change waits on each of the devices, whoever began it."""
+    intent = controller.intent(Overlay())
+    facts, failures = gather_facts(controller, intent, [intent.device(name) for name in names])
+    waiting = {name: held.pending.id for name, held in facts.items() if held.pending is not None}
+
+    def work(name: str) -> Answer:
+        device, request = controller.devices(name), DecideRequest(waiting[name], controller.author)
+        return device.confirm(request) if decision == "confirm" else device.revert(request)
+
+    answers, broken = controller.each(waiting, work)
+    if controller.audit is not None:
+        for name in waiting:
+            error = broken.get(name)
+            result = "failed" if error is not None else answers[name].outcome
+            message = f"change {waiting[name]}: {error.message if error is not None else answers[name].message}"
+            controller.audit.record(decision, name, result=result, message=message)
+    idle = tuple(name for name in facts if name not in waiting)
+    return Decided(answers, idle, {**failures, **broken})

@@ -1,0 +1,121 @@
+"""The way back to a stored generation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netorch.intent import desired_items
+from netorch.model.intent import DeviceIntent
+from netorch.model.inventory import Tolerance
+from netorch.model.items import ClosedSessionItem, FileItem, Item, Mac, NeighbourItem
+from netorch.model.types import IPAddress
+from netorch.plan.bgp_text import read_bgp
+from netorch.plan.rollback import intent_of, keep_closed, plan_rollback
+from netorch.render import restamp
+from tests.unit.inventory_texts import edited, example
+from tests.unit.planned import configuration, planned
+
+POP1 = "pops/pop1.yml"
+SWITCH = "sw1.pop1"
+NORTHTEL = ("northtel_1_v4", "northtel_1_v6")
+
+
+def closing(device: DeviceIntent, *names: str) -> DeviceIntent:
+    """``device`` with these sessions drained."""
+    sessions = (replace(s, enabled=s.name not in names, shutdown_message="works") for s in device.sessions)
+    return replace(device, sessions=tuple(sessions))
+
+
+def switch() -> DeviceIntent:
+    """The switch as the inventory wants it."""
+    return planned(example(), example(), targets=[SWITCH]).intent.device(SWITCH)
+
+
+def stored(device: DeviceIntent, text: str | None = None) -> list[Item]:
+    """What a device keeps of a generation."""
+    file = configuration(device)
+    return [*desired_items(device), file if text is None else replace(file, text=text)]
+
+
+def rollback(then: list[Item], *, closed_now: tuple[str, ...] = (), extra: tuple[Item, ...] = ()):  # type: ignore[no-untyped-def]
+    """The plan from the example, deployed, back to ``then``."""
+    found = planned(example(), example(), targets=[SWITCH])
+    facts = found.facts[SWITCH]
+    text = configuration(closing(found.intent.device(SWITCH), *closed_now)).text
+    files = tuple(replace(file, text=text) for file in facts.files)
+    items = (*facts.items, *extra, *(ClosedSessionItem(name) for name in closed_now))
+    facts = replace(facts, files=files, items=items)
+    return plan_rollback(facts, then, own_asn=64500, tolerance=Tolerance(), restamp=restamp)
+
+
+def test_back_to_what_is_there_is_nothing_to_do() -> None:
+    """A rollback to the present state has an empty plan."""
+    assert rollback(stored(switch())).is_empty
+
+
+def test_the_old_file_comes_back_as_it_was() -> None:
+    """Where no drain began or ended in between, byte for byte, and its sessions are foreseen."""
+    old = configuration(switch()).text.replace("hold time 90", "hold time 60")
+    plan = rollback(stored(switch(), old))
+    (operation,) = plan.operations
+    assert isinstance(operation.item, FileItem)
+    assert operation.item.text == old
+    assert {reset.effect for reset in plan.resets} == {"restart"}
+    assert set(plan.check.up) == set(read_bgp(old, own_asn=64500).sessions)
+
+
+def test_a_drain_of_today_stays() -> None:
+    """Sessions that are closed now are closed in the old configuration too, which then has a stamp of its own."""
+    old = configuration(switch()).text + "# older\n"
+    plan = rollback(stored(switch(), old), closed_now=NORTHTEL)
+    (operation,) = plan.operations
+    assert isinstance(operation.item, FileItem)
+    text = operation.item.text
+    assert {s.name for s in read_bgp(text, own_asn=64500).sessions.values() if s.closed} == set(NORTHTEL)
+    assert text == restamp(text) != old
+    assert plan.resets == ()
+    assert plan.check.down == NORTHTEL
+    assert not set(plan.check.up) & set(NORTHTEL)
+
+
+def test_a_drain_of_then_does_not_come_back() -> None:
+    """An old configuration made while a provider was drained opens its sessions if they are open now."""
+    old = configuration(closing(switch(), *NORTHTEL)).text + "# older\n"
+    plan = rollback(stored(closing(switch(), *NORTHTEL), old))
+    (operation,) = plan.operations
+    assert isinstance(operation.item, FileItem)
+    assert not any(s.closed for s in read_bgp(operation.item.text, own_asn=64500).sessions.values())
+    assert plan.resets == ()
+
+
+def test_keep_closed_changes_nothing_else() -> None:
+    """Closing and opening again gives the text back; sessions that the device does not have now stay as they were."""
+    text = configuration(switch()).text
+    now = read_bgp(configuration(closing(switch(), *NORTHTEL)).text, own_asn=64500)
+    once = keep_closed(text, now, own_asn=64500)
+    assert once.splitlines().count("    disabled;") == 2
+    assert keep_closed(once, read_bgp(text, own_asn=64500), own_asn=64500) == text
+    assert keep_closed(once, read_bgp("", own_asn=64500), own_asn=64500) == once
+
+
+def test_known_neighbours_keep_their_mac() -> None:
+    """A port that was replaced since has another MAC address; the old one would lead nowhere."""
+    address: IPAddress = switch().sessions[0].neighbor
+    old = NeighbourItem("br0", address, Mac("02:00:00:00:00:01"))
+    gone = NeighbourItem("br1", address, Mac("02:00:00:00:00:02"))
+    now = NeighbourItem("br0", address, Mac("02:00:00:00:00:03"))
+    plan = rollback([*stored(switch()), old, gone], extra=(now,))
+    assert [(operation.action, operation.item) for operation in plan.operations] == [("add", gone)]
+
+
+def test_intent_is_that_of_the_old_configuration() -> None:
+    """A session that it does not have is not missed afterwards, one that it closes is meant to be closed."""
+    text = configuration(closing(switch(), *NORTHTEL)).text
+    files = edited(example(), POP1, ("id: 4", "id: 9"))
+    renamed = planned(files, files, targets=[SWITCH]).intent.device(SWITCH)
+    meant = intent_of(renamed, text, own_asn=64500)
+    assert {session.name for session in renamed.sessions} - {session.name for session in meant.sessions} == {
+        "meadow_9_v4",
+        "meadow_9_v6",
+    }
+    assert {session.name for session in meant.sessions if not session.enabled} == set(NORTHTEL)
