@@ -189,10 +189,15 @@ def _lengths(inventory: Inventory, family: Family) -> list[int]:
 
 
 def _path(address: int, length: int, *, seed: int, avoid: set[int]) -> tuple[int, ...]:
-    """Up to four networks in between, which depend on the provider, and the origin, which does not."""
+    """Up to four networks in between, which depend on the provider, and the origin, which does not.
+
+    Most prefixes of an origin share one path, the others two more: about five prefixes to a path in a full table, as on the
+    Internet. Daemons store equal attributes once, so that their memory and speed depend on this.
+    """
     key = _mix(address ^ (address >> 64) ^ (length << 57))
     origin = 10_000 + key % 50_000 if key >> 60 else 131_072 + key % 250_000
-    mixed = _mix(key ^ seed)
+    variant = max(0, (key >> 32) % 8 - 5)
+    mixed = _mix(origin ^ seed ^ (variant << 40))
     hops = (0, 1, 1, 1, 2, 2, 2, 3, 3, 4)[mixed % 10]
     path = (*[2000 + 100 * hop + (mixed >> (8 * hop + 8)) % 100 for hop in range(hops)], origin)
     return path if avoid.isdisjoint(path) else tuple(asn + 1 if asn in avoid else asn for asn in path)

@@ -1,5 +1,6 @@
 """What the emulated providers announce."""
 
+from collections import defaultdict
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -83,6 +84,17 @@ def test_paths_differ_between_providers(inventory: Inventory) -> None:
     assert all(len({each[prefix][-1] for each in paths.values()}) == 1 for prefix in common)
     shortest = {min(paths, key=lambda name: len(paths[name][prefix])) for prefix in common}
     assert shortest == set(paths)
+
+
+def test_prefixes_of_an_origin_share_paths(inventory: Inventory) -> None:
+    """At one provider the prefixes of an origin have at most three paths, and fewer paths than prefixes in the end."""
+    paths: dict[int, list[tuple[int, ...]]] = defaultdict(list)
+    for announcement in announcements(inventory, "northtel", Family.IPV4):
+        if not announcement.flaw:
+            paths[announcement.path[-1]].append(announcement.path)
+    several = [each for each in paths.values() if len(each) > 1]
+    assert max(len(set(each)) for each in several) <= 3
+    assert sum(len(set(each)) for each in several) < 0.8 * sum(map(len, several))
 
 
 def test_good_paths_are_clean(inventory: Inventory) -> None:
