@@ -72,7 +72,9 @@ def run(progress: Progress) -> dict[str, Any]:
 def texts_agree() -> bool:
     """Whether the template by hand still renders what netorch does."""
     device = derive_intent(load(example())).device(DEVICE)
-    return bool(_by_hand().render(plain_data(device)) == render_device(device, TemplateSource(read_templates()))[0].text)
+    return bool(
+        _by_hand().render(plain_data(device)) == render_device(device, TemplateSource(read_templates()))[0].text
+    )
 
 
 def many_devices(device: DeviceIntent, source: TemplateSource) -> dict[str, Any]:
