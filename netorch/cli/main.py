@@ -55,11 +55,11 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line each, from ``COMMANDS`` and the plugins: nothing heavy is imported for ``--help``."""
-        from netorch.cli.verbs import bundled_verbs
+        from netorch.cli.verbs import bundled_verbs, sentence
 
         rows = {name: text for name, (_, text) in COMMANDS.items()}
         for verb in bundled_verbs():
-            rows.setdefault(verb.name.split()[0], verb.help)
+            rows.setdefault(verb.name.split()[0], sentence(verb.help))
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows.items()))
 

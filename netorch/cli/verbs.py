@@ -29,6 +29,11 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         return float(match.group(1)) * _UNITS[match.group(2)]
 
 
+def sentence(text: str) -> str:
+    """A plugin's help in the form of netorch's own."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def bundled_verbs() -> tuple[Verb, ...]:
     """The verbs of the plugins that come with netorch; what ``--help`` lists without reading an inventory."""
     from netorch.loader import bundled_plugins
@@ -64,7 +69,7 @@ def _command_of(name: str, plugins: Iterable[Plugin]) -> click.Command | None:
         return None
     if len(found) == 1 and " " not in found[0][1].name:
         return _build(found[0][0], found[0][1], name)
-    group = click.Group(name, help="; ".join(verb.help for _, verb in found))
+    group = click.Group(name, help=" ".join(sentence(verb.help) for _, verb in found))
     for plugin, verb in found:
         group.add_command(_build(plugin, verb, verb.name.split()[1]))
     return group
@@ -87,7 +92,7 @@ def _build(plugin: Plugin, verb: Verb, name: str) -> click.Command:
 
 def _help(verb: Verb) -> str:
     lines = [f"{argument.name.upper()}: {argument.help}" for argument in verb.arguments if argument.help]
-    return "\n\n".join([verb.help, *lines])
+    return "\n\n".join([sentence(verb.help), *lines])
 
 
 def _click_option(option: Option) -> Callable[..., Any]:
