@@ -1,0 +1,237 @@
+"""A roll-out on its way: where it stops, what it looks at again, and what it puts on record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
+
+import pytest
+
+from netorch.api import Facts, Intent, Plugin
+from netorch.app.audit import Audit
+from netorch.app.controller import Controller
+from netorch.app.deploying import DeployResult, Options, deploy
+from netorch.app.gather import World
+from netorch.errors import Reverted, TimedOut
+from netorch.model.facts import DeviceFacts
+from netorch.model.items import AliasItem
+from netorch.model.overlay import Overlay
+from netorch.model.plan import DevicePlan, Operation, Plan, Reset
+from netorch.model.state import Channel, Protocol
+from netorch.plan.rollout import BatchSize
+from netorch.testing import FakeClock, RecordingProgress, fake_facts
+from tests.unit.agents import Agent, controller_of
+from tests.unit.inventory_texts import example, load
+
+INVENTORY = load(example())
+DEVICES = tuple(device.name for device in INVENTORY.devices)
+CHANGE = Operation("add", AliasItem("eth0", "another"))
+
+
+def network(agents: dict[str, Agent], *plugins: Plugin) -> Controller:
+    """The example network with these agents; all others are well."""
+    every = {name: agents.get(name) or Agent() for name in DEVICES}
+    return replace(controller_of(lambda name: every[name], *plugins), inventory=INVENTORY)
+
+
+def rolled_out(
+    controller: Controller, *names: str, options: Options | None = None, resets: tuple[Reset, ...] = ()
+) -> DeployResult:
+    """One change of each of ``names`` (all), by this controller."""
+    chosen = names or DEVICES
+    plans = tuple(DevicePlan(name, "base", 1, (CHANGE,) if name in chosen else (), resets) for name in DEVICES)
+    world = World({name: fake_facts(name) for name in DEVICES}, {}, Overlay(), controller.intent(Overlay()))
+    options = replace(options or Options(), follows_up=False)
+    return deploy(controller, world, Plan(plans), failures={}, options=options)
+
+
+def outcomes(result: DeployResult) -> dict[str, str]:
+    """Outcome by device."""
+    return {one.device: one.outcome for one in result.results}
+
+
+def test_a_failure_stops_the_rest_and_undoes_nothing() -> None:
+    """What is confirmed stays, what comes later is not begun and says why, in this POP and the next."""
+    result = rolled_out(network({"sw2.pop1": Agent(on_apply=Reverted("the checks failed"))}))
+    found = outcomes(result)
+    assert [found.pop(name) for name in ("sw1.pop1", "sw2.pop1")] == ["changed", "reverted"]
+    assert set(found.values()) == {"skipped"}
+    assert {one.message for one in result.results if one.outcome == "skipped"} == {
+        "not started, since sw2.pop1 did not succeed"
+    }
+    assert result.exit_code == 6
+
+
+def test_devices_without_changes_need_no_turn() -> None:
+    """They are unchanged, even where something before them failed."""
+    found = outcomes(rolled_out(network({"sw1.pop1": Agent(on_apply=TimedOut("no"))}), "sw1.pop1", "sw1.pop2"))
+    assert found["h1.pop1"] == found["h1.pop2"] == "unchanged"
+    assert (found["sw1.pop1"], found["sw1.pop2"]) == ("unknown", "skipped")
+
+
+def test_progress_counts_batches_and_devices() -> None:
+    """A person sees which batch of how many, and how many devices are done."""
+    controller = network({})
+    rolled_out(controller, options=Options(sizes=(BatchSize(1), BatchSize(100, is_percent=True))))
+    assert isinstance(controller.progress, RecordingProgress)
+    assert [text for device, text in controller.progress.steps if not device] == [
+        "batch 1 of 6: sw1.pop1 (0 of 8 devices done)",
+        "batch 2 of 6: sw2.pop1 (1 of 8 devices done)",
+        "batch 3 of 6: h1.pop1 (2 of 8 devices done)",
+        "batch 4 of 6: 2 hosts from h2.pop1 (3 of 8 devices done)",
+        "batch 5 of 6: sw1.pop2 (5 of 8 devices done)",
+        "batch 6 of 6: 2 hosts from h1.pop2 (6 of 8 devices done)",
+    ]
+
+
+def test_nothing_begins_once_the_time_is_up() -> None:
+    """The batch under way ends, the rest says that the time was up."""
+    controller = network({})
+    clock = FakeClock()
+    controller = replace(controller, clock=clock, ends_at=30.0)
+    found = rolled_out(controller, options=Options(soak_s=20.0))
+    assert [outcome for outcome in outcomes(found).values() if outcome == "changed"] == ["changed"] * 2
+    assert "the time of this run was up" in found.results[-1].message
+
+
+def test_a_device_that_hangs_is_cut_off_when_the_time_is_up() -> None:
+    """It is unknown, not failed, and its connection ends; the run does not wait for it."""
+    released = Event()
+
+    class Hanging(Agent):
+        def apply(self, request):  # type: ignore[no-untyped-def]
+            released.wait(30)
+            raise TimedOut("the connection ended")
+
+        def close(self) -> None:
+            released.set()
+
+    controller = replace(network({"sw1.pop1": Hanging()}), ends_at=0.3)
+    result = rolled_out(controller, "sw1.pop1")
+    assert outcomes(result)["sw1.pop1"] == "unknown"
+    assert "the time of this run was up" in result.results[0].message
+    assert released.is_set()
+
+
+# ---- looking again -----------------------------------------------------------------------------------------------
+
+
+def with_sessions(state: Callable[[], str], intent: Intent) -> Callable[[DeviceFacts], DeviceFacts]:
+    """Facts whose provider sessions are in ``state`` at the time."""
+
+    def report(facts: DeviceFacts) -> DeviceFacts:
+        protocols = tuple(
+            Protocol(
+                s.name,
+                "BGP",
+                bgp_state=state() if s.kind == "provider" else "Established",
+                neighbor_asn=s.peer_asn,
+                channels=(Channel(s.family.value, routes_imported=10, routes_exported=1),),
+            )
+            for s in intent.device(facts.device).sessions
+        )
+        return replace(facts, daemon=replace(facts.daemon, protocols=protocols))
+
+    return report
+
+
+def losing(device: str) -> Controller:
+    """A network whose ``device`` loses its provider sessions some time after it was changed."""
+    agent = Agent()
+    controller = network({device: agent})
+    intent = controller.intent(Overlay())
+    agent.reports = with_sessions(lambda: "Idle" if "confirm" in agent.asked else "Established", intent)
+    return controller
+
+
+def test_a_soak_finds_what_came_too_late_for_the_device() -> None:
+    """The batch is looked at again before the next: what was lost meanwhile stops the roll-out."""
+    result = rolled_out(losing("sw1.pop1"), options=Options(soak_s=600.0))
+    found = {one.device: one for one in result.results}
+    assert found["sw1.pop1"].outcome == "degraded"
+    assert "northtel_1_v4: Idle, expected Established" in found["sw1.pop1"].message
+    assert found["sw1.pop1"].generation == 2
+    assert "netorch rollback sw1.pop1" in found["sw1.pop1"].hint
+    assert found["sw2.pop1"].outcome == "skipped"
+    assert result.exit_code == 1
+
+
+def test_a_soak_that_finds_nothing_goes_on() -> None:
+    """It waits after every batch but the last."""
+    controller = network({})
+    result = rolled_out(controller, options=Options(soak_s=600.0))
+    assert set(outcomes(result).values()) == {"changed"}
+    assert controller.clock.monotonic() == 600.0 * 5
+
+
+RESETS = (Reset("northtel_1_v4", "restart", "changed: hold"),)
+
+
+def test_a_pop_that_lost_something_stops_before_the_next_pop() -> None:
+    """Also a device that was not changed itself is named; the POP's figures are shown."""
+    result = rolled_out(losing("sw1.pop1"), resets=RESETS)
+    found = outcomes(result)
+    assert found["sw1.pop1"] == "degraded"
+    assert found["h1.pop1"] == "changed"
+    assert found["sw1.pop2"] == "skipped"
+    (row,) = (row for row in result.comparison if row["device"] == "sw1.pop1")
+    assert (row["sessions_before"], row["sessions_after"]) == (10, 6)
+
+
+def test_changes_that_touch_no_session_are_not_looked_at_twice() -> None:
+    """An alias costs no further question to any device."""
+    agent = Agent()
+    result = rolled_out(network({"h1.pop1": agent}), "h1.pop1")
+    assert agent.asked == ["apply", "confirm"]
+    assert result.comparison == ()
+
+
+def test_a_plugin_may_be_against_it() -> None:
+    """What its check names makes the device degraded."""
+
+    def check(intent: Intent, before: Facts, after: Facts) -> dict[str, tuple[str, ...]]:
+        assert before.keys() == after.keys()
+        return {"sw2.pop1": ("the temperature rises",)} if "sw2.pop1" in after else {}
+
+    result = rolled_out(network({}, Plugin("thermal", "watches", check=check)), resets=RESETS)
+    found = {one.device: one for one in result.results}
+    assert (found["sw2.pop1"].outcome, found["sw2.pop1"].message) == ("degraded", "the temperature rises")
+    assert found["sw1.pop1"].outcome == "changed"
+
+
+def test_a_device_that_is_silent_afterwards_is_told() -> None:
+    """A change that cuts the way to another device of the POP is found, whoever was changed."""
+    silent, changed = Agent(), Agent()
+
+    def report(facts: DeviceFacts) -> DeviceFacts:
+        if "confirm" in changed.asked:
+            raise TimedOut("nothing answers")
+        return facts
+
+    silent.reports = report
+    result = rolled_out(network({"sw1.pop1": changed, "h1.pop1": silent}), "sw1.pop1", resets=RESETS)
+    found = {one.device: one for one in result.results}
+    assert (found["h1.pop1"].outcome, found["sw1.pop1"].outcome) == ("degraded", "changed")
+    assert found["h1.pop1"].message == "does not answer any more: nothing answers"
+
+
+# ---- the record --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["deploy", "rollback"])
+def test_each_change_is_on_record(action: str) -> None:
+    """A line for each device that something was done to, with its result; none for the others."""
+    written: list[str] = []
+    controller = network({"sw2.pop1": Agent(on_apply=Reverted("the checks failed"))})
+    audit = Audit(written.append, FakeClock(), lambda text: text, "ann", "local", "/inventory", "abc")
+    options = Options(action=action, reason="CHG-4711", reasons={"sw1.pop1": "CHG-1"})
+    rolled_out(replace(controller, audit=audit), "sw1.pop1", "sw2.pop1", "sw1.pop2", options=options)
+    lines = [json.loads(line) for line in written]
+    assert [(line["action"], line["device"], line["result"], line["reason"]) for line in lines] == [
+        (action, "sw1.pop1", "changed", "CHG-1"),
+        (action, "sw2.pop1", "reverted", "CHG-4711"),
+    ]
+    assert lines[1]["message"] == "the checks failed"
+    assert lines[0]["generation"] == 2
