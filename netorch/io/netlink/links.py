@@ -5,6 +5,7 @@ Source: linux/if_link.h.
 
 from __future__ import annotations
 
+from pyroute2.netlink import nlmsg
 from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_SETLINK
 from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP, ifinfmsg
 
@@ -65,9 +66,11 @@ def _entry(found: ifinfmsg, *, counters: bool) -> LinkEntry:
     )
 
 
-class _AliasChange(ifinfmsg):  # type: ignore[misc]
-    """pyroute2 ends an alias with a zero byte, for which the kernel has no room behind 255 others."""
+class _AliasChange(nlmsg):  # type: ignore[misc]
+    """An ifinfmsg with an alias alone. pyroute2's own ends an alias with a zero byte, for which the kernel has no room behind
+    255 others; one derived from it would inherit that."""
 
+    fields = ifinfmsg.fields
     nla_map = ((20, "IFLA_IFALIAS", "string"),)  # linux/if_link.h
 
 
