@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +51,9 @@ def rehearse(
     from netorch.rehearsal.isolation import require_root
 
     require_root()
-    with ExitStack() as stack:
-        with controller_for(ctx) as controller:
-            brief = _brief(stack, controller, targets, limit=limit, offline=offline, base=base, prefixes=prefixes)
-        document = _play(brief)
+    with controller_for(ctx) as controller:
+        brief = _brief(controller, targets, limit, offline=offline, base=base, prefixes=prefixes)
+    document = _play(brief)
     if output == "table":
         print_rehearsal(document)
     else:
@@ -65,16 +62,14 @@ def rehearse(
 
 
 def _brief(
-    stack: ExitStack,
     controller: Any,
     targets: tuple[str, ...],
-    *,
     limit: tuple[str, ...],
+    *,
     offline: bool,
     base: str | None,
     prefixes: int,
 ) -> Any:
-    """What the twin is told; the folder of a base that was unpacked goes with ``stack``."""
     from netorch.app.targets import select_devices
     from netorch.rehearsal.preparing import ask_devices, make_brief
 
@@ -82,19 +77,18 @@ def _brief(
     if not names:
         raise UsageError("these targets and --limit leave no device", hint="netorch status lists them")
     facts = {} if offline else ask_devices(controller, names)
-    present = _present(stack, controller, base)
-    return make_brief(controller, names, facts=facts, base=present, environment=os.environ, prefixes=prefixes)
+    return make_brief(controller, names, facts=facts, base=_present(controller, base), prefixes=prefixes)
 
 
-def _present(stack: ExitStack, controller: Any, base: str | None) -> Any:
+def _present(controller: Any, base: str | None) -> Any:
     """The base that was named, or what git has of the inventory; None where nobody named one and git has none."""
-    from netorch.rehearsal.base import checked_out
+    from netorch.rehearsal.base import find_base
 
     folder = Path(controller.inventory.folder)
     if base is None and not controller.inventory.commit:
         return None
     try:
-        return stack.enter_context(checked_out(folder, base or "HEAD"))
+        return find_base(folder, base or "HEAD")
     except NetorchError as error:
         if base is not None:
             raise

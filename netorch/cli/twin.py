@@ -6,6 +6,7 @@ A Brief as JSON on standard input; the rehearsal as JSON on standard output, pro
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import click
@@ -23,7 +24,7 @@ def main() -> int:
     try:
         brief = from_json(Brief, json.load(sys.stdin))
         with terminal_progress() as progress:
-            found = rehearse(brief, progress)
+            found = rehearse(brief, os.environ, progress)
     except NetorchError as error:
         click.echo(annotated(error), err=True)
         return error.exit_code

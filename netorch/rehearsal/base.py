@@ -1,11 +1,8 @@
-"""The inventory that devices run today, as far as git knows it."""
+"""The inventory that devices run today: a folder, or what git has of one."""
 
 from __future__ import annotations
 
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,33 +13,43 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Base:
-    """The present inventory's folder. ``secrets`` is the folder that its references to secrets are relative to: secrets are
-    not in git, so those of a revision are found where they are today."""
+    """The present inventory: a ``folder``, or with a ``commit`` the folder's path inside the git repository ``repository``.
 
-    folder: Path
-    secrets: Path
+    ``secrets`` is the folder that its references to secrets are relative to: secrets are not in git, so those of a commit are
+    found where they are today.
+    """
+
+    folder: str
+    secrets: str
+    repository: str = ""
+    commit: str = ""
 
 
-@contextmanager
-def checked_out(folder: Path, base: str) -> Iterator[Base]:
-    """The present inventory: ``base`` itself if that is a folder, else ``folder`` as of git's revision ``base``.
-
-    A revision is unpacked into a folder of its own, which goes with the context: the whole repository, since inventories name
-    templates and plugins beside them. Raises NetorchError with git's words.
+def find_base(folder: Path, base: str) -> Base:
+    """``base`` itself if it is a folder, else the inventory's ``folder`` as of git's revision ``base``. NetorchError if
+    neither is there.
     """
     if Path(base).is_dir():
-        yield Base(Path(base).resolve(), Path(base).resolve())
-        return
-    top = Path(_run("git", "-C", str(folder), "rev-parse", "--show-toplevel").decode().strip())
-    place = folder.resolve().relative_to(top.resolve())
+        here = str(Path(base).resolve())
+        return Base(here, here)
+    repository = Path(_run("git", "-C", str(folder), "rev-parse", "--show-toplevel").decode().strip()).resolve()
+    place = folder.resolve().relative_to(repository)
     words = ("git", "-C", str(folder), "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}")
     commit = _run(*words, what=f"no folder and no git revision: {base}").decode().strip()
-    with tempfile.TemporaryDirectory(prefix="netorch-base-") as into:
-        archive = _run("git", "-C", str(top), "archive", "--format=tar", commit)
-        _run("tar", "--extract", "--no-same-owner", "--directory", into, stdin=archive)
-        if not (Path(into) / place / "network.yml").exists():
-            raise NetorchError(f"has no inventory in {place}", where=f"git {base}", hint="name another one: --base REV")
-        yield Base(Path(into) / place, folder)
+    file = f"{commit}:{place / 'network.yml'}"
+    _run("git", "-C", str(folder), "cat-file", "-e", file, what=f"revision {base} has no inventory in {place}")
+    return Base(str(place), str(folder), str(repository), commit)
+
+
+def unpack(base: Base, into: Path) -> Path:
+    """The folder of ``base``. A commit is unpacked below ``into``: all of it, since inventories name templates and plugins
+    that lie beside them."""
+    if not base.commit:
+        return Path(base.folder)
+    into.mkdir(mode=0o700)
+    archive = _run("git", "-C", base.repository, "archive", "--format=tar", base.commit)
+    _run("tar", "--extract", "--no-same-owner", "--directory", str(into), stdin=archive)
+    return into / base.folder
 
 
 def _run(*argv: str, stdin: bytes = b"", what: str = "") -> bytes:

@@ -1,39 +1,49 @@
-"""What the process that plays the twin is told; JSON on its standard input, since it holds secrets."""
+"""What the process that plays the twin is told; JSON on its standard input, since devices' files hold secrets."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
 from netorch.errors import NetorchError
 from netorch.model.facts import DeviceFacts
+from netorch.model.inventory import Inventory
+from netorch.ports import Secrets
+from netorch.rehearsal.base import Base
 
 
 @dataclass(frozen=True)
 class Brief:
-    """A rehearsal. ``inventory`` is the candidate's folder, ``base`` that of the present one, None without one. ``facts`` are
-    those of the real devices that were asked; the others are played as ``base`` says. ``secrets`` and ``base_secrets`` hold
-    every secret that could be resolved, by its reference.
+    """A rehearsal. ``inventory`` is the candidate's folder, ``base`` the present one, None without one. ``facts`` are those of
+    the real devices that were asked; the others are played as ``base`` says. Announced are ``prefixes`` of each family.
     """
 
     inventory: str
     targets: Tuple[str, ...]
     author: str
-    base: Optional[str] = None
+    base: Optional[Base] = None
     facts: Mapping[str, DeviceFacts] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    base_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     prefixes: int = 200
 
 
+@dataclass(frozen=True)
 class GivenSecrets:
-    """``ports.Secrets`` from a mapping."""
+    """``ports.Secrets`` that were resolved before, by their references."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
+    values: Mapping[str, str] = field(repr=False)
 
     def resolve(self, reference: str) -> str:
-        """The secret behind ``reference``; NetorchError when it was not given."""
-        if reference not in self._values:
+        """The secret behind ``reference``; NetorchError when it could not be resolved."""
+        if reference not in self.values:
             raise NetorchError("could not be resolved on this machine", where=f"secret {reference}")
-        return self._values[reference]
+        return self.values[reference]
+
+
+def resolved(inventory: Inventory, secrets: Secrets) -> GivenSecrets:
+    """Every secret of ``inventory`` that can be resolved; whoever needs another one says so then."""
+    found = {}
+    for reference in {str(circuit.password) for circuit in inventory.circuits if circuit.password is not None}:
+        with suppress(NetorchError):
+            found[reference] = secrets.resolve(reference)
+    return GivenSecrets(found)

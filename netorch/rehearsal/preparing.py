@@ -1,4 +1,4 @@
-"""The outer half: what the real devices run today, and the secrets that their twins need."""
+"""The outer half: what the real devices run today."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Mapping
 
 from netorch.app.controller import Controller
 from netorch.app.gather import gather_facts
-from netorch.app.inventory import read_inventory
 from netorch.errors import NetorchError, UsageError
-from netorch.io.secrets import InventorySecrets
 from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
-from netorch.ports import Secrets
 from netorch.rehearsal.base import Base
 from netorch.rehearsal.brief import Brief
 
@@ -38,7 +35,6 @@ def make_brief(
     *,
     facts: Mapping[str, DeviceFacts],
     base: Base | None,
-    environment: Mapping[str, str],
     prefixes: int,
 ) -> Brief:
     """The brief of a rehearsal. NetorchError for a POP that the twin cannot play, or of which nothing says what runs today."""
@@ -54,25 +50,4 @@ def make_brief(
             f"nobody says what runs today on {', '.join(unknown)}",
             hint="--base DIR or --base REV names the inventory that was deployed there",
         )
-    present = read_inventory(base.folder) if base is not None else None
-    base_secrets = InventorySecrets(str(base.secrets if base is not None else ""), environment)
-    return Brief(
-        inventory=inventory.folder,
-        targets=targets,
-        author=controller.author,
-        base=present.folder if present is not None else None,
-        facts=dict(facts),
-        secrets=_resolved(inventory, controller.secrets),
-        base_secrets=_resolved(present, base_secrets) if present is not None else {},
-        prefixes=prefixes,
-    )
-
-
-def _resolved(inventory: Inventory, secrets: Secrets) -> dict[str, str]:
-    found = {}
-    for reference in {str(circuit.password) for circuit in inventory.circuits if circuit.password is not None}:
-        try:
-            found[reference] = secrets.resolve(reference)
-        except NetorchError:
-            continue  # whoever needs it says so
-    return found
+    return Brief(inventory.folder, targets, controller.author, base, facts, prefixes)

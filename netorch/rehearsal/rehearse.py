@@ -14,11 +14,13 @@ from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import World, gather_world
 from netorch.app.inventory import read_inventory
 from netorch.app.planning import make_plan
+from netorch.errors import NetorchError, first_line
+from netorch.io.secrets import InventorySecrets
 from netorch.io.ssh_endpoint import SshEnvironment
 from netorch.lab import lab_up
 from netorch.model.codec import to_json
 from netorch.model.intent import Intent
-from netorch.model.inventory import Inventory
+from netorch.model.inventory import Host, Inventory, Switch
 from netorch.model.observation import Finding, Moved, Probe, SessionEnd, Trial
 from netorch.model.overlay import merge_overlays
 from netorch.model.plan import Plan
@@ -27,13 +29,14 @@ from netorch.plan import summarise
 from netorch.plan.guards import Refusal, find_refusals
 from netorch.plan.rehearsal import exit_code, judge, moves
 from netorch.ports import Progress
-from netorch.rehearsal.brief import Brief, GivenSecrets
+from netorch.rehearsal.base import unpack
+from netorch.rehearsal.brief import Brief, GivenSecrets, resolved
 from netorch.rehearsal.isolation import furnish
 from netorch.rehearsal.observing import Observer, sessions_of
 from netorch.rehearsal.preparing import pops_of
 from netorch.rehearsal.present import install_facts, install_inventory
 from netorch.rehearsal.probing import probing
-from netorch.rehearsal.twin import STATE, Twin, make_twin, present_neighbours
+from netorch.rehearsal.twin import STATE, Network, Twin, make_twin, present_neighbours
 
 BEFORE_TIMEOUT_S = 60.0
 AFTER_TIMEOUT_S = 30.0
@@ -82,29 +85,37 @@ class Rehearsal:
         return changes
 
 
-def rehearse(brief: Brief, progress: Progress) -> Rehearsal:
-    """Play ``brief``. Only ever called in the first process of namespaces of its own: it leaves the twin running."""
+def rehearse(brief: Brief, environment: Mapping[str, str], progress: Progress) -> Rehearsal:
+    """Play ``brief``. Only ever called in the first process of namespaces of its own: it leaves the twin running.
+
+    ``environment`` may hold secrets that the inventories name.
+    """
     candidate = read_inventory(Path(brief.inventory))
-    base = read_inventory(Path(brief.base)) if brief.base is not None else None
+    after = Network(candidate, resolved(candidate, InventorySecrets(candidate.folder, environment)))
+    furnish()
+    STATE.mkdir(mode=0o700)
     pops = pops_of(candidate, brief.targets)
-    twin = make_twin(brief, candidate, base, pops)
-    with _controller(twin.candidate, brief.secrets, brief.author, progress=progress) as controller:
+    before = _base(
+        brief, environment, progress, is_needed=any(d.name not in brief.facts for d in _devices(after, pops))
+    )
+    twin = make_twin(brief, after, before, pops)
+    with _controller(twin.candidate, after.secrets, brief.author, progress=progress) as controller:
         started = controller.clock.monotonic()
         _boot(twin, pops, progress)
         progress.step("", "bringing the twin to what runs today")
-        present = _install_present(twin, brief, controller)
+        present = _install_present(twin, brief, controller, secrets=before.secrets if before is not None else None)
         observer = Observer(twin, controller.clock, progress)
         expected = _expected(brief, twin, present)
-        before, settled = observer.settled(expected, timeout_s=BEFORE_TIMEOUT_S)
+        first, settled = observer.settled(expected, timeout_s=BEFORE_TIMEOUT_S)
         with probing(twin, controller.clock, STATE / "probes") as probes:
             progress.step("", "deploying the candidate to the twin")
             world, plans, deployed = _deploy(controller, brief)
             refusals = find_refusals(world.intent, world.facts, plans[0], limits=candidate.policy.guards)
-            up = [end for end in expected if end in before.sessions and before.sessions[end].up]
-            after, calm = observer.settled(_still_meant(up, world.intent), timeout_s=AFTER_TIMEOUT_S)
+            up = [end for end in expected if end in first.sessions and first.sessions[end].up]
+            last, calm = observer.settled(_still_meant(up, world.intent), timeout_s=AFTER_TIMEOUT_S)
         findings = judge(
-            before,
-            after,
+            first,
+            last,
             sessions=sessions_of((present, world.intent), twin),
             allowed=_allowed(world.intent, pops),
             probes=probes.results,
@@ -112,36 +123,51 @@ def rehearse(brief: Brief, progress: Progress) -> Rehearsal:
             asn=candidate.asn,
         )
         seconds = controller.clock.monotonic() - started
-    moved = moves(before, after)
+    moved = moves(first, last)
     return Rehearsal(pops, brief, plans, deployed, findings, moved, probes.results, (settled, calm), seconds)
 
 
 @contextmanager
 def _controller(
-    inventory: Inventory, secrets: Mapping[str, str], author: str, *, progress: Progress
+    inventory: Inventory, secrets: GivenSecrets, author: str, *, progress: Progress
 ) -> Iterator[Controller]:
     environment = SshEnvironment(home=str(STATE), user="root", config_files=())
-    given = GivenSecrets(secrets)
-    with assemble_controller(inventory, environment, secrets=given, progress=progress, author=author) as controller:
+    with assemble_controller(inventory, environment, secrets=secrets, progress=progress, author=author) as controller:
         yield controller
 
 
+def _devices(network: Network, pops: tuple[str, ...]) -> list[Switch | Host]:
+    return [device for device in network.inventory.devices if device.pop in pops]
+
+
+def _base(brief: Brief, environment: Mapping[str, str], progress: Progress, *, is_needed: bool) -> Network | None:
+    """The present inventory. One that is wrong is done without, where every device has told what it runs."""
+    if brief.base is None:
+        return None
+    try:
+        inventory = read_inventory(unpack(brief.base, STATE / "base"))
+    except NetorchError as error:
+        if is_needed:
+            raise
+        progress.step("", f"without the inventory of today, which is wrong: {first_line(str(error))}")
+        return None
+    return Network(inventory, resolved(inventory, InventorySecrets(brief.base.secrets, environment)))
+
+
 def _boot(twin: Twin, pops: tuple[str, ...], progress: Progress) -> None:
-    furnish()
-    STATE.mkdir(mode=0o700)
     progress.step("", f"booting the twin of {', '.join(pops)}: {len(twin.devices)} devices and their providers")
     lab_up(twin.inventory, twin.settings)
 
 
-def _install_present(twin: Twin, brief: Brief, controller: Controller) -> Intent:
+def _install_present(twin: Twin, brief: Brief, controller: Controller, *, secrets: GivenSecrets | None) -> Intent:
     """Install what runs today; the intent behind it, as far as an inventory tells."""
     macs = twin.macs()
     facts = {name: present_neighbours(brief.facts[name], macs) for name in twin.devices if name in brief.facts}
     overlay = merge_overlays(fact.overlay for fact in facts.values())
     install_facts(controller, facts)
-    if twin.base is None:
+    if twin.base is None or secrets is None:
         return controller.intent(overlay)
-    with _controller(twin.base, brief.base_secrets, brief.author, progress=controller.progress) as base:
+    with _controller(twin.base, secrets, brief.author, progress=controller.progress) as base:
         install_inventory(base, tuple(name for name in twin.devices if name not in facts))
         return base.intent(overlay)
 

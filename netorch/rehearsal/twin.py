@@ -50,10 +50,19 @@ class Twin:
         }
 
 
-def make_twin(brief: Brief, candidate: Inventory, base: Optional[Inventory], pops: tuple[str, ...]) -> Twin:
+@dataclass(frozen=True)
+class Network:
+    """A whole network as its folder says it, and the secrets that it names."""
+
+    inventory: Inventory
+    secrets: GivenSecrets
+
+
+def make_twin(brief: Brief, after: Network, before: Optional[Network], pops: tuple[str, ...]) -> Twin:
     """The twin of ``pops``. Circuits that the candidate has no more are still plugged in, as they are today."""
+    candidate, base = after.inventory, before.inventory if before is not None else None
     chosen = tuple(_with_present_circuits(pop, base) for pop in candidate.pops if pop.name in pops)
-    passwords = _passwords(brief, chosen, base)
+    passwords = _passwords(brief, chosen, after, before)
     ssh = _ways_in(chosen)
     known = {provider.name for provider in candidate.providers}
     gone = [provider for provider in base.providers if provider.name not in known] if base is not None else []
@@ -140,9 +149,9 @@ def _with_passwords(pop: Pop, passwords: Mapping[int, str]) -> Pop:
     return replace(pop, circuits=tuple(map(known, pop.circuits)))
 
 
-def _passwords(brief: Brief, pops: tuple[Pop, ...], base: Optional[Inventory]) -> dict[int, str]:
+def _passwords(brief: Brief, pops: tuple[Pop, ...], after: Network, before: Optional[Network]) -> dict[int, str]:
     """By circuit id. A provider has the password of today until its people change it, whatever the candidate says."""
-    today = {circuit.id: circuit for circuit in base.circuits} if base is not None else {}
+    today = {circuit.id: circuit for circuit in before.inventory.circuits} if before is not None else {}
     found = {}
     for circuit in (circuit for pop in pops for circuit in pop.circuits):
         facts = brief.facts.get(circuit.switch)
@@ -150,17 +159,17 @@ def _passwords(brief: Brief, pops: tuple[Pop, ...], base: Optional[Inventory]) -
         addresses = [str(a.neighbor) for a in (circuit.ipv4, circuit.ipv6) if a is not None]
         if live is not None and any(address in live for address in addresses):
             password = next((live[address] for address in addresses if live.get(address)), None)
-        elif facts is None and circuit.id in today:
-            password = _password(today[circuit.id], brief.base_secrets)
+        elif before is not None and facts is None and circuit.id in today:
+            password = _password(today[circuit.id], before.secrets)
         else:
-            password = _password(circuit, brief.secrets)
+            password = _password(circuit, after.secrets)
         if password is not None:
             found[circuit.id] = password
     return found
 
 
-def _password(circuit: Circuit, secrets: Mapping[str, str]) -> Optional[str]:
-    return secrets.get(str(circuit.password)) if circuit.password is not None else None
+def _password(circuit: Circuit, secrets: GivenSecrets) -> Optional[str]:
+    return secrets.values.get(str(circuit.password)) if circuit.password is not None else None
 
 
 def _live_passwords(facts: DeviceFacts) -> dict[str, Optional[str]]:
