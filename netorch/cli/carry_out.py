@@ -149,15 +149,17 @@ def _ask(world: World, plan: Plan, options: Options) -> None:
 
 
 def summary(world: World, plan: Plan) -> list[str]:
-    """Which Established sessions are cut, a line for each way."""
+    """Which Established sessions are cut, a line for each way; those with providers first."""
+    fabric = {(d.name, s.name) for d in world.intent.devices for s in d.sessions if s.kind != "provider"}
     lines: list[str] = []
     for effect in ("restart", "close"):
-        names = [
-            f"{reset.session} on {device.device}"
+        cut = [
+            (device.device, reset.session)
             for device in plan.devices
             for reset in device.resets
             if reset.effect == effect and _is_up(world, device.device, reset.session)
         ]
+        names = [f"{session} on {device}" for device, session in sorted(cut, key=fabric.__contains__)]
         more = f" and {len(names) - SHOWN_SESSIONS} more" if len(names) > SHOWN_SESSIONS else ""
         if names:
             lines.append(f"Established sessions that {effect}: {', '.join(names[:SHOWN_SESSIONS])}{more}")

@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterable
 import click
 
 from netorch.api import Option, Plugin, Report, Verb
-from netorch.cli.options import controller_for, inventory_folder, inventory_option, output_option
+from netorch.cli.options import audit_option, controller_for, inventory_folder, inventory_option, output_option
 from netorch.errors import NetorchError
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -80,7 +80,7 @@ def _build(plugin: Plugin, verb: Verb, name: str) -> click.Command:
         _run(ctx, plugin, verb, parameters)
 
     command: Callable[..., Any] = click.pass_context(callback)
-    for decorate in (output_option, inventory_option):
+    for decorate in (output_option, audit_option, inventory_option):
         command = decorate(command)
     command = click.option("--check", is_flag=True, help="Show what would be done.")(command)
     for option in reversed(verb.options):
