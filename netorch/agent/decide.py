@@ -36,7 +36,7 @@ def confirm(request: Dict[str, Any]) -> Dict[str, Any]:
             return _give_up(pending, f"the confirmation cannot be written: {exc.strerror}")
         generation, problems = finish(pending)
         if problems:
-            return answer("failed", "; ".join(problems), generation=generation, hint="plan again")
+            return answer("unknown", "; ".join(problems), generation=generation, hint="plan again")
         return answer("confirmed", generation=generation)
 
 

@@ -101,8 +101,8 @@ def _detached(command: str, request: Dict[str, Any]) -> Dict[str, Any]:
     reply = _read(reading)
     os.waitpid(child, 0)
     if not reply:
-        hint = "a change that it had begun is undone by its watchdog at its deadline"
-        return answer("failed", "the agent was killed while it worked", hint=hint)
+        hint = "its watchdog finishes what was confirmed and undoes everything else at the deadline: plan again then"
+        return answer("unknown", "the agent was killed while it worked", hint=hint)
     return dict(json.loads(reply))
 
 

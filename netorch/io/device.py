@@ -32,7 +32,7 @@ APPLY_MARGIN_S = 60.0
 """What an apply may take beyond its checks: validation, loading the configuration, a revert."""
 
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
-_ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted}
+_ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
 
 
 class Device:
@@ -78,7 +78,7 @@ class Device:
         """Apply a change that then waits for ``confirm``.
 
         Raises DeviceError where it was refused (nothing changed) or failed, Reverted where it was undone, Locked where
-        someone else is at work.
+        someone else is at work, TransportError also where the agent was killed: what it did is unknown.
         """
         timeout_s = APPLY_MARGIN_S + request.check.timeout_s
         return self._ask("apply", request, expected="pending", timeout_s=timeout_s)

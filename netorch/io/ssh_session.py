@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 
-from netorch.errors import TransportError
+from netorch.errors import TimedOut, TransportError
 from netorch.io.clock import Deadline
 from netorch.io.ssh_endpoint import Endpoint
 from netorch.io.ssh_hop import Hop, cut_at, foreign_errors, reason, timed_out
@@ -15,6 +16,11 @@ from netorch.ports import Clock, Reply
 
 GRACE_S = 0.5
 """How long after a command's deadline the connection is cut if the device does not even let the channel be closed."""
+PULSE_INTERVAL_S = 5.0
+PULSE_TIMEOUT_S = 8.0
+"""A device that runs a command is asked for a sign of life this often, and has this long to give it: TCP alone does not tell an
+sshd that hangs, or a middle box that swallows everything, from a command that takes its time.
+"""
 _CHUNK = 32_768
 
 
@@ -39,6 +45,19 @@ class SshTransport:
         """Run ``command``; see ``ports.Transport.run``. After TimedOut the connection may be gone."""
         deadline = Deadline.after(self._clock, timeout_s)
         doing = f"running {_shortened(command)}"
+        pulse = _Pulse(self._hops[-1].transport, self._cut)
+        try:
+            with pulse:
+                return self._run(command, stdin, deadline, doing=doing)
+        except TransportError as exc:
+            if not pulse.is_lost:
+                raise
+            hint = "what the command did is unknown: look at the device's state before trying again"
+            raise TimedOut(
+                f"{doing}: no sign of life from the device for {PULSE_TIMEOUT_S:g} s", where=self._where, hint=hint
+            ) from exc
+
+    def _run(self, command: str, stdin: bytes, deadline: Deadline, *, doing: str) -> Reply:
         with foreign_errors(deadline, where=self._where, doing=doing), cut_at(deadline, self._cut, grace_s=GRACE_S):
             self._channel = self._hops[-1].transport.open_session(timeout=deadline.left_s())
             try:
@@ -59,6 +78,38 @@ class SshTransport:
         for hop in reversed(self._hops):
             hop.close()
         self._stream.close()
+
+
+class _Pulse:
+    """Asks the device for signs of life while the block lasts; cuts the connection where none comes. Source: RFC 4254
+    section 4: a request that wants a reply gets one, if only that it is not known.
+    """
+
+    def __init__(self, transport: paramiko.Transport, cut: Callable[[], None]) -> None:
+        self.is_lost = False
+        self._transport = transport
+        self._cut = cut
+        self._done = threading.Event()
+
+    def __enter__(self) -> None:
+        threading.Thread(target=self._ask, name="pulse", daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+
+    def _ask(self) -> None:
+        while not self._done.wait(PULSE_INTERVAL_S) and self._transport.is_active():
+            timer = threading.Timer(PULSE_TIMEOUT_S, self._give_up)
+            timer.daemon = True
+            timer.start()
+            with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                self._transport.global_request("keepalive@openssh.com", wait=True)
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if not self._done.is_set():
+            self.is_lost = True
+            self._cut()
 
 
 class _Bell(threading.Event):

@@ -122,8 +122,8 @@ class StoredGeneration:
 class Answer:
     """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``generation`` (in ``stored``),
     ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed``, ``reverted``, ``refused``
-    (nothing changed), ``locked`` (nothing changed: someone else is at work) or ``failed``; ``message`` says why, in the
-    daemon's own words where it has any. ``notes`` are remarks on what was done.
+    (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown`` (the device finds
+    out by itself); ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on what was done.
     """
 
     outcome: str
