@@ -245,7 +245,7 @@ def test_no_output_holds_a_secret(first_deploy: FirstDeploy) -> None:
         netorch("plan", POP, "-o", "yaml"),
         netorch("status", POP, "-o", "json"),
         netorch("render", POP),
-        netorch("deploy", POP, "--yes", "--diff", "-o", "json"),
+        netorch("deploy", POP, "--yes", "--allow-resets", "2", "--diff", "-o", "json"),
     ]
     assert 'password "(hidden)"' in first_deploy.before.out
     assert "(only a secret changes)" in said[2].out
