@@ -15,11 +15,13 @@ from netorch.app.deploying import Options, deploy
 from netorch.app.gather import gather_world
 from netorch.app.planning import make_plan
 from netorch.cli.progress import Silence
+from netorch.plan.rollout import parse_sizes
 
 
 def by_command(fleet: Fleet, outcome: str) -> float:
     """``netorch deploy`` of the POP: the whole process counts. ``outcome`` is what must become of every host."""
-    command = [sys.executable, "-m", "netorch", "deploy", "pop1", "--yes", "-o", "json"]
+    # All hosts at once, as the contenders do: a roll-out with a canary would measure its caution.
+    command = [sys.executable, "-m", "netorch", "deploy", "pop1", "--yes", "--batch", "100%", "-o", "json"]
     start = time.perf_counter()
     done = subprocess.run(command, cwd=fleet.folder, env=environment(), capture_output=True, text=True, check=False)
     taken = time.perf_counter() - start
@@ -31,12 +33,13 @@ def by_command(fleet: Fleet, outcome: str) -> float:
 
 def in_process(fleet: Fleet, outcome: str) -> float:
     """The same by netorch's library in this process, from the reading of the inventory on."""
+    options = Options(sizes=parse_sizes("100%"))
     start = time.perf_counter()
     with open_controller(fleet.surroundings(), Silence()) as controller:
         names = tuple(device.name for device in controller.inventory.devices)
         world = gather_world(controller, names)
         plan, failures = make_plan(controller, world, names)
-        result = deploy(controller, world, plan, failures={**failures, **world.failures}, options=Options())
+        result = deploy(controller, world, plan, failures={**failures, **world.failures}, options=options)
     taken = time.perf_counter() - start
     _expect(fleet, outcome, ((result.device, result.outcome) for result in result.results))
     return taken
