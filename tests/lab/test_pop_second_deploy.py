@@ -82,8 +82,8 @@ def test_check_and_diff_change_nothing(drifted: FirstDeploy) -> None:
     before = _owned(drifted.lab)
     said = drifted.netorch("deploy", POP, "--check", "--diff")
     lines = [line.strip() for line in said.out.splitlines()]
-    assert "+ rule ipv4 priority 10001 fwmark 1001 lookup 1001" in lines
-    start = lines.index(f"~ file {CONFIGURATION}")
+    assert "+ rule ipv4 priority 10001 fwmark 1001 lookup 1001 [removed by hand]" in lines
+    start = lines.index(f"~ file {CONFIGURATION} [edited by hand]")
     assert lines[start + 1 : start + 3] == ["--- device", "+++ inventory"]
     assert lines[start + 3].startswith("@@ -")
     assert "-# by hand" in lines[start + 4 :]
@@ -182,11 +182,11 @@ def test_status_document(pop: FirstDeploy) -> None:
 
 
 def test_status_names_drift(drifted: FirstDeploy) -> None:
-    """Drift is shown device by device, in the plan's words."""
+    """Drift is shown device by device, in the plan's words, with its cause."""
     drift = [line for line in drifted.netorch("status", POP).out.splitlines() if line.startswith("drift: ")]
     assert drift == [
-        f"drift: sw2.pop1: ~ file {CONFIGURATION}",
-        "drift: h1.pop1: + rule ipv4 priority 10001 fwmark 1001 lookup 1001",
+        f"drift: sw2.pop1: ~ file {CONFIGURATION} [edited by hand]",
+        "drift: h1.pop1: + rule ipv4 priority 10001 fwmark 1001 lookup 1001 [removed by hand]",
     ]
 
 
