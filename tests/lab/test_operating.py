@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from netorch.lab import set_link
 from tests.lab.deployed_pop import bgp_states
 from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said, cron_environment
@@ -244,11 +245,17 @@ def figures(path: Path) -> dict[str, float]:
 
 
 def test_a_run_ends_when_its_time_is_up(quick: QuickLab, project: Project) -> None:
-    """Nothing is half applied; the exit code is 1, the reason is told, and the next run finishes."""
+    """A silent device does not keep it: nothing more begins, the exit code is 1, the reason is told, and the next run does
+    the rest."""
     change_all(project, 7)
-    said = run(project, "pop2", "--max-runtime", "1", code=1)
-    assert "its 1 s were over before it was done" in said.err
-    project("revert", "pop2")  # or it would go back by itself, a minute later
+    set_link("h2.pop2", "mgmt0", quick.lab.settings, connected=False)
+    try:
+        said = run(project, "pop2", "--max-runtime", "3", code=1)
+    finally:
+        set_link("h2.pop2", "mgmt0", quick.lab.settings, connected=True)
+    assert "its 3 s were over before it was done" in said.err
+    assert "not started, since the time of this run was up" in said.out
+    assert not any(f"{NOTE}7" in bird_file(quick.lab, device) for device in DEVICES)
     run(project, "pop2")
     assert all(f"{NOTE}7" in bird_file(quick.lab, device) for device in DEVICES)
 
