@@ -55,7 +55,7 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     failures.update({name: error for name, error in world.failures.items() if name in names})
     left = _left_alone(controller, world, found)
     plan = _without(found, left)
-    if not plan.is_empty:
+    if not plan.is_empty and not controller.is_time_up():
         show(plan)
     done = deploy(controller, world, plan, failures=failures, options=OPTIONS, show=show)
     results = {**left, **{result.device: result for result in done.results}}
@@ -70,6 +70,8 @@ def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, D
         if world.facts[device.device].generation == 0:
             hint = f"netorch deploy {device.device}"
             left[device.device] = DeviceResult(device.device, "skipped", message="was never deployed", hint=hint)
+    if controller.is_time_up():
+        return left  # nothing will be changed
     changing = [device.device for device in plan.devices if not device.is_empty and device.device not in left]
     histories, errors = get_history(controller, changing)
     left.update({name: failed_result(name, error) for name, error in errors.items()})
