@@ -98,7 +98,7 @@ def settle(daemon: Bird) -> None:
 
 
 def read_kernel(daemon: Bird) -> None:
-    """Let BIRD read the kernel's tables now, not at its next scan a minute later.
+    """Let BIRD read the kernel's tables now, not at its next scan minutes later.
 
     The kernel drops routes together with their source address without telling, and news of an address is lost where
     BIRD's netlink socket is full of a table's echo. A kernel protocol that learns is read anew when it is reloaded; one
