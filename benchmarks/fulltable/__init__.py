@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fulltable.floor import burst_seconds, ip_batch_seconds
-from benchmarks.fulltable.load import Load, Minute, measure_load, quiet_minute, wait_until_complete
+from benchmarks.fulltable.load import Load, Quiet, measure_load, wait_until_complete, watch_quiet
 from benchmarks.fulltable.network import HOST, SWITCH
 from benchmarks.fulltable.pop import Expected, Pop, booted_pop
 from benchmarks.report import Progress
@@ -20,6 +20,7 @@ from netorch import __version__
 
 PREFIXES = 1_000_000
 ROUNDS = 3
+QUIET_S = 300.0  # netorch's interval between BIRD's scans of the kernel's tables; BIRD's own is a minute
 NETORCH, PEER = "netorch", "peer: smallest BIRD by hand"
 MIB = 1 << 20
 
@@ -27,7 +28,9 @@ _MINIMAL = Path(__file__).parent / "minimal"
 _RESTARTED = "southnet"
 
 
-def run(progress: Progress, *, prefixes: int = PREFIXES, rounds: int = ROUNDS) -> dict[str, Any]:
+def run(
+    progress: Progress, *, prefixes: int = PREFIXES, rounds: int = ROUNDS, quiet_s: float = QUIET_S
+) -> dict[str, Any]:
     """One row each; ``ratio_to_peer`` is the median of the rounds' ratios. benchmarks/README.md says what is measured."""
     with booted_pop(prefixes, progress) as pop, tempfile.TemporaryDirectory(prefix="netorch-floor-") as folder:
         configurations = {
@@ -45,10 +48,13 @@ def run(progress: Progress, *, prefixes: int = PREFIXES, rounds: int = ROUNDS) -
                 pop.restart(texts)
                 loads[name].append(measure_load(pop, expected[name]))
                 if turn == rounds - 1:
-                    more += _at_full_table(pop, name, expected[name], progress=progress)
-        more += _commands(pop, progress)
+                    more += _restart(pop, name, expected[name], progress=progress)
+                    progress(f"{name}: quiet for {quiet_s:g} s")
+                    more.append(_quiet_row(name, watch_quiet(pop, quiet_s), quiet_s))
+        commands = _commands(pop, progress)
         floors = _floors(pop, Path(folder), progress)
-    return _document(loads, floors, more, prefixes=prefixes)
+    more += [_row(f"{name}, nothing to change", [found["seconds"]]) for name, found in commands.items()]
+    return {"prefixes_per_provider": prefixes, "commands": commands, **_document(loads, floors, more)}
 
 
 def _minimal(role: str) -> str:
@@ -62,34 +68,31 @@ def _drain(pop: Pop) -> float:
     return wait_until_complete(pop, {}) - start
 
 
-def _at_full_table(
-    pop: Pop, name: str, expected: Mapping[int, Expected], *, progress: Progress
-) -> list[dict[str, Any]]:
-    progress(f"{name}: a quiet minute, and a session that restarts")
-    minute = quiet_minute(pop)
+def _restart(pop: Pop, name: str, expected: Mapping[int, Expected], *, progress: Progress) -> list[dict[str, Any]]:
+    progress(f"{name}: a session restarts")
     start = pop.settings.clock.now()
+    before = pop.established_at(_RESTARTED)
     pop.sessions("restart", (_RESTARTED,))
+    pop.wait(lambda: pop.established_at(_RESTARTED) not in ("", before), f"{_RESTARTED} is back")
     seconds = wait_until_complete(pop, {number: table.routes for number, table in expected.items()}) - start
     found = {number: Expected(table.routes, table.prefixes) for number, table in pop.tables(HOST).items()}
     assert found == expected, f"after the restart the host holds {found}, expected {expected}"
-    return [
-        _row(f"{name}, one session restarted", [seconds]),
-        {**_row(f"{name}, a quiet minute", []), **_quiet(minute)},
-    ]
+    return [_row(f"{name}, one session restarted", [seconds])]
 
 
-def _quiet(minute: Minute) -> dict[str, Any]:
-    return {"host_cpu_s": round(minute.cpu_s, 2), "longest_reply_s": round(minute.reply_s, 3)}
+def _quiet_row(name: str, quiet: Quiet, seconds: float) -> dict[str, Any]:
+    row = _row(f"{name}, quiet for {seconds:g} s", [])
+    return {**row, "host_cpu_s": round(quiet.cpu_s, 1), "longest_reply_s": round(quiet.reply_s, 3)}
 
 
-def _commands(pop: Pop, progress: Progress) -> list[dict[str, Any]]:
-    """netorch's own commands while the host holds its tables."""
-    rows = []
+def _commands(pop: Pop, progress: Progress) -> dict[str, dict[str, float]]:
+    """netorch's own commands while the host holds its tables: seconds, and the process's peak of resident memory."""
+    found = {}
     for arguments in (("plan", "pop1"), ("status", "pop1"), ("deploy", "pop1", "--yes")):
         progress(f"netorch {' '.join(arguments)}")
-        seconds, _ = pop.netorch(*arguments)
-        rows.append(_row(f"netorch {arguments[0]} with these tables", [seconds]))
-    return rows
+        seconds, peak = pop.netorch(*arguments)
+        found[f"netorch {arguments[0]}"] = {"seconds": round(seconds, 2), "peak_mib": round(peak / MIB)}
+    return found
 
 
 def _floors(pop: Pop, folder: Path, progress: Progress) -> dict[str, float]:
@@ -105,7 +108,7 @@ def _floors(pop: Pop, folder: Path, progress: Progress) -> dict[str, float]:
 
 
 def _document(
-    loads: Mapping[str, Sequence[Load]], floors: Mapping[str, float], more: Sequence[dict[str, Any]], *, prefixes: int
+    loads: Mapping[str, Sequence[Load]], floors: Mapping[str, float], more: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     rows = [_load_row(name, loads[name], loads[PEER]) for name in (NETORCH, PEER)]
     peer = statistics.median(load.seconds for load in loads[PEER])
@@ -113,7 +116,6 @@ def _document(
     last = loads[NETORCH][-1]
     return {
         "versions": {"netorch": __version__, "bird": _version("bird", "--version"), "iproute2": _version("ip", "-V")},
-        "prefixes_per_provider": prefixes,
         "host_tables": {str(number): table.routes for number, table in last.tables.items()},
         "host_routes_multipath": sum(table.multipath for table in last.tables.values()),
         "host_kernel_mib": round(last.kernel_bytes / MIB),

@@ -18,7 +18,6 @@ SAMPLE_S = 0.05
 IDLE_SAMPLES = 10
 IDLE_SHARE = 0.2
 REPLY_EVERY_S = 0.2
-SCAN_TIME_S = 60.0  # BIRD's default interval between scans of the kernel's tables
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Minute:
-    """A minute of quiet with full tables: processor time of the host's daemon, and the longest wait for its replies."""
+class Quiet:
+    """A while of quiet with full tables: processor time of the host's daemon, and the longest wait for its replies."""
 
     cpu_s: float
     reply_s: float
@@ -105,14 +104,14 @@ def measure_load(pop: Pop, expected: dict[int, Expected]) -> Load:
     )
 
 
-def quiet_minute(pop: Pop) -> Minute:
+def watch_quiet(pop: Pop, seconds: float) -> Quiet:
     """What the daemon does while nothing changes: it compares the kernel's routes with its own."""
     host = pop.daemon(HOST)
     before = host.cpu_s()
     replies = Replies(pop)
     with replies.watch():
-        pop.settings.clock.wait(SCAN_TIME_S)
-    return Minute(host.cpu_s() - before, replies.longest_s[HOST])
+        pop.settings.clock.wait(seconds)
+    return Quiet(host.cpu_s() - before, replies.longest_s[HOST])
 
 
 def wait_until_complete(pop: Pop, expected: dict[int, int]) -> float:
