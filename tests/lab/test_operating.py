@@ -226,9 +226,9 @@ def test_a_run_leaves_figures(quick: QuickLab, project: Project, tmp_path: Path)
     """Drift and success for node_exporter; a silent run writes them too."""
     path = tmp_path / "netorch.prom"
     quick.lab.run("h1.pop2", "ip", "rule", "del", "pref", "10001")
-    run(project, "pop2", "--metrics", str(path), "--jitter", "0.1")
+    said = run(project, "pop2", "--metrics", str(path), "--jitter", "0.1")
     first = figures(path)
-    assert first['netorch_drift_operations{"device": "h1.pop2"}'] == 1
+    assert first['netorch_drift_operations{"device": "h1.pop2"}'] == 1, said.out
     assert first["netorch_run_exit_code"] == 0
     said = run(project, "pop2", "--metrics", str(path))
     assert (said.out, said.err) == ("", "")
