@@ -10,7 +10,7 @@ import json
 import os
 from contextlib import suppress
 
-from netorch.agent import bird, boot, checks, daemon, facts, journal, slots, watchdog
+from netorch.agent import bird, boot, checks, daemon, facts, journal, slots, watchdog, way_back
 from netorch.agent.bird import Bird
 from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
@@ -73,6 +73,9 @@ class Change:
         self.journal: journal.Journal = {}
         self._before: Dict[str, Any] = {}
         self._found: List[Item] = []
+        self._controller = way_back.controller()
+        self._kernel_protocols: Dict[str, str] = {}
+        self._loaded = 0.0
         self._files = [op["item"] for op in self.operations if op["item"]["kind"] == "FileItem"]
         self._configuration = next((file for file in self._files if file["daemon"]), None)
 
@@ -234,14 +237,19 @@ class Change:
             with suppress(bird.BirdAbsent), Bird() as control:  # one that starts later reads all of it
                 daemon.read_kernel(control)
         if self._configuration is None and not (self.check.up or self.check.down):
-            return ()
+            return tuple(filter(None, (way_back.problem(self._controller),)))
         with Bird() as control:
-            failed = checks.run_check(control, self.check, before=self._before)
-            live = control.live_stamp()
-        candidate = self.journal["bird"]["candidate"]
+            return self._run_checks(control)
+
+    def _run_checks(self, control: Bird) -> Tuple[str, ...]:
+        cut_off = way_back.watch(control, self._controller, before=self._kernel_protocols, loaded=self._loaded)
+        if cut_off:
+            return tuple(cut_off)
+        failed = checks.run_check(control, self.check, before=self._before)
+        live, candidate = control.live_stamp(), self.journal["bird"]["candidate"]
         if candidate is not None and live != candidate:
             return (daemon.lost(live, candidate),)
-        return failed
+        return failed or tuple(filter(None, (way_back.problem(self._controller),)))
 
     def _close_or_open(self, action: str, item: Item) -> None:
         with Bird() as control:
@@ -255,7 +263,9 @@ class Change:
         stamp = self.journal["bird"]["candidate"]
         with Bird() as control:
             left_s = self.journal["deadline"] - uptime() + _BIRD_MARGIN_S
+            self._kernel_protocols = way_back.kernel_protocols(control)
             daemon.load(control, candidate, stamp=stamp, undo_after_s=left_s)
+            self._loaded = uptime()
 
     # --- the end
 

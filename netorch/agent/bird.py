@@ -8,10 +8,11 @@ Source: BIRD 2.0.12 nest/cli.c, doc/reply_codes.
 from __future__ import annotations
 
 import _socket
+import errno
 import os
 import re
 
-from netorch.agent.clock import uptime
+from netorch.agent.clock import uptime, wait
 from netorch.agent.outcome import Stop
 from netorch.agent.paths import BIRD_SOCKET
 
@@ -25,6 +26,7 @@ FIRST_ERROR = 8000
 REPLY_TIMEOUT_S = 10.0
 MESSAGE_BYTES = 255  # RFC 9003 section 2; BIRD cuts what is longer
 
+_CONNECT_INTERVAL_S = 0.05
 _LONGEST_LAST_LINE = 8192
 _FINAL = re.compile(rb"\d{4} ")
 _CODED = re.compile(r"\d{4}[- ]")
@@ -66,13 +68,28 @@ class Bird:
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket.settimeout(timeout_s)
         try:
-            self._socket.connect(path)
-        except _socket.timeout:
-            raise self._silent("connection") from None
-        except OSError as exc:
-            hint = "start it: systemctl start bird"
-            raise BirdAbsent(f"BIRD does not run: {path}: {os.strerror(exc.errno or 0)}", hint=hint) from None
-        self.version = self._read("greeting").lines[0].partition("BIRD ")[2].partition(" ")[0]
+            self._connect(path)
+            self.version = self._read("greeting").lines[0].partition("BIRD ")[2].partition(" ")[0]
+        except Stop:
+            self._socket.close()
+            raise
+
+    def _connect(self, path: str) -> None:
+        deadline = uptime() + self._timeout_s
+        while True:
+            try:
+                self._socket.connect(path)
+                return
+            except _socket.timeout:
+                raise self._silent("connection") from None
+            except OSError as exc:
+                if exc.errno != errno.EAGAIN:
+                    hint = "start it: systemctl start bird"
+                    raise BirdAbsent(f"BIRD does not run: {path}: {os.strerror(exc.errno or 0)}", hint=hint) from None
+            # It is there, but so many wait to be let in that no more may: it hangs, or is very busy.
+            if uptime() >= deadline:
+                raise self._silent("connection")
+            wait(_CONNECT_INTERVAL_S)
 
     def __enter__(self) -> Bird:
         return self

@@ -21,7 +21,7 @@ import re
 from contextlib import suppress
 
 from netorch.agent.clock import boot_id, now, uptime, wait
-from netorch.agent.files import read_json, remove, sync_folder, write_json
+from netorch.agent.files import file_fact, read_json, remove, sync_folder, write_json, write_new
 from netorch.agent.outcome import Busy, Refused
 from netorch.agent.paths import GENERATIONS, LOCK, PENDING, STATE, UNDONE
 
@@ -161,6 +161,8 @@ def keep_as_generation(journal: Journal) -> int:
     """
     for file in journal["files"]:
         if os.path.exists(file["candidate"]):
+            if file_fact(file["candidate"])["sha256"] != file["sha256"]:
+                _write_again(journal, file)
             os.replace(file["candidate"], file["path"])
             sync_folder(os.path.dirname(file["path"]))
     number = current_generation() + 1
@@ -171,6 +173,13 @@ def keep_as_generation(journal: Journal) -> int:
     for old in generations()[: -max(1, journal.get("keep", _KEPT_GENERATIONS))]:
         remove_folder(f"{GENERATIONS}/{old}")
     return number
+
+
+def _write_again(journal: Journal, file: Dict[str, Any]) -> None:
+    """A candidate that was damaged after it had been verified; what the change brought is in its record."""
+    (item,) = [one for one in read_json(f"{folder_of(journal['id'])}/files.json") if one["path"] == file["path"]]
+    state = os.stat(file["candidate"])
+    write_new(file["candidate"], item["text"].encode(), mode=item["mode"], owner=state.st_uid, group=state.st_gid)
 
 
 def note_undone(journal: Journal, reason: str) -> None:

@@ -16,7 +16,7 @@ FLAGS = {
     "last": "The plan may close a POP's last provider sessions, or its last switch.",
     "empty": "The plan may close every session of a device.",
     "capacity": "The plan may leave less of a POP's capacity than the inventory wants.",
-    "unfiltered": "Provider sessions may be without an import filter.",
+    "unfiltered": "Provider sessions may be without an import or export filter.",
     "no-export": "The plan may leave nothing to announce.",
 }
 

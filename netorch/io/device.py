@@ -24,7 +24,7 @@ from netorch.model.request import (
 from netorch.ports import Connector, Reply, Transport
 
 AGENT_FOLDER = "/var/lib/netorch/agent"
-CONNECT_TIMEOUT_S = 15.0
+CONNECT_TIMEOUT_S = 12.0
 FACTS_TIMEOUT_S = 60.0
 DECIDE_TIMEOUT_S = 60.0
 INSTALL_TIMEOUT_S = 60.0

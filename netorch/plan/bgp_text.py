@@ -16,7 +16,8 @@ _OFF = (("off",), ("no",))
 class TextSession:
     """A BGP session as a configuration has it. ``is_external``: the other end has another AS number than ``own``.
 
-    ``unfiltered`` are the families of which it accepts everything, ``mute`` those of which it announces nothing.
+    ``unfiltered`` are the families of which it accepts everything, ``leaky`` those of which it announces everything, ``mute``
+    those of which it announces nothing.
     """
 
     name: str
@@ -24,6 +25,7 @@ class TextSession:
     closed: bool
     families: Tuple[str, ...]
     unfiltered: Tuple[str, ...]
+    leaky: Tuple[str, ...]
     mute: Tuple[str, ...]
 
 
@@ -73,7 +75,8 @@ def _session(
         is_external=_is_external(found, own),
         closed=bool(disabled) and disabled[-1][1:2] not in _OFF,
         families=families,
-        unfiltered=tuple(family for family in families if _accepts_all(imports[family], filters)),
+        unfiltered=tuple(f for f in families if not imports[f] or _accepts_all(imports[f], filters)),
+        leaky=tuple(family for family in families if _accepts_all(exports[family], filters)),
         mute=tuple(family for family in families if exports[family] in ((), ("none",))),
     )
 
@@ -103,7 +106,7 @@ def _accepts_all(policy: Tuple[str, ...], filters: Mapping[str, Tuple[str, ...]]
     if policy[:1] == ("filter",):
         body = filters.get(policy[1], ("?",)) if len(policy) == 2 else policy[1:]
         return body in _ACCEPT_ALL
-    return policy in ((), ("all",), ("where", "true"))
+    return policy in (("all",), ("where", "true"))
 
 
 def _announced(blocks: List[Tuple[Statement, List[str]]]) -> Dict[str, FrozenSet[str]]:

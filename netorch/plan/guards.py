@@ -156,7 +156,7 @@ def _last(pop: _Pop) -> Iterator[Refusal]:
 def _provider_sessions(change: _Change) -> Tuple[TextSession, ...]:
     """Sessions with providers that the device has or is meant to have."""
     meant = {
-        session.name: TextSession(session.name, True, False, (session.family.value,), (), ())
+        session.name: TextSession(session.name, True, False, (session.family.value,), (), (), ())
         for session in change.device.sessions
         if session.kind == "provider"
     }
@@ -201,13 +201,17 @@ def _empty(pop: _Pop) -> Iterator[Refusal]:
 
 
 def _unfiltered(pop: _Pop) -> Iterator[Refusal]:
-    """A session with a provider that would accept whatever it is sent."""
+    """A session with a provider that would accept whatever it is sent, or announce whatever there is."""
     for change in pop.changes:
-        open_ones = [s.name for s in change.after.external if s.unfiltered] if change.after is not None else []
-        if open_ones:
-            finding = f"the new configuration has no import filter for {_listed(open_ones)}"
-            hint = "give the session a filter (is a template overridden?), or --allow-unfiltered"
-            yield pop.refuse("unfiltered", finding, hint, where=change.device.name)
+        external = change.after.external if change.after is not None else ()
+        for direction, names in (
+            ("import", [session.name for session in external if session.unfiltered]),
+            ("export", [session.name for session in external if session.leaky]),
+        ):
+            if names:
+                finding = f"the new configuration has no {direction} filter for {_listed(names)}"
+                hint = "give the session a filter (is a template overridden?), or --allow-unfiltered"
+                yield pop.refuse("unfiltered", finding, hint, where=change.device.name)
 
 
 def _no_export(pop: _Pop) -> Iterator[Refusal]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import ip_interface
 
 import pytest
@@ -163,6 +166,24 @@ def test_hanging_bird_is_an_error_in_bounded_time(device: LabDevice) -> None:
         device.client.facts(device.REQUEST)
     assert time.monotonic() - started < 20  # noqa: TID251
     os.kill(device.bird, signal.SIGCONT)
+
+
+def test_bird_that_lets_nobody_in_is_not_taken_for_absent(device: LabDevice) -> None:
+    """A stopped BIRD before which so many wait that the kernel turns away the next: the change is kept until it can be undone."""
+    device.client.apply(device.change(LOAD, ADDRESS, confirm_timeout_s=2.0))
+    os.kill(device.bird, signal.SIGSTOP)
+    path = str(device.namespace.path("/run/bird/bird.ctl"))
+    with ExitStack() as queue:
+        waiting = [queue.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(100)]
+        for one in waiting:
+            one.setblocking(False)
+        assert errno.EAGAIN in [one.connect_ex(path) for one in waiting]
+        until(
+            lambda: "192.0.2.11" not in device.namespace.run("ip", "address"), what="the rest is undone", timeout_s=40
+        )
+    os.kill(device.bird, signal.SIGCONT)
+    until(lambda: not device.namespace.run("ls", "/var/lib/netorch/pending"), what="the change is gone", timeout_s=30)
+    assert device.live_stamp() == "old"
 
 
 def test_bird_that_hangs_at_the_confirmation_ends_on_the_old_state(device: LabDevice) -> None:

@@ -187,6 +187,15 @@ def test_an_import_without_filter(find: str, put: str) -> None:
     assert refused(found, Allowances(frozenset({"unfiltered"}))) == []
 
 
+@pytest.mark.parametrize("put", ["export all;", "export where true;", "export filter { accept; };"])
+def test_an_export_without_filter(put: str) -> None:
+    """A template that tells a provider whatever there is, other providers' routes included, is a leak."""
+    rewritten = planned(example(), example(), rewrite=lambda t: t.replace("export filter northtel_1_v4_out;", put))
+    refusal = only(refused(rewritten))
+    assert (refusal.guard, refusal.where) == ("unfiltered", "sw1.pop1")
+    assert refusal.finding == "the new configuration has no export filter for northtel_1_v4"
+
+
 def test_a_filter_that_lost_its_body() -> None:
     """A filter whose only statement is ``accept`` filters nothing."""
 

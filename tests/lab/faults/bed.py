@@ -1,0 +1,337 @@
+"""A lab of small POPs whose switches are harmed side by side, and what the harm leaves on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Optional
+
+from netorch.agent.bird import Bird, stamp_of
+from netorch.agent.clock import uptime
+from netorch.agent.outcome import Stop
+from netorch.inventory import load_inventory
+from netorch.io.inventory_files import read_inventory
+from netorch.lab.processes import recorded
+from tests.lab.labs import Lab, booted, lab_settings, own_network, wait_until
+from tests.lab.quick_lab import Project
+
+ROLL_OUT_POP = 9
+CONFIRM_TIMEOUT_S = 5.0
+BIRD_CONF = "/etc/bird/bird.conf"
+STATE = "/var/lib/netorch"
+SOCKET = "/run/bird/bird.ctl"
+REAL_SOCKET = "/run/bird/real.ctl"
+"""Where BIRD's own socket is while something else stands in front of it."""
+
+_NETWORK = """\
+name: faults
+asn: 64500
+own_prefixes: [192.0.2.0/24, "2001:db8:1::/48"]
+ssh: {user: root, identity: ../.lab/id_ed25519, known_hosts: ../.lab/known_hosts}
+defaults: {daemon: bird, version: 2.0.12}
+plugins: [drain, arp_mirror, describe]
+"""
+_PROVIDERS = "providers:\n  - {name: northtel, id: 1, asn: 64496, relation: transit}\n"
+_SPEAKERS = "speakers:\n  - {provider: northtel, prefixes_ipv4: 20, prefixes_ipv6: 20, delay_ms: 0}\n"
+_POP = """\
+name: pop{n}
+switches:
+  - name: sw1
+    ssh: {{address: 198.18.{n}.1}}
+    fabric: {{interface: br0, ipv4: 10.{n}.1.1/24, ipv6: "fd00:{n}:1::1/64"}}
+    ports: [swp1, swp11, swp12, swp13, swp14]
+circuits:
+  - id: {n}
+    name: northtel-pop{n}
+    provider: northtel
+    switch: sw1
+    port: swp1
+    ipv4: {{local: 203.0.113.{local}/30, neighbor: 203.0.113.{neighbor}}}
+    description: told by nobody
+"""
+_HOST = """\
+  - name: h{h}
+    ssh: {{address: 198.18.{n}.1{h}}}
+    service: [192.0.2.{n}{h}]
+    uplinks: [{{interface: eth0, switch: sw1, port: swp1{h}, ipv4: 10.{n}.1.1{h}/24, ipv6: "fd00:{n}:1::1{h}/64"}}]
+"""
+
+
+def inventory_texts(pops: int, *, hosts: int) -> dict[str, str]:
+    """An inventory of ``pops`` POPs with one switch each; where ``hosts`` is not 0, of one more with that many hosts."""
+    texts = {"network.yml": _NETWORK, "providers.yml": _PROVIDERS, "lab.yml": _SPEAKERS}
+    for n in [*range(1, pops + 1), *([ROLL_OUT_POP] if hosts else [])]:
+        text = _POP.format(n=n, local=4 * n + 2, neighbor=4 * n + 1)
+        if n == ROLL_OUT_POP:
+            text += "hosts:\n" + "".join(_HOST.format(n=n, h=h + 1) for h in range(hosts))
+            text += "prefixes:\n  - prefix: 192.0.2.0/24\n    originators: [h1, h2]\n"
+        texts[f"pops/pop{n}.yml"] = text
+    return texts
+
+
+@dataclass(frozen=True)
+class Look:
+    """A device at one moment. ``live`` and ``disk`` are stamps, ``alias`` that of the provider's port."""
+
+    live: Optional[str]
+    disk: Optional[str]
+    alias: str
+    generation: int
+
+
+@dataclass
+class Target:
+    """A switch to harm. ``told`` is the description that its circuit has in the last inventory that was deployed."""
+
+    lab: Lab
+    name: str
+    told: str = "told by nobody"
+
+    @property
+    def pop(self) -> str:
+        return self.name.partition(".")[2]
+
+    @property
+    def address(self) -> str:
+        """Where its sshd listens."""
+        return f"198.18.{self.pop.removeprefix('pop')}.1"
+
+    @property
+    def root(self) -> Path:
+        """Its file system as this process sees it."""
+        init = recorded(self.lab.settings.node_folder(self.name) / "init")
+        if init is None:
+            raise FileNotFoundError(f"{self.name} does not run")
+        return Path(f"/proc/{init.pid}/root")
+
+    def path(self, path: str) -> Path:
+        """A file of the device."""
+        return self.root / path.lstrip("/")
+
+    def sh(self, script: str) -> str:
+        """Standard output of a script on it, which must succeed."""
+        return self.lab.sh(self.name, script)
+
+    def live(self) -> Optional[str]:
+        """The stamp that BIRD itself tells; None while it does not answer."""
+        try:
+            real = self.path(REAL_SOCKET)
+            with Bird(timeout_s=1.0, path=str(real if real.exists() else self.path(SOCKET))) as bird:
+                return bird.live_stamp() or "no stamp"
+        except (Stop, OSError):
+            return None
+
+    def look(self) -> Look:
+        """The device now."""
+        return Look(
+            self.live(),
+            stamp_of(self.path(BIRD_CONF).read_text()),
+            self.path("/sys/class/net/swp1/ifalias").read_text().strip(),
+            max((int(path.name) for path in self.path(f"{STATE}/generations").iterdir()), default=0),
+        )
+
+    def pending(self) -> Optional[dict[str, Any]]:
+        """The journal of the change that waits; None without one."""
+        try:
+            for folder in self.path(f"{STATE}/pending").iterdir():
+                if not folder.name.startswith("."):
+                    return dict(json.loads((folder / "journal.json").read_text()))
+        except (OSError, ValueError):
+            return None
+        return None
+
+    def is_confirmed(self, change_id: str) -> bool:
+        """Whether the change became a generation."""
+        for folder in self.path(f"{STATE}/generations").iterdir():
+            if json.loads((folder / "journal.json").read_text())["id"] == change_id:
+                return True
+        return False
+
+    def processes(self, *words: str) -> list[int]:
+        """The processes of the device, by their ids here, whose command line has every one of ``words``."""
+        space = os.readlink(f"/proc/{self.root.parent.name}/ns/pid")
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                line = Path(f"/proc/{name}/cmdline").read_bytes().decode(errors="replace").split("\0")
+                if os.readlink(f"/proc/{name}/ns/pid") == space and all(word in line for word in words):
+                    found.append(int(name))
+            except OSError:
+                continue
+        return found
+
+    def service_pid(self, service: str) -> int:
+        """The process of a daemon that the supervisor runs, by its id here."""
+        inside = json.loads(self.path("/run/netorch-lab/services.json").read_text())[service]["pid"]
+        space = os.readlink(f"/proc/{self.root.parent.name}/ns/pid")
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                status = Path(f"/proc/{name}/status").read_text()
+                ids = status.partition("\nNSpid:\t")[2].split("\n")[0].split("\t")
+                if os.readlink(f"/proc/{name}/ns/pid") == space and ids[-1] == str(inside):
+                    return int(name)
+            except OSError:
+                continue
+        raise ProcessLookupError(f"{service} of {self.name}, {inside} inside, is not there")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a watcher saw at ``at`` (seconds since boot)."""
+
+    at: float
+    live: Optional[str]
+    change: Optional[str]
+    phase: Optional[str]
+
+
+class Watcher:
+    """Looks at a device all the time, in a thread of its own; a context manager."""
+
+    def __init__(self, target: Target) -> None:
+        self.samples: list[Sample] = []
+        self.changes: dict[str, dict[str, Any]] = {}
+        self._target = target
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Watcher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.05):
+            pending = self._target.pending() or {}
+            if pending:
+                self.changes[pending["id"]] = pending
+            self.samples.append(Sample(uptime(), self._target.live(), pending.get("id"), pending.get("phase")))
+
+    def deadline(self) -> float:
+        """The last deadline of any change that was seen; the time of the first look where there was none."""
+        return max((change["deadline"] for change in self.changes.values()), default=self.samples[0].at)
+
+    def candidates(self) -> set[str]:
+        """The stamps that were tried."""
+        return {change["bird"]["candidate"] for change in self.changes.values()} - {None}
+
+    def last_live(self, stamps: set[str]) -> Optional[float]:
+        """When one of ``stamps`` was last seen live."""
+        return max((sample.at for sample in self.samples if sample.live in stamps), default=None)
+
+
+class Bed:
+    """The lab, and the switches in it that nobody harms at the moment."""
+
+    def __init__(self, lab: Lab, project: Project, folder: Path) -> None:
+        self.lab = lab
+        self.project = project
+        self.targets = tuple(
+            Target(lab, device.name)
+            for device in lab.inventory.devices
+            if device.name.startswith("sw1.") and not device.name.endswith(f"pop{ROLL_OUT_POP}")
+        )
+        self._folder = folder
+        self._free: SimpleQueue[Target] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._checkouts = 0
+        for target in self.targets:
+            self._free.put(target)
+
+    @contextmanager
+    def target(self) -> Iterator[Target]:
+        """A switch for oneself."""
+        target = self._free.get()
+        try:
+            yield target
+        finally:
+            self._free.put(target)
+
+    def checkout(self, told: Mapping[str, str]) -> Project:
+        """An operator's copy of the inventory in which the circuit of each POP has the description ``told`` of it."""
+        with self._lock:
+            self._checkouts += 1
+            number = self._checkouts
+        project = self.project.copy(self._folder / f"checkout-{number}")
+        for pop, description in told.items():
+            project.edit(f"pops/{pop}.yml", "description: told by nobody", f"description: {description}")
+        return project
+
+    def forget(self, project: Project) -> None:
+        """Remove a copy that has served."""
+        shutil.rmtree(project.folder)
+
+
+@contextmanager
+def bed(folder: Path, *, pops: int, hosts: int = 0) -> Iterator[Bed]:
+    """A lab with ``pops`` switches, deployed; ``hosts`` as ``inventory_texts`` has it."""
+    for path, text in inventory_texts(pops, hosts=hosts).items():
+        file = folder / "project/inventory" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    project = Project(folder / "project")
+    files = read_inventory(str(project.folder / "inventory"))
+    inventory = load_inventory(files.texts, folder=files.folder)
+    with own_network(), booted(inventory, lab_settings(project.folder, "faults")) as lab:
+        made = Bed(lab, project, folder)
+        project("deploy", *sorted({target.pop for target in made.targets}), "--yes", timeout_s=300)
+        yield made
+
+
+@dataclass
+class Attempt:
+    """One deploy of one seed to one switch, with a fault on the way. ``events`` says what was done, for the report; until
+    ``excused_until`` the fault itself kept the device from doing anything.
+    """
+
+    bed: Bed
+    target: Target
+    seed: str
+    random: random.Random
+    watcher: Watcher
+    before: Look
+    told: str
+    project: Project
+    events: list[str] = field(default_factory=list)
+    excused_until: float = 0.0
+
+    def arguments(self, *more: str, timeout_s: float = CONFIRM_TIMEOUT_S) -> tuple[str, ...]:
+        """The deploy's command line."""
+        return ("deploy", self.target.name, "--yes", "--confirm-timeout", str(int(timeout_s)), *more)
+
+    def until(self, condition: Any, timeout_s: float, what: str) -> None:
+        """Wait for something that must happen."""
+        wait_until(condition, timeout_s, f"{self.target.name}: {what}")
+
+    def until_phase(self, *phases: str, timeout_s: float = 30.0) -> dict[str, Any]:
+        """Wait until the change is in one of ``phases``; its journal."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            pending = self.target.pending()
+            if pending is not None and pending["phase"] in phases:
+                found.append(pending)
+            return bool(found)
+
+        self.until(is_there, timeout_s, f"a change is {' or '.join(phases)}")
+        return found[0]
+
+
+def free_port(address: str) -> socket.socket:
+    """A listening socket on a free port."""
+    listener = socket.socket()
+    listener.bind((address, 0))
+    listener.listen(64)
+    return listener

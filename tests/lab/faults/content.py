@@ -1,0 +1,191 @@
+"""Candidates that are damaged, that hurt, or that somebody should have been asked about."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Optional
+
+from netorch.agent.clock import uptime
+from netorch.lab import enter_command, exec_in
+from tests.lab.faults.bed import BIRD_CONF, CONFIRM_TIMEOUT_S, Attempt
+from tests.lab.faults.play import finish
+from tests.lab.faults.steps import Step, choose_step, stopped_agent
+from tests.lab.operator_shell import Said
+from tests.lab.quick_lab import Project
+
+CORRUPTED = "/run/corrupted"
+_WRAPPER = "/usr/local/sbin/corrupt"
+_CORRUPT = """\
+import json, random, subprocess, sys
+how, seed, *argv = sys.argv[1:]
+data, dice = sys.stdin.buffer.read(), random.Random(seed)
+if how == "request cut":
+    data = data[: dice.randrange(1, len(data))]
+else:
+    request = json.loads(data)
+    file = next(o["item"] for o in request["operations"] if o["item"]["kind"] == "FileItem")
+    text, at = file["text"], dice.randrange(len(file["text"]))
+    texts = {"text cut": text[:at], "a character": text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :], "empty": ""}
+    file["text"] = texts[how]
+    data = json.dumps(request).encode()
+open("/run/corrupted", "w").write(how)
+sys.exit(subprocess.run(["/usr/bin/python3", *argv], input=data).returncode)
+"""
+_PYTHON = f"""#!/bin/sh
+for last; do :; done
+[ "$last" = apply ] && exec /usr/bin/python3 {_WRAPPER} "@HOW@" @SEED@ "$@"
+exec /usr/bin/python3 "$@"
+"""
+
+
+def damaged_on_the_way(attempt: Attempt) -> Optional[Said]:
+    """The request reaches the agent damaged: its hash, or its form, tells."""
+    how = attempt.random.choice(("text cut", "text cut", "a character", "empty", "request cut"))
+    python = attempt.target.path("/usr/sbin/python3")
+    attempt.target.path(_WRAPPER).write_text(_CORRUPT)
+    python.write_text(_PYTHON.replace("@HOW@", how).replace("@SEED@", str(attempt.random.randrange(1 << 30))))
+    python.chmod(0o755)
+    try:
+        with attempt.project.running(*attempt.arguments()) as process:
+            said = finish(attempt, process)
+    finally:
+        python.unlink()
+    assert attempt.target.path(CORRUPTED).read_text() == how
+    attempt.target.path(CORRUPTED).unlink()
+    attempt.events.append(how)
+    assert said.code == 1, said
+    assert not attempt.watcher.candidates(), "it came as far as being tried"
+    return said
+
+
+def damaged_on_disk(attempt: Attempt) -> Optional[Said]:
+    """The candidate loses its end on the disk after it was verified, at any step while it is pending."""
+    command, number = choose_step(attempt, confirm_calls=16)
+    candidate = BIRD_CONF.replace("bird.conf", ".bird.conf.netorch")
+    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, command, number)
+        while step.call and attempt.target.pending() is None:
+            step.next()
+        file = attempt.target.path(candidate)
+        was_there = file.exists()
+        if was_there:
+            text = file.read_text()
+            file.write_text(text[: attempt.random.randrange(len(text) // 2, len(text) - 1)])
+        step.end("go")
+        assert was_there, f"{attempt.seed}: no candidate was on the disk any more: {attempt.events}"
+        return finish(attempt, process, timeout_s=120)
+
+
+def _reject_all(project: Project) -> None:
+    head = "filter {{ import_filter }}\n{\n"
+    project.patch("bird/provider_session.conf.j2", head, f"{head}    if true then reject;\n")
+
+
+def _wrong_asn(project: Project) -> None:
+    project.patch("bird/provider_session.conf.j2", "as {{ session.peer_asn|bird_number }};", "as 64999;")
+
+
+def _no_import_filter(project: Project) -> None:
+    project.patch("bird/provider_session.conf.j2", "import filter {{ import_filter }};", "import all;")
+
+
+def _leak(project: Project) -> None:
+    project.patch("bird/provider_session.conf.j2", "export filter {{ export_filter }};", "export all;")
+
+
+HURTS: dict[str, tuple[Callable[[Project], None], tuple[int, ...]]] = {
+    "drops sessions": (_wrong_asn, (6, 7)),
+    "accepts nothing": (_reject_all, (6, 7)),
+    "loses its import filter": (_no_import_filter, (7,)),
+    "leaks": (_leak, (7,)),
+}
+
+
+def hurtful(attempt: Attempt) -> Optional[Said]:
+    """Valid syntax that does harm: refused by a guard, or reverted by the checks."""
+    what = attempt.random.choice(tuple(HURTS))
+    change, codes = HURTS[what]
+    change(attempt.project)
+    with attempt.project.running(*attempt.arguments()) as process:
+        said = finish(attempt, process, timeout_s=120)
+    attempt.events.append(what)
+    assert said.code in codes, f"{attempt.seed}: {what}: exit {said.code}: {said.out}{said.err}"
+    return said
+
+
+def refused_by_guard(attempt: Attempt) -> Optional[Said]:
+    """Circuits that are gone from the inventory, an empty one, a drain below capacity: nothing is even begun."""
+    what = attempt.random.choice(("no circuits", "empty", "drain"))
+    arguments = attempt.arguments()
+    pop = attempt.project.folder / f"inventory/pops/{attempt.target.pop}.yml"
+    if what == "no circuits":
+        head, _, _ = pop.read_text().partition("circuits:")
+        pop.write_text(head)
+    elif what == "empty":
+        for file in (attempt.project.folder / "inventory/pops").iterdir():
+            file.unlink()
+    else:
+        arguments = ("drain", "provider", "northtel", "--pop", attempt.target.pop)
+    with attempt.project.running(*arguments) as process:
+        said = finish(attempt, process)
+    attempt.events.append(what)
+    assert not attempt.watcher.changes, "something was begun"
+    assert said.code in ((1, 7, 64) if what == "empty" else (7,)), f"{what}: exit {said.code}: {said.out}{said.err}"
+    return said
+
+
+CONTROLLER = "198.19.255.254"
+"""Where the lab's devices see it. Source: netorch.lab.topology, ROOT_ADDRESS."""
+
+_CUT = """
+ipv4 table cut4;
+protocol static cut { ipv4 { table cut4; }; route 198.19.255.254/32 @WHERE@; }
+protocol kernel kernel_cut { kernel table 198; ipv4 { table cut4; import none; export all; }; }
+"""
+_RULE = "ip rule {action} to 198.19.255.254 priority 99 lookup 198"
+
+
+def cuts_its_own_path(attempt: Attempt) -> Optional[Said]:
+    """A candidate with which everything that is meant for the controller is thrown away, or sent to a provider."""
+    number = int(attempt.target.pop.removeprefix("pop"))
+    where = attempt.random.choice(("blackhole", "unreachable", f"via 203.0.113.{4 * number + 1}"))
+    attempt.project.override("bird/local-switch.conf.j2", _CUT.replace("@WHERE@", where))
+    attempt.target.sh(_RULE.format(action="add"))
+    try:
+        with attempt.project.running(*attempt.arguments()) as process, _Routes(attempt) as routes:
+            said = finish(attempt, process, timeout_s=120)
+            attempt.until(lambda: _reaches_controller(attempt), 60, "the path is back")
+            late_s = uptime() - attempt.watcher.deadline()
+        assert routes.seen, "the path was never cut"
+        attempt.events.append(f"{where}: path back {late_s:.1f} s after the deadline of {CONFIRM_TIMEOUT_S:g} s")
+        assert late_s < 3.0, attempt.events
+    finally:
+        attempt.target.sh(_RULE.format(action="del"))
+    return said
+
+
+class _Routes:
+    """Notes whether the kernel ever had the route that cuts the path: what it tells of every change; a context manager."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        argv = enter_command(attempt.target.name, ("ip", "-o", "monitor", "route"), attempt.bed.lab.settings)
+        self._monitor = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        self.seen = False
+
+    def __enter__(self) -> _Routes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._monitor.kill()
+        assert self._monitor.stdout is not None
+        self.seen = any(CONTROLLER in line and "Deleted" not in line for line in self._monitor.stdout)
+        self._monitor.stdout.close()
+        self._monitor.wait()
+
+
+def _reaches_controller(attempt: Attempt) -> bool:
+    get = ("ip", "-j", "route", "get", CONTROLLER)
+    done = exec_in(attempt.target.name, get, attempt.bed.lab.settings)
+    return done.returncode == 0 and json.loads(done.stdout)[0].get("dev") == "mgmt0"

@@ -1,0 +1,148 @@
+"""Controllers that die, and paths to the device that break."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Optional
+
+from netorch.agent.clock import uptime
+from netorch.lab import set_link
+from tests.lab.faults.bed import Attempt
+from tests.lab.faults.path import Path, lead_through
+from tests.lab.faults.play import finish
+from tests.lab.labs import wait_until
+from tests.lab.operator_shell import Said
+
+USUAL_UP_BYTES, USUAL_DOWN_BYTES = 17_000, 22_000
+"""What a deploy of this size sends at least to the device, and gets from it, measured: a break at a byte below comes."""
+
+ERROR_WITHIN_S = 20.0
+
+
+def kill_controller(attempt: Attempt) -> Optional[Said]:
+    """SIGKILL: at a moment of the first seconds, or as soon as the device is at a step."""
+    step = attempt.random.choice(("some time", "some time", "armed", "applied"))
+    with attempt.project.running(*attempt.arguments()) as process:
+        if step == "some time":
+            seconds = attempt.random.uniform(0.0, 2.5)
+            started = uptime()
+            wait_until(lambda: uptime() - started >= seconds or process.poll() is not None, 10, "the moment has come")
+            step = f"after {seconds:.2f} s"
+        else:
+            attempt.until_phase(*(("armed", "applied") if step == "armed" else ("applied",)))
+        process.kill()
+        process.wait()
+        attempt.events.append(f"killed {step}")
+        if process.returncode != -signal.SIGKILL:
+            return finish(attempt, process)  # it had ended by then
+        return None
+
+
+def cut_path(attempt: Attempt) -> Optional[Said]:
+    """The connections are reset, now and from then on, once a chosen number of bytes has passed."""
+    return _broken(attempt, "cut")
+
+
+def silent_path(attempt: Attempt) -> Optional[Said]:
+    """Half-open: the connections stay, and nothing comes through any more."""
+    return _broken(attempt, "silent")
+
+
+def _broken(attempt: Attempt, how: str) -> Said:
+    upwards = attempt.random.random() < 0.6
+    limit = attempt.random.randint(1, USUAL_UP_BYTES if upwards else USUAL_DOWN_BYTES)
+    with Path(attempt.target.address, how) as path:
+        if upwards:
+            path.break_up = limit
+        else:
+            path.break_down = limit
+        lead_through(attempt.project, attempt, path)
+        with attempt.project.running(*attempt.arguments()) as process:
+            wait_until(lambda: path.broken.is_set() or process.poll() is not None, 60, "the path breaks")
+            assert path.broken.is_set(), f"{path.up} bytes up, {path.down} down, and never {limit}"
+            pending = attempt.target.pending() or {"phase": "nothing pending"}
+            attempt.events.append(f"{how} after {limit} bytes {'up' if upwards else 'down'}: {pending['phase']}")
+            broken = uptime()
+            said = finish(attempt, process, timeout_s=120)
+            took_s = uptime() - broken
+            attempt.events.append(f"told after {took_s:.1f} s")
+            assert took_s < ERROR_WITHIN_S, f"{attempt.seed}: told only after {took_s:.1f} s: {said.out}{said.err}"
+            return said
+
+
+def slow_path(attempt: Attempt) -> Optional[Said]:
+    """Every chunk takes its time: the deploy gets through, or says why not."""
+    with Path(attempt.target.address, delay_s=attempt.random.uniform(0.05, 0.25)) as path:
+        lead_through(attempt.project, attempt, path)
+        with attempt.project.running(*attempt.arguments()) as process:
+            said = finish(attempt, process, timeout_s=120)
+        assert path.connections >= 2
+        attempt.events.append(f"{path.delay_s * 1000:.0f} ms a chunk")
+        return said
+
+
+def pulled_cable(attempt: Attempt) -> Optional[Said]:
+    """The management interface loses its carrier while the change is armed or applied, and gets it back much later."""
+    settings = attempt.bed.lab.settings
+    with attempt.project.running(*attempt.arguments()) as process:
+        pending = attempt.until_phase(*attempt.random.choice((("armed", "applied"), ("applied",))))
+        set_link(attempt.target.name, "mgmt0", settings, connected=False)
+        cut = uptime()
+        attempt.events.append(f"cable pulled while {pending['phase']}")
+        try:
+            assert attempt.target.path("/sys/class/net/mgmt0/carrier").read_text().strip() == "0"
+            said = finish(attempt, process, timeout_s=120)
+            took_s = uptime() - cut
+            attempt.events.append(f"told after {took_s:.1f} s")
+            # The answer may have been on its way before the cable was pulled.
+            assert took_s < ERROR_WITHIN_S, f"{attempt.seed}: told only after {took_s:.1f} s"
+            attempt.until(lambda: attempt.target.pending() is None, 30, "the device has decided alone")
+        finally:
+            set_link(attempt.target.name, "mgmt0", settings, connected=True)
+        return said
+
+
+def stopped_sshd(attempt: Attempt) -> Optional[Said]:
+    """sshd takes connections and says nothing: nothing can be done, and that is told in time."""
+    sshd = attempt.target.service_pid("sshd")
+    os.kill(sshd, signal.SIGSTOP)
+    started = uptime()
+    try:
+        attempt.until(lambda: _is_stopped(sshd), 5, "sshd has stopped")
+        with attempt.project.running(*attempt.arguments()) as process:
+            said = finish(attempt, process)
+        took_s = uptime() - started
+        attempt.events.append(f"told after {took_s:.1f} s")
+        assert said.code == 4, said
+        assert took_s < ERROR_WITHIN_S + 2, f"{attempt.seed}: told only after {took_s:.1f} s"
+        return said
+    finally:
+        os.kill(sshd, signal.SIGCONT)
+
+
+def _is_stopped(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        return file.read().rpartition(")")[2].split()[0] == "T"
+
+
+def wrong_host_key(attempt: Attempt) -> Optional[Said]:
+    """A key that is not the one in known_hosts, or none there: refused before anything is sent."""
+    known = attempt.project.folder / ".lab/known_hosts"
+    lines = dict(line.split(" ", 1) for line in known.read_text().splitlines())
+    unknown = attempt.random.random() < 0.5
+    other = next(address for address in lines if address != attempt.target.address)
+    if unknown:
+        del lines[attempt.target.address]
+    else:
+        lines[attempt.target.address] = lines[other]
+    known.write_text("".join(f"{address} {key}\n" for address, key in lines.items()))
+    log = attempt.target.path("/var/log/sshd.log")
+    before = log.read_text().count("Accepted") if log.exists() else 0
+    with attempt.project.running(*attempt.arguments()) as process:
+        said = finish(attempt, process)
+    assert said.code == 4, said
+    assert "host key" in said.out + said.err
+    assert (log.read_text().count("Accepted") if log.exists() else 0) == before, "somebody logged in"
+    attempt.events.append("unknown" if unknown else "changed")
+    return said

@@ -1,0 +1,130 @@
+"""Plays one fault, and judges what became of device and controller."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Optional
+
+from netorch.agent.clock import uptime
+from tests.lab.faults.bed import Attempt, Bed, Look, Watcher
+from tests.lab.operator_shell import Said
+
+GRACE_S = 10.0
+"""An unconfirmed state that is live later than its deadline by more than this is unsafe."""
+
+
+class CannotInject(Exception):
+    """This machine cannot do that to a device."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row of the matrix. ``act`` deploys, does the harm, proves that it happened and mends what must be mended; it
+    returns how the controller ended, None where it was killed. ``late_s`` is what the row promises beyond the deadline.
+    ``quick`` rows are part of every test run."""
+
+    name: str
+    expected: str
+    act: Callable[[Attempt], Optional[Said]]
+    late_s: float = GRACE_S
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one play ended. ``unsafe`` says why it must not have, "" where it is well; ``state`` is ``confirmed``,
+    ``last good`` or what else is there; ``late_s`` is how long after the deadline the candidate was still live."""
+
+    fault: str
+    seed: int
+    state: str
+    told: str
+    unsafe: str = ""
+    late_s: Optional[float] = None
+    events: tuple[str, ...] = field(default=())
+
+
+def play(bed: Bed, fault: Fault, seed: int) -> Ending:
+    """One seed of one row, on whichever switch is free."""
+    with bed.target() as target:
+        told = f"{fault.name} {seed}"
+        dice = random.Random(f"{fault.name}/{seed}")
+        project = bed.checkout({target.pop: told})
+        before = target.look()
+        with Watcher(target) as watcher:
+            attempt = Attempt(bed, target, f"{fault.name}/{seed}", dice, watcher, before, told, project)
+            said = fault.act(attempt)
+            _wait_until_decided(attempt)
+            after = target.look()
+        ending = _judge(fault, seed, attempt, after, said)
+        _converge(attempt)
+        bed.forget(project)
+        return ending
+
+
+def _wait_until_decided(attempt: Attempt) -> None:
+    """Until no change waits, and every deadline that was seen has passed by the time that is granted at most."""
+    target, watcher = attempt.target, attempt.watcher
+    attempt.until(lambda: bool(watcher.samples), 10, "the watcher looks")
+
+    def is_over() -> bool:
+        if target.pending() is not None:
+            return uptime() > watcher.deadline() + GRACE_S + 5
+        return target.live() is not None
+
+    attempt.until(is_over, 120, "the device has decided")
+
+
+def _judge(fault: Fault, seed: int, attempt: Attempt, after: Look, said: Optional[Said]) -> Ending:
+    watcher, target, before = attempt.watcher, attempt.target, attempt.before
+    kept = [change for change in watcher.changes.values() if target.is_confirmed(change["id"])]
+    unsafe = []
+    if target.pending() is not None:
+        unsafe.append(f"still pending {GRACE_S + 5:g} s after its deadline")
+    wanted = Look(before.live, before.live, before.alias, before.generation)
+    state = "last good"
+    if after.generation != before.generation:
+        state = "confirmed"
+        stamp = kept[-1]["bird"]["candidate"] if kept else after.live
+        wanted = Look(stamp, stamp, after.alias, after.generation)
+        if attempt.told not in after.alias and attempt.told in target.path("/etc/bird/bird.conf").read_text():
+            unsafe.append("half confirmed: the file is new, the alias is not")
+    if after != wanted:
+        state = "neither"
+        unsafe.append(f"{after}, expected {wanted}")
+    lost = watcher.candidates() - {change["bird"]["candidate"] for change in kept} - {before.live}
+    last = watcher.last_live(lost)
+    late_s = (
+        None
+        if last is None
+        else last
+        - max(change["deadline"] for change in watcher.changes.values() if change["bird"]["candidate"] in lost)
+    )
+    if late_s is not None and late_s > fault.late_s:
+        unsafe.append(f"an unconfirmed state was live {late_s:.1f} s after its deadline")
+    if said is not None and said.code == 0 and state != "confirmed":
+        unsafe.append("a success was reported that did not happen")
+    told = "killed" if said is None else f"exit {said.code}"
+    return Ending(fault.name, seed, state, told, "; ".join(unsafe), late_s, tuple(attempt.events))
+
+
+def _converge(attempt: Attempt) -> None:
+    """Whatever was left: an undisturbed deploy of the same inventory works, and the next one has nothing to do."""
+    project = attempt.bed.checkout({attempt.target.pop: f"{attempt.told} again"})
+    said = project("deploy", attempt.target.name, "--yes", code=None, timeout_s=120)
+    assert said.code == 0, f"{attempt.seed}: the device does not recover: {said.out}{said.err}"
+    look = attempt.target.look()
+    assert look.live == look.disk, look
+    assert f"{attempt.told} again" in look.alias, look
+    attempt.target.told = f"{attempt.told} again"
+    attempt.bed.forget(project)
+
+
+def finish(attempt: Attempt, process: subprocess.Popen[str], *, timeout_s: float = 90.0) -> Said:
+    """How the controller ended by itself."""
+    said = attempt.project.finish(process, timeout_s=timeout_s)
+    attempt.events.append(f"exit {said.code}")
+    return said

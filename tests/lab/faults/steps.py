@@ -1,0 +1,158 @@
+"""Agents that are stopped, killed, or lose their machine at a chosen step of their work."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Optional
+
+from netorch.lab import start_node, stop_node
+from tests.lab.faults import tracer
+from tests.lab.faults.bed import Attempt
+from tests.lab.faults.play import CannotInject, finish
+from tests.lab.operator_shell import Said
+
+FLAG = "/run/netorch-trace"
+WRAPPER = "/usr/sbin/python3"
+_SCRIPT = f"""#!/bin/sh
+if [ -e {FLAG} ]; then
+    for last; do :; done
+    [ "$last" = "$(cat {FLAG})" ] && kill -STOP $$
+fi
+exec /usr/bin/python3 "$@"
+"""
+
+APPLY_CALLS, CONFIRM_CALLS = 86, 33
+"""The steps of an apply and of a confirmation, counted."""
+
+
+@contextmanager
+def stopped_agent(attempt: Attempt, command: str) -> Iterator[None]:
+    """Every agent of the device that is asked for ``command`` stops before it begins."""
+    wrapper = attempt.target.path(WRAPPER)
+    if not wrapper.exists():
+        wrapper.write_text(_SCRIPT)
+        wrapper.chmod(0o755)
+    flag = attempt.target.path(FLAG)
+    flag.write_text(command)
+    try:
+        yield
+    finally:
+        if attempt.target.path("/run").exists():
+            attempt.target.path(FLAG).unlink(missing_ok=True)
+
+
+class Step:
+    """The agent of ``command`` at its N-th step. ``call`` is what it is about to do, "" once it has ended."""
+
+    def __init__(self, attempt: Attempt, command: str, number: int) -> None:
+        if platform.machine() not in tracer.CALLS:
+            raise CannotInject(f"no table of system calls for {platform.machine()}")
+        found: list[int] = []
+
+        def is_stopped() -> bool:
+            found[:] = [pid for pid in attempt.target.processes(command) if _state(pid) == "T"]
+            return bool(found)
+
+        attempt.until(is_stopped, 30, f"the agent of {command} has stopped")
+        attempt.target.path(FLAG).unlink()
+        self._tracer = subprocess.Popen(
+            [sys.executable, "-I", "-S", tracer.__file__, str(found[0]), str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._read()
+        where = f"step {number}: {self.call}" if self.call else f"only {self._count} steps"
+        attempt.events.append(f"{command}, {where}")
+
+    def _read(self) -> None:
+        assert self._tracer.stdout is not None
+        said = self._tracer.stdout.readline().split()
+        assert said[:1] in (["at"], ["ended"]), said
+        self.call = said[1] if said[0] == "at" else ""
+        self._count = said[1]
+
+    def next(self) -> None:
+        """Let the agent make this call, and stop before the next."""
+        self.say("next")
+        self._read()
+
+    def say(self, word: str) -> None:
+        """Tell the tracer, and do not wait for what comes of it."""
+        assert self._tracer.stdin is not None
+        self._tracer.stdin.write(f"{word}\n")
+        self._tracer.stdin.flush()
+
+    def end(self, word: str) -> None:
+        """Let the agent be killed there (``kill``), or go on for good (``go``)."""
+        with self._tracer as process:
+            process.communicate(f"{word}\n" if self.call else "", timeout=30)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
+def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tuple[str, int]:
+    """A command of the agent, and which of its steps; of a confirmation's only the first ``confirm_calls``."""
+    command = attempt.random.choice(("apply", "apply", "confirm"))
+    return command, attempt.random.randint(1, APPLY_CALLS if command == "apply" else confirm_calls)
+
+
+def kill_agent(attempt: Attempt) -> Optional[Said]:
+    """SIGKILL for the agent just before one of the system calls that leave something behind."""
+    command, number = choose_step(attempt)
+    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, command, number)
+        step.end("kill")
+        said = finish(attempt, process)
+        assert said.code != 0 or not step.call, "a killed agent cannot have answered"
+        return said
+
+
+def restart_device(attempt: Attempt) -> Optional[Said]:
+    """The machine loses its power there, and comes back."""
+    command, number = choose_step(attempt)
+    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, command, number)
+        _cut_power(attempt, step)
+        return finish(attempt, process)
+
+
+def restart_between_confirmation_and_rename(attempt: Attempt) -> Optional[Said]:
+    """The journal says that the change is confirmed; none, or some, of what follows has been done."""
+    further = attempt.random.randint(0, 3)
+    with stopped_agent(attempt, "confirm"), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, "confirm", 1)
+        while step.call and not _is_confirmed(attempt):
+            step.next()
+        for _ in range(further):
+            step.next()
+        assert _is_confirmed(attempt), "the journal was not found between confirmation and rename"
+        attempt.events.append(f"power lost {further} steps after the journal says so, before {step.call}")
+        _cut_power(attempt, step)
+        return finish(attempt, process)
+
+
+def _is_confirmed(attempt: Attempt) -> bool:
+    pending = attempt.target.pending()
+    return pending is not None and pending["phase"] == "confirmed"
+
+
+def _cut_power(attempt: Attempt, step: Step) -> None:
+    settings = attempt.bed.lab.settings
+    first = attempt.target.root
+    if step.call:
+        step.say("power")
+    stop_node(attempt.target.name, settings)
+    step.end("go")
+    start_node(attempt.target.name, settings)
+    assert attempt.target.root != first, "the device has another first process"

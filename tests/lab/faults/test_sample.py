@@ -1,0 +1,32 @@
+"""The quick rows of the fault matrix, one seed each, side by side; ``./dev faults`` plays all of them with many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.faults.__main__ import play_all
+from tests.lab.faults.bed import bed
+from tests.lab.faults.play import Ending, Fault
+from tests.lab.faults.table import FAULTS
+
+pytestmark = pytest.mark.lab
+
+QUICK = [fault for fault in FAULTS if fault.quick]
+SEED = 3
+
+
+@pytest.fixture(scope="module")
+def endings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ending]]:
+    """What became of every quick row."""
+    with bed(tmp_path_factory.mktemp("faults"), pops=6) as made:
+        yield {ending.fault: ending for ending in play_all(made, QUICK, (SEED,))}
+
+
+@pytest.mark.parametrize("fault", QUICK, ids=lambda fault: fault.name)
+def test_fault_is_survived(endings: dict[str, Ending], fault: Fault) -> None:
+    """The fault has happened; the device ended whole on the confirmed or the last good state, and no success was invented."""
+    ending = endings[fault.name]
+    assert not ending.unsafe, ending
+    assert ending.state in ("last good", "confirmed"), ending
