@@ -84,6 +84,8 @@ def first_deploy(lab: Lab, folder: Path) -> FirstDeploy:
     netorch = Shell(lab.settings.state.parent)
     for provider in PROVIDERS:
         set_service(provider, "bird", lab.settings, running=False)
+        # Its kernel still probes what it talked to, and would make itself known to the switch.
+        lab.run(provider, "ip", "neigh", "flush", "all")
     for switch in SWITCHES:
         lab.run(switch, "ip", "neigh", "flush", "dev", "br0")
     before = netorch("plan", POP, "--diff", "--detailed-exitcode", code=None)
