@@ -20,7 +20,6 @@ VALIDATE_TIMEOUT_S = 30.0
 SETTLE_TIMEOUT_S = 30.0
 _SETTLE_INTERVAL_S = 0.05
 _COMPLAINT = re.compile(r"(?P<file>/\S*?):(?P<line>\d+):(?P<column>\d+) (?P<text>.*)")
-_PASSWORD = re.compile(r'(password\s+)"[^"]*"?')
 
 
 def validate(candidate: str, *, path: str, text: str) -> None:
@@ -62,11 +61,15 @@ def complaint(said: str, *, path: str, text: str) -> str:
     source = text.split("\n")
     if not 0 < number <= len(source):
         return message
-    # Tabs would move the caret; a password is the one secret that a configuration holds.
-    shown = _PASSWORD.sub(
-        lambda match: match[1] + '"' + "*" * (len(match[0]) - len(match[1]) - 2) + '"', source[number - 1]
-    )
+    # Tabs would move the caret. Any string may be a password, whatever a template's mistake has made of the word before it.
+    shown = _masked(source[number - 1])
     return f"{message}\n  {number} | {shown.expandtabs(1)}\n  {' ' * len(str(number))} | {' ' * max(0, column - 1)}^"
+
+
+def _masked(line: str) -> str:
+    """``line`` with the insides of its strings hidden; one that does not end is hidden to the end of the line."""
+    parts = line.split('"')
+    return '"'.join("*" * len(part) if number % 2 else part for number, part in enumerate(parts))
 
 
 def _program() -> str:

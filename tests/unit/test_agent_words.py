@@ -52,6 +52,15 @@ def test_complaint_shows_the_line_with_a_caret() -> None:
     )
 
 
+@pytest.mark.parametrize("line", ['password "s3cret" x', 'pass word "s3cret";', '"a" "s3cret', 'passwordx"s3cret"'])
+def test_complaint_hides_every_string(line: str) -> None:
+    """A password stays hidden whatever a template's mistake has made of the words around it; the caret stays in place."""
+    shown = complaint("/a:1:3 syntax error", path="/a", text=line).splitlines()
+    assert "s3cret" not in shown[1]
+    assert len(shown[1]) == len(f"  1 | {line}")
+    assert shown[2].index("^") == shown[1].index(line[0]) + 2
+
+
 def test_complaint_without_a_place_is_passed_on() -> None:
     """A message that names no line is shown as it is."""
     assert complaint("bird: Unable to open configuration file", path="/a", text="") == (
