@@ -41,6 +41,7 @@ def derive_intent(inventory: Inventory) -> Intent:
         settings=settings,
         providers=inventory.providers,
         circuits=inventory.circuits,
+        certificates=inventory.pki is not None,
     )
 
 

@@ -10,6 +10,7 @@ from netorch.inventory.schema import (
     CircuitKeys,
     HostKeys,
     NetworkFile,
+    PkiKeys,
     PolicyKeys,
     ProviderKeys,
     SpeakerKeys,
@@ -25,6 +26,7 @@ from netorch.model.inventory import (
     Inventory,
     LabSpeaker,
     Limits,
+    Pki,
     PluginSettings,
     Policy,
     Pop,
@@ -57,11 +59,16 @@ def build_inventory(tree: Tree, *, folder: str, commit: str) -> Inventory:
         templates=_absolute(network.templates, folder),
         commit=commit,
         audit=_absolute(network.audit, folder),
+        pki=_pki(network.pki, folder),
     )
 
 
 def _absolute(path: str | None, folder: str) -> str | None:
     return None if path is None else posixpath.normpath(posixpath.join(folder, path))
+
+
+def _pki(pki: PkiKeys | None, folder: str) -> Pki | None:
+    return None if pki is None else Pki(_absolute(pki.folder, folder) or "", pki.life_days)
 
 
 def _policy(policy: PolicyKeys) -> Policy:

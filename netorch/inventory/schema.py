@@ -34,7 +34,7 @@ from netorch.inventory.fields import (
     whole,
 )
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import DAEMONS, RELATIONS, LabSpeaker, Policy
+from netorch.model.inventory import DAEMONS, RELATIONS, LabSpeaker, Pki, Policy
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe")
 MAX_PREFIXES = 10_000_000
@@ -42,6 +42,7 @@ SPEAKERS = ("bird", "exabgp", "gobgp")
 
 _POLICY = Policy()
 _LAB = LabSpeaker(provider="")
+_PKI = Pki(folder="")
 _Item = TypeVar("_Item")
 
 
@@ -54,6 +55,11 @@ class Keys(BaseModel):
 def _named(value: Any) -> Any:
     """A name alone stands for a mapping that has nothing else."""
     return {"name": value} if isinstance(value, str) else value
+
+
+def _folder(value: Any) -> Any:
+    """A path alone stands for a mapping that has nothing else."""
+    return {"folder": value} if isinstance(value, str) else value
 
 
 def _plain_text(value: Any) -> Any:
@@ -174,6 +180,15 @@ class PluginKeys(Keys):
     )
 
 
+class PkiKeys(Keys):
+    folder: FilePath = Field(
+        description="the authority's folder, relative to the inventory folder", examples=["../pki"]
+    )
+    life_days: Annotated[float, decimal(0.01, 825)] = Field(
+        default=_PKI.life_days, description="how long a certificate is good; a new one is issued after two thirds of it"
+    )
+
+
 class NetworkFile(Keys):
     name: Name = Field(description="the network's name", examples=["example"])
     asn: Asn = Field(description="our AS number", examples=[64500])
@@ -199,6 +214,11 @@ class NetworkFile(Keys):
     audit: FilePath | None = Field(
         default=None,
         description="file of the audit log, relative to the inventory folder; docs/deploy.md tells the default",
+    )
+    pki: Annotated[PkiKeys, BeforeValidator(_folder, json_schema_input_type=FilePath | PkiKeys)] | None = Field(
+        default=None,
+        description="the folder of netorch's certificate authority, or a mapping; with it the mirror's agents run (docs/pki.md)",
+        examples=["../pki"],
     )
 
 

@@ -141,13 +141,15 @@ class DeviceIntent:
 @dataclass(frozen=True)
 class Intent:
     """The whole network's intent. ``settings`` holds each enabled plugin's own settings from the inventory;
-    ``providers`` and ``circuits`` are the inventory's, for what people call them."""
+    ``providers`` and ``circuits`` are the inventory's, for what people call them. ``certificates``: devices get certificates, so
+    that the mirror's agents can run."""
 
     asn: int
     devices: Tuple[DeviceIntent, ...]
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     providers: Tuple[Provider, ...] = ()
     circuits: Tuple[Circuit, ...] = ()
+    certificates: bool = False
 
     def device(self, name: str) -> DeviceIntent:
         """The device called ``name``; KeyError if there is none."""

@@ -253,11 +253,21 @@ class LabSpeaker:
 
 
 @dataclass(frozen=True)
+class Pki:
+    """netorch as certificate authority. ``folder`` is the absolute path of what it keeps; a certificate is good for
+    ``life_days``."""
+
+    folder: str
+    life_days: float = 30.0
+
+
+@dataclass(frozen=True)
 class Inventory:
     """The whole network. ``folder`` is the absolute path that it was read from; ``commit`` its git commit, "" outside git.
 
     Names of devices are unique by being full, those of circuits and providers by themselves. ``templates`` is the
-    absolute path of the folder whose templates override netorch's own, ``audit`` that of the audit log.
+    absolute path of the folder whose templates override netorch's own, ``audit`` that of the audit log. Without ``pki`` no
+    certificates are issued, and the mirror has no agents.
     """
 
     folder: str
@@ -272,6 +282,7 @@ class Inventory:
     templates: Optional[str] = None
     commit: str = ""
     audit: Optional[str] = None
+    pki: Optional[Pki] = None
 
     def provider(self, name: str) -> Provider:
         """The provider called ``name``; KeyError if there is none."""

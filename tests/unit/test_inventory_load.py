@@ -8,7 +8,7 @@ import pytest
 
 from netorch.errors import InventoryError
 from netorch.inventory import load_inventory
-from netorch.model.inventory import CircuitAddresses, Limits, PluginSettings, Policy, Port, SecretRef, Ssh, Uplink
+from netorch.model.inventory import CircuitAddresses, Limits, Pki, PluginSettings, Policy, Port, SecretRef, Ssh, Uplink
 from netorch.model.types import Family
 from tests.unit.inventory_texts import POP, complaints, edited, example, load, small
 
@@ -133,6 +133,23 @@ def test_default_route_via_a_provider_of_the_switch() -> None:
     """The provider of the switch's default route is kept."""
     files = edited(small(), POP, ("  - name: sw1\n", "  - name: sw1\n    default_route_via: northtel\n"))
     assert load(files).pop("pop1").switches[0].default_route_via == "northtel"
+
+
+@pytest.mark.parametrize(
+    ("written", "life_days"), [("pki: ../pki", 30.0), ("pki: {folder: ../pki, life_days: 7}", 7.0)]
+)
+def test_pki_is_a_folder_or_a_mapping(written: str, life_days: float) -> None:
+    """The authority's folder is absolute in the model; a path alone leaves the rest at its default."""
+    files = edited(small(), "network.yml", ("ssh:\n", f"{written}\nssh:\n"))
+    assert load(files).pki == Pki("/srv/pki", life_days)
+
+
+@pytest.mark.parametrize("life_days", ["0", "1000", "true", "30d"])
+def test_life_of_certificates_has_bounds(life_days: str) -> None:
+    """A certificate that never ends, or has ended when it is made, is a mistake in the inventory."""
+    files = edited(small(), "network.yml", ("ssh:\n", f"pki: {{folder: ../pki, life_days: {life_days}}}\nssh:\n"))
+    (complaint,) = complaints(files)
+    assert "pki.life_days: expected a number from 0.01 to 825" in complaint
 
 
 def test_templates_are_absolute_and_their_yaml_is_not_read() -> None:
