@@ -69,6 +69,19 @@ def status(ctx: click.Context, *, output: str) -> int:
     return 0 if nodes and all(node.running for node in nodes) else 1
 
 
+@lab.command()
+@click.option("--mirror", default="", metavar="URI", help="A Debian archive; default: the one of this machine's own apt.")
+@click.pass_context
+def rootfs(ctx: click.Context, *, mirror: str) -> None:
+    """Make the root file systems of other Debian releases, for daemon versions that this machine's own has not. Needs root.
+
+    They lie in /var/cache/netorch, or where NETORCH_ROOTFS says.
+    """
+    from netorch.lab import build_rootfses
+
+    build_rootfses(_settings(ctx).rootfs, mirror=mirror, report=lambda text: click.echo(text, err=True))
+
+
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("node")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -98,7 +111,7 @@ def logs(ctx: click.Context, node: str) -> None:
 def _settings(ctx: click.Context) -> LabSettings:
     """The lab's state lies beside the inventory's folder and belongs to the user behind sudo."""
     from netorch.io.secrets import InventorySecrets
-    from netorch.lab import LabSettings
+    from netorch.lab import ROOTFS_FOLDER, LabSettings
 
     folder = Path(ctx.obj).resolve()
     owner = None
@@ -110,4 +123,5 @@ def _settings(ctx: click.Context) -> LabSettings:
         owner=owner,
         secrets=InventorySecrets(str(folder), os.environ),
         exabgp=str(beside) if beside.exists() else "exabgp",
+        rootfs=Path(os.environ.get("NETORCH_ROOTFS") or ROOTFS_FOLDER),
     )

@@ -18,17 +18,20 @@ from netorch.lab.machine import (
     stop_node,
 )
 from netorch.lab.nodes import ServiceStatus
+from netorch.lab.rootfs import build_rootfses
 from netorch.lab.routes import Announcement, announcements, expected_prefixes
-from netorch.lab.settings import LabSettings
+from netorch.lab.settings import ROOTFS_FOLDER, LabSettings
 from netorch.lab.topology import INTERNET_NODE, delay_interface, provider_interface, switch_interface
 
 __all__ = [
     "INTERNET_NODE",
+    "ROOTFS_FOLDER",
     "Announcement",
     "LabSettings",
     "NodeStatus",
     "ServiceStatus",
     "announcements",
+    "build_rootfses",
     "delay_interface",
     "enter_command",
     "exec_in",

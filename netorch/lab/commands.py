@@ -25,17 +25,17 @@ class Tools:
 
     lock_fd: int
 
-    def run(self, argv: Sequence[str], *, stdin: str = "") -> str:
+    def run(self, argv: Sequence[str], *, stdin: str = "", timeout_s: float = TOOL_TIMEOUT_S) -> str:
         """Standard output of ``argv``; DeviceError with its standard error when it fails."""
         try:
             done = subprocess.run(
-                argv, input=stdin, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False,
+                argv, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False,
                 pass_fds=(self.lock_fd,),
             )  # fmt: skip
         except FileNotFoundError as exc:
             raise NetorchError(f"{argv[0]} is not installed", where="lab", hint="./dev setup") from exc
         except subprocess.TimeoutExpired as exc:
-            raise TimedOut(f"'{' '.join(argv)}' did not end within {TOOL_TIMEOUT_S:g} s", where="lab") from exc
+            raise TimedOut(f"'{' '.join(argv)}' did not end within {timeout_s:g} s", where="lab") from exc
         if done.returncode != 0:
             raise DeviceError(f"'{' '.join(argv)}' failed: {(done.stderr or done.stdout).strip()}", where="lab")
         return done.stdout

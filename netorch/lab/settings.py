@@ -14,6 +14,9 @@ Report = Callable[[str], None]
 """Told, in words for an operator, what the lab does now."""
 
 
+ROOTFS_FOLDER = Path("/var/cache/netorch")
+
+
 @dataclass(frozen=True)
 class LabSettings:
     """Paths and names of a lab. One machine (one network namespace) carries one lab.
@@ -21,6 +24,7 @@ class LabSettings:
     ``state`` holds what the user's own commands need: the key, known_hosts, secrets (the project's ``.lab``). ``run`` holds
     everything else. ``owner`` (user and group id) owns the files in ``state``; None leaves them to root. ``secrets``
     resolves the passwords that the lab does not make itself. ``exabgp`` is the program that plays ``speaker: exabgp``.
+    ``rootfs`` holds the root file systems of other Debian releases.
     """
 
     state: Path
@@ -29,6 +33,7 @@ class LabSettings:
     secrets: Optional[Secrets] = None
     exabgp: str = "exabgp"
     prefix: str = "netorch-"
+    rootfs: Path = ROOTFS_FOLDER
     timeout_s: float = 60.0
     clock: Clock = field(default_factory=SystemClock)
 
