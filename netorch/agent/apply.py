@@ -10,13 +10,13 @@ import json
 import os
 from contextlib import suppress
 
-from netorch.agent import bird, boot, checks, daemon, facts, journal, slots, watchdog, way_back
+from netorch.agent import bird, boot, checks, daemon, facts, journal, services, slots, watchdog, way_back
 from netorch.agent.bird import Bird
 from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Refused, Stop, answer, reason_of
-from netorch.agent.paths import OVERLAY, PENDING, STATE
+from netorch.agent.paths import OVERLAY, PENDING, SETTINGS, STATE
 from netorch.agent.record import write_record
 from netorch.agent.undo import recover, undo
 from netorch.io.netlink.route_socket import RouteSocket
@@ -106,6 +106,8 @@ class Change:
         new = f"{PENDING}/.{self.id}"
         files: List[Dict[str, Any]] = []
         try:
+            if any(os.path.dirname(file["path"]) == SETTINGS for file in self._files):
+                os.makedirs(SETTINGS, mode=0o755, exist_ok=True)
             self._require_space()
             os.mkdir(new, mode=0o700)
             os.mkdir(f"{new}/last", mode=0o700)
@@ -200,6 +202,8 @@ class Change:
                 steps.append({"step": "slot", "before": snapshot.of(slot)})
             if operation["item"]["kind"] == "OverlayItem":
                 steps.append({"step": "overlay"})
+            elif operation["item"]["kind"] == "ServiceItem":
+                steps.append({"step": "service", "before": services.look(operation["item"]["name"])})
             elif operation["item"] is self._configuration or operation["item"]["kind"] == "ClosedSessionItem":
                 steps.append({"step": "bird"})
         return _first_of_each(steps)
@@ -224,10 +228,14 @@ class Change:
                 _keep_overlay_entry(item["entry"])
             elif item["kind"] == "ClosedSessionItem":
                 self._close_or_open(operation["action"], item)
+            elif item["kind"] == "ServiceItem":
+                _start_or_stop(operation["action"], item["name"])
             elif item is self._configuration:
                 self._load(item)
             else:
                 done += _put_slots(operation)
+        if services.mirror_is_alive():  # its agent may have followed a switch meanwhile
+            done = [slot for slot in done if not slots.is_mirrored(slot)]
         if done:
             with RouteSocket() as kernel:
                 wrong = slots.differences(kernel, done)
@@ -315,6 +323,13 @@ def _put_slots(operation: Operation) -> List[Slot]:
         for slot in wanted:
             slots.put(kernel, slot, found=slots.Snapshot(kernel, [slot]).of(slot))
     return wanted
+
+
+def _start_or_stop(action: str, service: str) -> None:
+    if action == "remove":
+        services.stop(service)
+    else:
+        services.start(service)
 
 
 def _keep_overlay_entry(entry: Dict[str, Any]) -> None:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 
 from netorch.agent import journal
 from netorch.agent.clock import uptime, wait
-from netorch.agent.files import read_text, write_file
+from netorch.agent.files import put_link, read_text, write_file
 from netorch.agent.outcome import answer, reason_of
 from netorch.agent.paths import BOOT, STATE
 
@@ -55,26 +54,18 @@ WantedBy=multi-user.target
 def install() -> List[str]:
     """Let the next boot run this very agent; remarks where it cannot."""
     try:
-        own = os.path.abspath(sys.path[0])
+        own = os.path.realpath(sys.path[0])
         if not os.path.islink(BOOT) or os.readlink(BOOT) != own:
-            _link(own, BOOT)
+            put_link(own, BOOT)
         text = _TEXT.replace("@PYTHON@", sys.executable)
         if os.path.isdir("/run/systemd/system") and (read_text(UNIT) != text or not os.path.islink(_WANTED_BY)):
             write_file(UNIT, text.encode(), mode=0o644)
             os.makedirs(os.path.dirname(_WANTED_BY), exist_ok=True)
-            _link(UNIT, _WANTED_BY)
+            put_link(UNIT, _WANTED_BY)
     except OSError as exc:
         place = exc.filename or BOOT
         return [f"a restart of this machine would be recovered from at the next call only: {place}: {exc.strerror}"]
     return []
-
-
-def _link(target: str, path: str) -> None:
-    new = f"{path}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    os.symlink(target, new)
-    os.replace(new, path)
 
 
 def recover_at_boot() -> Dict[str, Any]:

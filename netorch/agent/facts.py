@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from contextlib import suppress
 
-from netorch.agent import bird, journal
+from netorch.agent import bird, journal, services
 from netorch.agent.clock import now, uptime
 from netorch.agent.files import file_fact, read_json, read_sysctl, read_text, sha256_of
 from netorch.agent.outcome import Busy, answer
@@ -59,7 +58,7 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
     generation = journal.current_generation()
     document: Dict[str, Any] = {
         "device": request["device"],
-        "agent": agent_version(),
+        "agent": services.version(),
         "generation": generation,
         "daemon": daemon,
         "files": files,
@@ -74,20 +73,17 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
         document["neighbours"] = _neighbours(neighbours) if "neighbours" in wants else []
         document["route_counts"] = _route_counts(kernel) if "route_counts" in wants else []
     document["links"] = [_link(link) for link in links] if "links" in wants else []
-    document["base"] = _base(document, owned)
+    document["base"] = _base(document, _not_the_mirrors(owned))
     document["items"] = [
         *owned,
         *_aliases(links, request.get("aliases", ())),
         *_sysctls(request.get("sysctls", ())),
         *({"kind": "OverlayItem", "entry": entry} for entry in overlay),
         *({"kind": "ClosedSessionItem", "session": session.name} for session in sessions if session.is_closed),
+        *services.running(),
     ]
+    document["agents"] = services.describe() if "mirror" in wants else []
     return document, sessions
-
-
-def agent_version() -> str:
-    """What tells this agent's code from another's: the name of the folder that it was installed in."""
-    return os.path.basename(os.path.abspath(sys.path[0]))
 
 
 def overlay_entries() -> List[Dict[str, Any]]:
@@ -107,6 +103,14 @@ def _base(document: Dict[str, Any], owned: List[Dict[str, Any]]) -> str:
         document["overlay"],
     )
     return sha256_of(json.dumps(state, sort_keys=True).encode())
+
+
+def _not_the_mirrors(owned: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """What only a deploy changes. Where the mirror's agent looks after its entries they may change between plan and apply, and
+    a plan that touches one says what is there afterwards, whatever was there before."""
+    if not services.is_installed(services.MIRROR):
+        return owned
+    return [item for item in owned if item["kind"] not in ("NeighbourItem", "PeerItem", "RouteItem")]
 
 
 def _daemon(*, full: bool) -> Tuple[Dict[str, Any], List[Session]]:

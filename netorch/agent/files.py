@@ -81,6 +81,14 @@ def write_new(path: str, data: bytes, *, mode: int, owner: Optional[int] = None,
         os.fsync(descriptor)
 
 
+def put_link(target: str, path: str) -> None:
+    """Make ``path`` a link to ``target``, whatever it was before; there is no moment without one."""
+    new = f"{path}.new"
+    remove(new)
+    os.symlink(target, new)
+    os.replace(new, path)
+
+
 def sync_folder(path: str) -> None:
     """What was created, renamed or removed in this folder is on disk when this returns."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

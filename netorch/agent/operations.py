@@ -27,10 +27,12 @@ ITEMS: Dict[str, Dict[str, type]] = {
     "AliasItem": {"interface": str, "alias": str},
     "OverlayItem": {"entry": dict},
     "ClosedSessionItem": {"session": str, "message": str},
+    "ServiceItem": {"name": str},
 }
 """The members of each kind of netorch.model.items, as JSON."""
 
 NEVER_REMOVED = ("FileItem", "SysctlItem", "AliasItem", "OverlayItem")
+SERVICES = ("feed", "mirror")
 _ACTIONS = ("add", "change", "remove")
 
 
@@ -54,6 +56,8 @@ def _check_item(item: Item) -> None:
     kind = item.get("kind")
     if kind not in ITEMS:
         raise Refused(f"{kind!r} is no kind of item")
+    if kind == "ServiceItem" and item.get("name") not in SERVICES:
+        raise Refused(f"{item.get('name')!r} is no service of netorch's")
     for name, expected in ITEMS[kind].items():
         if type(item.get(name)) is not expected:  # a bool would pass for a number
             found = type(item.get(name)).__name__

@@ -9,6 +9,7 @@ OVERLAY = f"{STATE}/overlay.json"
 LOCK = f"{STATE}/lock"
 UNDONE = f"{STATE}/undone.json"
 BOOT = f"{STATE}/boot"
+SETTINGS = "/etc/netorch"
 
 BIRD_SOCKET = "/run/bird/bird.ctl"
 BIRD_CONFIGURATION = "/etc/bird/bird.conf"

@@ -25,8 +25,10 @@ KEYS: Dict[str, Tuple[str, ...]] = {
     "NeighbourItem": ("interface", "address"),
     "PeerItem": ("interface", "peer"),
     "RouteItem": ("prefix", "interface"),
+    "ServiceItem": ("name",),
 }
-"""The kinds that the kernel keeps, in the order of putting them there, and what names a slot of each (model.items)."""
+"""The kinds that the kernel keeps, in the order of putting them there, and what names a slot of each (model.items). Services,
+which start by themselves, are on record for roll-backs."""
 
 
 def read_state(number: int) -> Dict[str, List[Dict[str, Any]]]:

@@ -111,6 +111,11 @@ def _address(interface: str, local: str, *, length: int, peer: Optional[str]) ->
     }
 
 
+def is_mirrored(slot: Slot) -> bool:
+    """Whether this is what the mirror puts into the kernel: a neighbour, and what makes its address reachable."""
+    return slot["slot"] in ("neighbour", "route") or (slot["slot"] == "address" and slot["peer"] is not None)
+
+
 def _emptied(slot: Slot) -> Slot:
     if slot["slot"] == "rules":
         return {**slot, "rules": []}

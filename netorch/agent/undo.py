@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from netorch.agent import daemon, journal
+from netorch.agent import daemon, journal, services
 from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
 from netorch.agent.clock import boot_id
 from netorch.agent.files import file_fact, remove, write_file
@@ -86,6 +86,8 @@ def undo(pending: Journal, reason: str) -> Tuple[List[str], List[str]]:
                 _undo_slot(step["before"])
             elif step["step"] == "bird":
                 notes += _undo_bird(pending["bird"], reload=moved)
+            elif step["step"] == "service":
+                services.put_back(step["before"])
             else:
                 _undo_overlay(pending["overlay"])
         except Exception as exc:  # noqa: BLE001 - whatever one step failed with, the others are undone

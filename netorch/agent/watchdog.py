@@ -8,13 +8,13 @@ import signal
 import sys
 from contextlib import suppress
 
-from netorch.agent import journal, slots
+from netorch.agent import journal, services, slots
 from netorch.agent.clock import uptime, wait
 from netorch.agent.outcome import Busy, Stop
 from netorch.agent.paths import LOCK
 from netorch.agent.undo import recover
 
-NEEDED = (slots,)  # loaded before anything is changed: at the deadline the agent's folder may have gone
+NEEDED = (services, slots)  # loaded before anything is changed: at the deadline the agent's folder may have gone
 
 NAME = "netorch watchdog"
 _INTERVAL_S = 0.2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 from netorch.model.items import Item
 from netorch.model.overlay import OverlayEntry
@@ -73,6 +73,78 @@ class RouteCount:
 
 
 @dataclass(frozen=True)
+class MirrorFeed:
+    """A host's connection to one switch's feed. ``since`` is when it came up or was lost, in seconds since the epoch; ``error``
+    says why it is down."""
+
+    switch: str
+    interface: str
+    up: bool
+    since: Optional[float] = None
+    address: Optional[str] = None
+    error: str = ""
+    messages: int = 0
+    resyncs: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True)
+class MirrorEntry:
+    """A provider's address as an agent has it. ``state``: on a switch the kernel's word; on a host ``mirrored``, ``kept`` (its
+    switch cannot tell, what is there stays), ``held_down``, ``refused`` or ``unresolved``. ``since`` is when the kernel got
+    this MAC, in seconds since the epoch."""
+
+    address: IPAddress
+    interface: str
+    provider: str
+    circuit: int
+    mac: Optional[Mac]
+    state: str
+    switch: str = ""
+    reason: str = ""
+    since: Optional[float] = None
+    changes: int = 0
+
+
+@dataclass(frozen=True)
+class MirrorSubscriber:
+    """A host that a switch's agent tells of changes."""
+
+    host: str
+    address: str
+    since: Optional[float] = None
+    sent: int = 0
+
+
+@dataclass(frozen=True)
+class AgentFacts:
+    """A mirror agent that is meant to run here: ``feed`` on a switch, ``mirror`` on a host. ``alive``: it wrote its status
+    within the last seconds. ``agent`` is the version that it runs, "" where it never said; ``problem`` what is wrong with its
+    settings or certificates."""
+
+    service: str
+    alive: bool
+    agent: str = ""
+    age_s: Optional[float] = None
+    running_s: Optional[float] = None
+    problem: str = ""
+    memory_bytes: Optional[int] = None
+    cpu_s: Optional[float] = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+    feeds: Tuple[MirrorFeed, ...] = ()
+    entries: Tuple[MirrorEntry, ...] = ()
+    subscribers: Tuple[MirrorSubscriber, ...] = ()
+
+    def feed(self, switch: str) -> Optional[MirrorFeed]:
+        """The connection to ``switch``."""
+        return next((feed for feed in self.feeds if feed.switch == switch), None)
+
+    def entry(self, interface: str, address: IPAddress) -> Optional[MirrorEntry]:
+        """The entry of ``address`` on ``interface``."""
+        return next((e for e in self.entries if (e.interface, e.address) == (interface, address)), None)
+
+
+@dataclass(frozen=True)
 class Pending:
     """A change that waits for its confirmation. ``remaining_s`` is what was left when the facts were taken."""
 
@@ -126,6 +198,11 @@ class DeviceFacts:
     route_counts: Tuple[RouteCount, ...] = ()
     pending: Optional[Pending] = None
     confirmed: Optional[Confirmed] = None
+    agents: Tuple[AgentFacts, ...] = ()
+
+    def agent_of(self, service: str) -> Optional[AgentFacts]:
+        """The mirror agent ``service``; None where none is meant to run."""
+        return next((agent for agent in self.agents if agent.service == service), None)
 
     def protocol(self, name: str) -> Optional[Protocol]:
         """The daemon's protocol called ``name``."""

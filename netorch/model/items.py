@@ -152,6 +152,19 @@ class ClosedSessionItem:
         return ("closed", self.session)
 
 
+@dataclass(frozen=True)
+class ServiceItem:
+    """An agent of the mirror that runs as a service: ``feed`` on a switch, ``mirror`` on a host. Present as a fact only while
+    it runs the very agent that reports it, so that a dead one, or an upgrade, is something to do.
+    """
+
+    name: str
+
+    @property
+    def key(self) -> Key:
+        return ("service", self.name)
+
+
 Item = Union[
     FileItem,
     SysctlItem,
@@ -163,6 +176,7 @@ Item = Union[
     AliasItem,
     OverlayItem,
     ClosedSessionItem,
+    ServiceItem,
 ]
 
 NEVER_REMOVED = (FileItem, SysctlItem, AliasItem, OverlayItem)
@@ -177,6 +191,7 @@ APPLY_ORDER = (
     RuleItem,
     ClosedSessionItem,
     FileItem,
+    ServiceItem,
     OverlayItem,
     AliasItem,
 )
@@ -184,5 +199,6 @@ APPLY_ORDER = (
 
 A service address exists before a route names it as source, and a next hop becomes reachable only once its MAC is known.
 All of it comes before the configuration, whose full table would otherwise drown the news of addresses on BIRD's netlink
-socket. A session is closed with its message before the configuration that keeps it closed is loaded.
+socket. A session is closed with its message before the configuration that keeps it closed is loaded. A service comes after its
+settings.
 """

@@ -16,6 +16,7 @@ from netorch.model.items import (
     Item,
     Key,
     OverlayItem,
+    ServiceItem,
 )
 from netorch.model.plan import NO_CHECK, Check, DevicePlan, Operation, Reset
 from netorch.plan.checks import SETTLE_S
@@ -107,7 +108,7 @@ def _rank(item: Item) -> int:
 
 
 def _risk(item: Item) -> str:
-    if isinstance(item, (AliasItem, OverlayItem)):
+    if isinstance(item, (AliasItem, OverlayItem, ServiceItem)):
         return "none"
     return "reset" if isinstance(item, ClosedSessionItem) else "routing"
 

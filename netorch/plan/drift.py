@@ -10,7 +10,15 @@ from dataclasses import replace
 from typing import Sequence, Tuple
 
 from netorch.model.facts import Confirmed, DeviceFacts
-from netorch.model.items import ClosedSessionItem, FileItem, OverlayItem
+from netorch.model.items import (
+    ClosedSessionItem,
+    FileItem,
+    NeighbourItem,
+    OverlayItem,
+    PeerItem,
+    RouteItem,
+    ServiceItem,
+)
 from netorch.model.plan import Operation
 
 BEHIND = "behind the inventory"
@@ -21,6 +29,10 @@ ADDED = "added by hand"
 CLOSED = "closed by hand"
 OPENED = "opened by hand"
 NOT_LIVE = "the daemon runs another configuration"
+STOPPED = "it does not run"
+
+TOLD = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE, STOPPED)
+"""The causes that a plan names: who reads it would not guess them."""
 
 BY_HAND = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE)
 
@@ -46,11 +58,19 @@ def _cause(operation: Operation, facts: DeviceFacts, confirmed: Confirmed, *, lo
             return BEHIND
         return CLOSED if operation.action == "remove" else OPENED
     held = next((other for other in confirmed.items if other.key == item.key), None)
+    if isinstance(item, ServiceItem):
+        return STOPPED if held is not None and _is_dead(item, facts) else BEHIND
+    if isinstance(item, (NeighbourItem, PeerItem, RouteItem)) and ServiceItem("mirror") in confirmed.items:
+        return BEHIND  # the mirror's agent has changed it since
     if operation.action == "add":
         return REMOVED if held is not None else BEHIND
     if operation.action == "remove":
         return BEHIND if held is not None else ADDED
     return BEHIND if held is None or held == operation.before else CHANGED
+
+
+def _is_dead(item: ServiceItem, facts: DeviceFacts) -> bool:
+    return not any(agent.service == item.name and agent.alive for agent in facts.agents)
 
 
 def _cause_of_file(item: FileItem, facts: DeviceFacts, confirmed: Confirmed) -> str:

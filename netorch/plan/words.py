@@ -13,10 +13,11 @@ from netorch.model.items import (
     PeerItem,
     RouteItem,
     RuleItem,
+    ServiceItem,
     SysctlItem,
 )
 from netorch.model.plan import Operation
-from netorch.plan.drift import BY_HAND
+from netorch.plan.drift import TOLD
 
 
 def _describe(item: Item) -> str:
@@ -37,6 +38,8 @@ def _describe(item: Item) -> str:
         return f"rule {item.family.value} priority {item.priority} fwmark {item.mark} lookup {item.table}"
     if isinstance(item, AliasItem):
         return f"alias of {item.interface}: {item.alias}"
+    if isinstance(item, ServiceItem):
+        return f"service {item.name}"
     if isinstance(item, ClosedSessionItem):
         return f"session {item.session} closed" + (f" ({item.message})" if item.message else "")
     return _describe_overlay(item)
@@ -51,7 +54,7 @@ def summarise(operation: Operation) -> str:
     """``+`` to add, ``~`` to change, ``-`` to remove, and the item; a change of a value names the former one. What somebody
     did on the device is told as such.
     """
-    return f"{_summary(operation)} [{operation.cause}]" if operation.cause in BY_HAND else _summary(operation)
+    return f"{_summary(operation)} [{operation.cause}]" if operation.cause in TOLD else _summary(operation)
 
 
 def _summary(operation: Operation) -> str:
@@ -60,6 +63,8 @@ def _summary(operation: Operation) -> str:
     sign = {"add": "+", "change": "~", "remove": "-"}[operation.action]
     text = f"{sign} {_describe(operation.item)}"
     before = operation.before
+    if isinstance(operation.item, ServiceItem):
+        return f"{text}: {'stop' if operation.action == 'remove' else 'start'}"
     if operation.action == "change" and isinstance(before, SysctlItem):
         return f"{text} (was {before.value})"
     if operation.action == "change" and isinstance(before, NeighbourItem):

@@ -34,6 +34,7 @@ EXAMPLES = (
     items.AliasItem("eth0", "uplink"),
     items.OverlayItem(OverlayEntry("drain/x", 1, "drain", ("h1.pop1",), "alice", 1.0)),
     items.ClosedSessionItem("northtel_v4", "bye"),
+    items.ServiceItem("mirror"),
 )
 
 
@@ -58,6 +59,7 @@ def test_what_a_controller_sends_is_taken(item: items.Item) -> None:
         ({"action": "burn", "item": to_json(EXAMPLES[1])}, "'burn' is no action"),
         ({"action": "remove", "item": to_json(EXAMPLES[0])}, "FileItem is never removed"),
         ({"action": "change", "item": to_json(EXAMPLES[0])}, "does not say of what"),
+        ({"action": "add", "item": {"kind": "ServiceItem", "name": "cron"}}, "'cron' is no service of netorch's"),
         ({"action": "add", "item": {"kind": "Bomb"}}, "'Bomb' is no kind of item"),
         ({"action": "add", "item": {"kind": "AliasItem", "interface": "eth0"}}, "alias: expected str, found NoneType"),
         ({"action": "add", "item": {**to_json(EXAMPLES[6]), "mark": True}}, "mark: expected int, found bool"),
