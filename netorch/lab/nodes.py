@@ -131,7 +131,7 @@ class Machine:
 
     def _is_up(self) -> bool:
         services = {service.name: service for service in self.services()}
-        if set(services) != {service.name for service in self.node.services}:
+        if not services.keys() >= {service.name for service in self.node.services}:
             return False
         init = self.init
         if init is None:

@@ -1,7 +1,8 @@
 """First process of a node: starts its services, restarts those that die, collects orphans, keeps the system log.
 
 A service named NAME stays down while ``/run/netorch-lab/NAME.stopped`` exists; SIGHUP makes the supervisor look. What runs
-is written to ``/run/netorch-lab/services.json`` after every change.
+is written to ``/run/netorch-lab/services.json`` after every change. Beside the node's own services it runs those that netorch's
+agent asks for by a file in ``/var/lib/netorch/services``, looked for every half second.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ RESTART_S = (0.1, 1.0)  # after a service that had run for a while; after one th
 SHORT_LIFE_S = 5.0
 AGENT = "/var/lib/netorch/boot"
 AGENT_TIMEOUT_S = 60.0
+AGENT_SERVICES = "/var/lib/netorch/services"
+LOOK_S = 0.5
 
 
 class Service:
@@ -33,6 +36,7 @@ class Service:
         self.argv: List[str] = spec["argv"]
         self.directories = spec["directories"]
         self.once: bool = spec["once"]
+        self.marker: str = spec.get("marker", "")
         self.pid: Optional[int] = None
         self.started = 0.0
         self.starts = 0
@@ -40,6 +44,8 @@ class Service:
 
     @property
     def wanted(self) -> bool:
+        if self.marker and not os.path.exists(self.marker):
+            return False
         return not os.path.exists(f"{RUN}/{self.name}.stopped") and not (self.once and self.starts)
 
     def start(self) -> None:
@@ -103,11 +109,15 @@ def recover() -> None:
             log.write(f"{error}\n".encode())
 
 
-def write_status(services: List[Service]) -> None:
+def write_status(services: List[Service], written: Dict[str, Any]) -> Dict[str, Any]:
+    """Write what runs, if it is not what is ``written``; what is written then."""
     status = {service.name: {"pid": service.pid, "starts": service.starts} for service in services}
+    if status == written:
+        return written
     with open(f"{RUN}/services.new", "w", encoding="ascii") as file:
         json.dump(status, file)
     os.rename(f"{RUN}/services.new", f"{RUN}/services.json")
+    return status
 
 
 def open_log_socket() -> socket.socket:
@@ -144,10 +154,23 @@ def reap(services: List[Service]) -> None:
                 service.ended()
 
 
-def update(services: List[Service]) -> Optional[float]:
-    """Start and stop what is to be started and stopped; seconds until the next start, None without one."""
+def find_agents(services: List[Service]) -> None:
+    """Add the services that netorch's agent asks for, and forget those that it no longer does once they have ended."""
+    names = sorted(os.listdir(AGENT_SERVICES)) if os.path.isdir(AGENT_SERVICES) else []
+    services[:] = [s for s in services if not s.marker or s.name in names or s.pid is not None]
+    known = {service.name for service in services}
+    for name in names:
+        if name in ("feed", "mirror") and name not in known:
+            argv = ["/usr/bin/python3", "-I", "-S", AGENT, name]
+            marker = f"{AGENT_SERVICES}/{name}"
+            services.append(Service({"name": name, "argv": argv, "directories": [], "once": False, "marker": marker}))
+
+
+def update(services: List[Service]) -> float:
+    """Start and stop what is to be started and stopped; seconds until it is time to look again."""
+    find_agents(services)
     now = time.monotonic()  # noqa: TID251
-    waits = []
+    waits = [LOOK_S]
     for service in services:
         if not service.wanted:
             if service.pid is not None and not service.once:
@@ -158,7 +181,7 @@ def update(services: List[Service]) -> Optional[float]:
                 service.start()
             else:
                 waits.append(due - now)
-    return min(waits) if waits else None
+    return min(waits)
 
 
 def main() -> int:
@@ -173,10 +196,11 @@ def main() -> int:
     signal.set_wakeup_fd(writer)
     for number in SIGNALS:
         signal.signal(number, lambda *_: None)
+    status: Dict[str, Any] = {}
     while True:
         reap(services)
         wait_s = update(services)
-        write_status(services)
+        status = write_status(services, status)
         ready, _, _ = select.select([reader, log.fileno()], [], [], wait_s)
         if log.fileno() in ready:
             copy_log(log)
