@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Iterator
 
-from netorch.app.audit import Audit, secret_redactor
+from netorch.app.audit import Audit
 from netorch.app.controller import Controller, Device
 from netorch.app.inventory import read_inventory
 from netorch.io.audit_log import AuditLog
@@ -69,7 +69,7 @@ def _audit(controller: Controller, surroundings: Surroundings) -> Audit | None:
     return Audit(
         write=AuditLog(Path(path), surroundings.warn).write,
         clock=controller.clock,
-        redact=secret_redactor(inventory, controller.secrets),
+        redact=controller.redact,
         who=surroundings.author,
         origin=surroundings.origin,
         inventory=inventory.folder,

@@ -8,12 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from netorch.errors import NetorchError
 from netorch.model.codec import to_json
-from netorch.model.inventory import Inventory
 from netorch.model.plan import DevicePlan
-from netorch.ports import Clock, Secrets
-from netorch.render import redact
+from netorch.ports import Clock
 
 MESSAGE_CHARACTERS = 500
 
@@ -58,18 +55,6 @@ class Audit:
             "message": self.redact(message)[:MESSAGE_CHARACTERS] or None,
         }
         self.write(json.dumps(line, ensure_ascii=False))
-
-
-def secret_redactor(inventory: Inventory, secrets: Secrets) -> Callable[[str], str]:
-    """Masks every secret that the inventory refers to."""
-    found: list[str] = []
-    for circuit in inventory.circuits:
-        if circuit.password is not None:
-            try:
-                found.append(secrets.resolve(str(circuit.password)))
-            except NetorchError:
-                continue  # a device that needs it fails with this very error
-    return lambda text: redact(text, found)
 
 
 def plan_hash(plan: DevicePlan) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Callable, Iterable, Mapping, Protocol, TypeVar
 
 from netorch.api import Plugin
 from netorch.app.audit import Audit
 from netorch.app.hooks import call_hook
+from netorch.app.redaction import secret_redactor
 from netorch.errors import InternalError, NetorchError, TimedOut
 from netorch.intent import derive_intent
+from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import Intent
 from netorch.model.inventory import Inventory
@@ -30,6 +33,9 @@ from netorch.render import TemplateSource
 
 T = TypeVar("T")
 
+KEPT_INTENTS = 2
+"""Those of a run: without an overlay, and with the one that is in force."""
+
 
 class Device(Protocol):
     """The agent of one device, wherever it runs. Every method raises a NetorchError that names the device."""
@@ -48,6 +54,10 @@ class Device(Protocol):
 
     def ping(self, request: PingRequest) -> PingAnswer: ...
 
+    def certificate_request(self, request: CsrRequest) -> Answer: ...
+
+    def certify(self, request: CertifyRequest) -> Answer: ...
+
     def close(self) -> None: ...
 
 
@@ -55,7 +65,7 @@ class Device(Protocol):
 class Controller:
     """Everything that a use case needs. ``devices`` gives the client of a device; the same one for the same name. Without
     ``audit`` nothing is put on record, as in a rehearsal. After ``ends_at`` (of the clock's monotonic time) nothing is waited
-    for."""
+    for. ``executors`` makes what work on many devices is handed to, for so many ``workers``."""
 
     inventory: Inventory
     plugins: tuple[Plugin, ...]
@@ -68,6 +78,13 @@ class Controller:
     audit: Audit | None = None
     workers: int = 32
     ends_at: float | None = None
+    executors: Callable[[int], Executor] = ThreadPoolExecutor
+    _intents: list[tuple[Overlay, Intent]] = field(init=False, default_factory=list, repr=False, compare=False)
+
+    @cached_property
+    def redact(self) -> Callable[[str], str]:
+        """Masks every secret that the inventory refers to."""
+        return secret_redactor(self.inventory, self.secrets)
 
     def is_time_up(self) -> bool:
         """Whether nothing more may begin."""
@@ -75,10 +92,19 @@ class Controller:
 
     def intent(self, overlay: Overlay) -> Intent:
         """The intent of the inventory, amended by every plugin in the inventory's order."""
-        intent = derive_intent(self.inventory)
+        for known, intent in self._intents:
+            if known == overlay:
+                return intent
+        intent = self._derived
         for plugin in self.plugins:
             intent = call_hook(plugin, plugin.amend, intent, overlay)
+        self._intents.append((overlay, intent))
+        del self._intents[:-KEPT_INTENTS]
         return intent
+
+    @cached_property
+    def _derived(self) -> Intent:
+        return derive_intent(self.inventory)
 
     def each(self, names: Iterable[str], work: Callable[[str], T]) -> tuple[dict[str, T], dict[str, NetorchError]]:
         """``work`` on every device at once: results and failures by name. One device's failure never stops the others."""
@@ -87,7 +113,7 @@ class Controller:
         names = tuple(names)
         if not names:
             return results, failures
-        executor = ThreadPoolExecutor(max_workers=min(self.workers, len(names)))
+        executor = self.executors(min(self.workers, len(names)))
         futures = {executor.submit(work, name): name for name in names}
         left_s = None if self.ends_at is None else max(0.0, self.ends_at - self.clock.monotonic())
         try:
@@ -108,7 +134,7 @@ class Controller:
         self.progress.idle()
         return _ordered(results, names), _ordered(failures, names)
 
-    def _leave(self, executor: ThreadPoolExecutor, names: tuple[str, ...], failures: dict[str, NetorchError]) -> None:
+    def _leave(self, executor: Executor, names: tuple[str, ...], failures: dict[str, NetorchError]) -> None:
         """The time is up: whoever has not answered is cut off."""
         executor.shutdown(wait=False, cancel_futures=True)
         for name in names:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from netorch.app.gather import World
     from netorch.app.results import DeployResult
     from netorch.app.transaction import Options
-    from netorch.cli.plan_view import Redact
     from netorch.model.plan import Plan
     from netorch.plan.guards import Allowances, Refusal
 
@@ -46,7 +45,7 @@ def carry_out(
     from netorch.app.planning import refusals
     from netorch.cli.plan_view import plan_document, print_plan
 
-    redact = redactor(controller)
+    redact = controller.redact
     refused = refusals(controller, world, plan, wish.allowed)
     if wish.check:
         show_plan(controller, plan, failures, refused=refused, diff=wish.diff, output=wish.output)
@@ -84,7 +83,7 @@ def show_plan(
     from netorch.cli.output import emit
     from netorch.cli.plan_view import plan_document, print_plan
 
-    redact = redactor(controller)
+    redact = controller.redact
     if output == "table":
         print_plan(plan, redact, diff=diff)
         if plan.is_empty and not failures:
@@ -184,10 +183,3 @@ def _is_up(world: World, device: str, session: str) -> bool:
     facts = world.facts.get(device)
     protocol = facts.protocol(session) if facts is not None else None
     return protocol is not None and protocol.bgp_state == "Established"
-
-
-def redactor(controller: Controller) -> Redact:
-    """Masks every secret that the inventory refers to."""
-    from netorch.app.audit import secret_redactor
-
-    return secret_redactor(controller.inventory, controller.secrets)

@@ -97,11 +97,10 @@ def _reconcile(
 ) -> RunResult:
     from netorch.app.running import reconcile
     from netorch.app.targets import select_devices
-    from netorch.cli.carry_out import redactor
     from netorch.cli.plan_view import print_plan
 
     with controller_for(ctx, quiet=True) as controller:
-        redact = redactor(controller)
+        redact = controller.redact
         names = select_devices(controller.inventory, targets, limit=limit)
         return reconcile(replace(controller, ends_at=ends_at), names, lambda plan: print_plan(plan, redact, diff=False))
 

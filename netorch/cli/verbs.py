@@ -106,7 +106,6 @@ def _click_option(option: Option) -> Callable[..., Any]:
 def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> None:
     from netorch.app.targets import select_devices
     from netorch.app.verbs import VerbRun
-    from netorch.cli.carry_out import redactor
     from netorch.cli.output import emit, emit_rows
     from netorch.cli.plan_view import print_plan
 
@@ -119,7 +118,7 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
                 chosen = parameters[argument.name]
                 names = [chosen] if isinstance(chosen, str) else list(chosen or ())
                 parameters[argument.name] = select_devices(controller.inventory, names)
-        redact = redactor(controller)
+        redact = controller.redact
 
         def show(plan: Any) -> None:
             if not plan.is_empty:

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from netorch.app.audit import Audit, plan_hash, secret_redactor
+from netorch.app.audit import Audit, plan_hash
+from netorch.app.redaction import secret_redactor
 from netorch.io.audit_log import AuditLog
 from netorch.model.inventory import SecretRef
 from netorch.model.items import AliasItem
