@@ -66,6 +66,8 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
         "pending": _pending(),
         "confirmed": read_state(generation) if generation else None,
     }
+    if "certificate" in wants:
+        document["certificate"] = _certificate()
     with RouteSocket() as kernel:
         neighbours = read_neighbours(kernel)
         owned = _owned_items(kernel, neighbours)
@@ -84,6 +86,12 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
     ]
     document["agents"] = services.describe() if "mirror" in wants else []
     return document, sessions
+
+
+def _certificate() -> Optional[Dict[str, Any]]:
+    from netorch.agent.certificates import read_certificate
+
+    return read_certificate()
 
 
 def overlay_entries() -> List[Dict[str, Any]]:

@@ -68,9 +68,14 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.ping import ping
 
         return ping(request)
+    if command in ("csr", "certify"):
+        from netorch.agent import certificates
+
+        return certificates.make_csr(request) if command == "csr" else certificates.certify(request)
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
-    raise Refused(f"no command {command!r}", hint="facts, apply, confirm, revert, history, generation, recover, ping")
+    known = "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping"
+    raise Refused(f"no command {command!r}", hint=known)
 
 
 def _change(command: str, request: Dict[str, Any]) -> Dict[str, Any]:

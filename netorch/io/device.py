@@ -8,6 +8,7 @@ from typing import Any
 
 from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Reverted, TransportError, first_line
 from netorch.io.zipapp import AgentArchive, build_agent
+from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.codec import from_json, to_json
 from netorch.model.facts import DeviceFacts
 from netorch.model.request import (
@@ -28,6 +29,7 @@ CONNECT_TIMEOUT_S = 12.0
 FACTS_TIMEOUT_S = 60.0
 DECIDE_TIMEOUT_S = 60.0
 INSTALL_TIMEOUT_S = 60.0
+CERTIFICATE_TIMEOUT_S = 20.0
 APPLY_MARGIN_S = 60.0
 """What an apply may take beyond its checks: validation, loading the configuration, a revert."""
 
@@ -116,6 +118,17 @@ class Device:
         if ping is None:
             raise self._garbled("an answer without echoes")
         return ping
+
+    def certificate_request(self, request: CsrRequest) -> Answer:
+        """A certificate signing request of the device in ``csr``; "" where it cannot make a key, ``message`` says why."""
+        return self._ask("csr", request, expected="csr", timeout_s=CERTIFICATE_TIMEOUT_S)
+
+    def certify(self, request: CertifyRequest) -> Answer:
+        """Install a certificate and what goes with it; ``certificate`` of the answer is then in use.
+
+        Raises DeviceError where the device would not be able to use it: it then keeps what it has.
+        """
+        return self._ask("certify", request, expected="certified", timeout_s=CERTIFICATE_TIMEOUT_S)
 
     def _ask(self, command: str, request: object, *, expected: str, timeout_s: float) -> Answer:
         document = json.dumps(to_json(request) if request is not None else {}).encode()

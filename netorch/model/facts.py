@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
+from netorch.model.certificate import CertificateFacts
 from netorch.model.items import Item
 from netorch.model.overlay import OverlayEntry
 from netorch.model.state import Protocol
@@ -183,6 +184,7 @@ class DeviceFacts:
     ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values
     of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
     applied only while it is still the same (counters do not count). ``confirmed`` None: no generation has been confirmed.
+    ``certificate`` None: it has none, or was not asked.
     """
 
     device: str
@@ -199,6 +201,7 @@ class DeviceFacts:
     pending: Optional[Pending] = None
     confirmed: Optional[Confirmed] = None
     agents: Tuple[AgentFacts, ...] = ()
+    certificate: Optional[CertificateFacts] = None
 
     def agent_of(self, service: str) -> Optional[AgentFacts]:
         """The mirror agent ``service``; None where none is meant to run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import DeviceFacts
 from netorch.model.items import Item
 from netorch.model.plan import Check, CheckResult, Operation
@@ -14,8 +15,8 @@ from netorch.model.types import IPAddress
 @dataclass(frozen=True)
 class FactsRequest:
     """``files`` are paths whose content is wanted, ``sysctls`` names whose values are, ``aliases`` interfaces.
-    ``wants`` holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``protocols`` (each in full; without it
-    a protocol has its name, table, state, since, info and BGP state only).
+    ``wants`` holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``certificate``, ``protocols`` (each in
+    full; without it a protocol has its name, table, state, since, info and BGP state only).
     """
 
     device: str
@@ -121,6 +122,7 @@ class StoredGeneration:
 @dataclass(frozen=True)
 class Answer:
     """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``generation`` (in ``stored``),
+    ``csr`` (a certificate signing request as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``,
     ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed``, ``reverted``, ``refused``
     (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown`` (the device finds
     out by itself); ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on what was done.
@@ -136,3 +138,5 @@ class Answer:
     history: Tuple[Generation, ...] = ()
     stored: Optional[StoredGeneration] = None
     notes: Tuple[str, ...] = ()
+    csr: str = ""
+    certificate: Optional[CertificateFacts] = None

@@ -1,0 +1,126 @@
+"""Certificates of devices: what an authority issues, what a device is told to trust, what a device reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Tuple
+
+DEVICE, CONTROLLER = "device", "controller"
+"""Where a key was made. One made on its device has never left it."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate of a device. ``serial`` and fingerprints (SHA-256 of the DER form) are lower-case hexadecimal; times are
+    seconds since the epoch. ``issuer`` is the fingerprint of the authority's own certificate, ``issued`` when it was made:
+    it holds from somewhat before, since clocks differ."""
+
+    serial: str
+    fingerprint: str
+    issuer: str
+    issued: float
+    not_after: float
+    pem: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a device needs to tell good certificates from others: the authorities (by fingerprint, and as PEM), and the serial
+    numbers that they revoked with the number of that list, which only ever rises (and the lists as PEM, one an authority)."""
+
+    authorities: Tuple[str, ...]
+    crl_number: int
+    revoked: Tuple[str, ...]
+    authority_pem: str = field(repr=False)
+    revoked_pem: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CsrRequest:
+    """A certificate signing request is wanted. A key that is there for it and was never used is taken, unless ``fresh``."""
+
+    device: str
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class CertifyRequest:
+    """Install ``certificate`` (None: keep the present one) and ``trust``, all of it or nothing. ``key`` only where the device
+    could not make one itself."""
+
+    device: str
+    trust: Trust
+    certificate: Optional[Certificate] = None
+    key: Optional[str] = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """The certificate that a device uses, and what it trusts. ``problem`` says what is wrong with the files, "" while nothing
+    is; ``clock`` is the device's time when it was asked."""
+
+    serial: str
+    fingerprint: str
+    issuer: str
+    issued: float
+    not_after: float
+    key_origin: str
+    authorities: Tuple[str, ...]
+    crl_number: int
+    revoked: Tuple[str, ...] = ()
+    problem: str = ""
+    clock: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Why a device gets no certificate until a person says so."""
+
+    author: str
+    time: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What the authority has on record for a device: its certificates that have not expired, newest first, where the newest
+    one's key was made, and what the device was last seen to have: a certificate's serial number, a list's number."""
+
+    device: str
+    certificates: Tuple[Certificate, ...] = ()
+    key_origin: str = DEVICE
+    installed: str = ""
+    crl_number: int = 0
+    bar: Optional[Bar] = None
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """A certificate that must not be believed any more. ``not_after`` is when it would have expired."""
+
+    serial: str
+    device: str
+    author: str
+    time: float
+    reason: str
+    not_after: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an authority has, at one moment. ``issuer`` is the fingerprint of the certificate that it issues with; ``revoked``
+    are all that it ever revoked, expired ones included, ``records`` by device."""
+
+    issuer: str
+    trust: Trust
+    revoked: Tuple[Revocation, ...] = ()
+    records: Mapping[str, Issued] = field(default_factory=dict)
+
+    def record(self, device: str) -> Issued:
+        """What is on record for ``device``."""
+        return self.records.get(device, Issued(device))
+
+    @property
+    def revoked_serials(self) -> Tuple[str, ...]:
+        """The serial numbers of ``revoked``."""
+        return tuple(one.serial for one in self.revoked)
