@@ -105,6 +105,8 @@ def _provider_sessions(inventory: Inventory, switch: Switch, circuits: Iterable[
             circuit=circuit.id,
             import_policy=_import_policy(inventory, circuit, family),
             export_policy=ExportPolicy(),
+            bfd=circuit.bfd,
+            bfd_timers=inventory.bfd.providers,
         )
 
 
@@ -141,6 +143,7 @@ def _host_sessions(
                 neighbor=uplink.address(family).ip,
                 interface=switch.fabric,
                 bfd=True,
+                bfd_timers=inventory.bfd.fabric,
             )
 
 
@@ -162,6 +165,7 @@ def _switch_sessions(inventory: Inventory, pop: Pop, host: Host) -> Iterator[Ses
                 neighbor=switches[uplink.switch].fabric_address(family).ip,
                 interface=uplink.interface,
                 bfd=True,
+                bfd_timers=inventory.bfd.fabric,
             )
 
 
@@ -200,6 +204,7 @@ def _next_hops(pop: Pop, host: Host) -> Iterator[NextHop]:
                 switch_interface=switches[uplink.switch].fabric,
                 provider=circuit.provider,
                 circuit=circuit.id,
+                macs=circuit.macs,
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from netorch.inventory.schema import (
+    BfdTimerKeys,
     CircuitIpv4,
     CircuitIpv6,
     CircuitKeys,
@@ -19,6 +20,8 @@ from netorch.inventory.schema import (
 )
 from netorch.inventory.tree import Site, Tree, router_id
 from netorch.model.inventory import (
+    Bfd,
+    BfdTimers,
     Circuit,
     CircuitAddresses,
     Guards,
@@ -60,6 +63,7 @@ def build_inventory(tree: Tree, *, folder: str, commit: str) -> Inventory:
         commit=commit,
         audit=_absolute(network.audit, folder),
         pki=_pki(network.pki, folder),
+        bfd=Bfd(_timers(network.bfd.fabric), _timers(network.bfd.providers)),
     )
 
 
@@ -69,6 +73,10 @@ def _absolute(path: str | None, folder: str) -> str | None:
 
 def _pki(pki: PkiKeys | None, folder: str) -> Pki | None:
     return None if pki is None else Pki(_absolute(pki.folder, folder) or "", pki.life_days)
+
+
+def _timers(timers: BfdTimerKeys) -> BfdTimers:
+    return BfdTimers(timers.interval_ms, timers.multiplier)
 
 
 def _policy(policy: PolicyKeys) -> Policy:
@@ -172,6 +180,8 @@ def _circuit(circuit: CircuitKeys, site: Site) -> Circuit:
         ipv4=_addresses(circuit.ipv4),
         ipv6=_addresses(circuit.ipv6),
         password=circuit.password,
+        macs=tuple(circuit.macs),
+        bfd=circuit.bfd,
         capacity_bps=circuit.capacity or 0,
         description=circuit.description,
     )

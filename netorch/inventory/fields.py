@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from netorch.inventory.findings import shown_value
 from netorch.model.inventory import SecretRef
 from netorch.model.text import did_you_mean
-from netorch.model.types import IPAddress, IPInterface, IPNetwork
+from netorch.model.types import IPAddress, IPInterface, IPNetwork, Mac
 
 MAX_DESCRIPTION_BYTES = 255  # BIRD 2.0.12 aborts on strings of 4096 bytes, Linux cuts interface aliases at 255
 MAX_NAME = 24  # a symbol of a circuit and a family stays below BIRD's 63 characters
@@ -333,6 +333,24 @@ def _jump(value: Any) -> str:
     return text
 
 
+def _mac(value: Any) -> Mac:
+    expected = "a router's MAC address, such as 00:1b:17:00:01:10"
+    text = text_of(value, expected)
+    try:
+        mac = Mac(text)
+    except ValueError:
+        raise refusal(expected, shown_value(text)) from None
+    if not mac.is_unicast:
+        raise refusal(expected, f"{shown_value(text)}, which no single interface can have")
+    return mac
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise refusal("true or false", shown_value(value))
+    return value
+
+
 def _version(value: Any) -> str:
     return text_of(_quoted(value, "a version"), "a version")
 
@@ -364,3 +382,5 @@ SshHost = Annotated[str, Checked(_ssh_host, "host name or address")]
 SshUser = Annotated[str, Checked(_matching(_SSH_USER, "a user name"), "user name", _string(_SSH_USER.pattern))]
 SshJump = Annotated[str, Checked(_jump, "[user@]host[:port], ...")]
 Version = Annotated[str, Checked(_version, "version")]
+MacAddress = Annotated[Mac, Checked(_mac, "MAC address")]
+Flag = Annotated[bool, Checked(_flag, "true or false", {"type": "boolean"})]

@@ -14,11 +14,13 @@ from netorch.inventory.fields import (
     CircuitName,
     Description,
     FilePath,
+    Flag,
     InterfaceName,
     Ipv4,
     Ipv4WithLength,
     Ipv6,
     Ipv6WithLength,
+    MacAddress,
     Name,
     PluginName,
     Prefix,
@@ -34,7 +36,7 @@ from netorch.inventory.fields import (
     whole,
 )
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import DAEMONS, RELATIONS, LabSpeaker, Pki, Policy
+from netorch.model.inventory import DAEMONS, RELATIONS, BfdTimers, LabSpeaker, Pki, Policy
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe")
 MAX_PREFIXES = 10_000_000
@@ -43,6 +45,7 @@ SPEAKERS = ("bird", "exabgp", "gobgp")
 _POLICY = Policy()
 _LAB = LabSpeaker(provider="")
 _PKI = Pki(folder="")
+_BFD = BfdTimers()
 _Item = TypeVar("_Item")
 
 
@@ -180,6 +183,20 @@ class PluginKeys(Keys):
     )
 
 
+class BfdTimerKeys(Keys):
+    interval_ms: Annotated[int, whole(10, 60_000)] = Field(
+        default=_BFD.interval_ms, description="how often a packet is sent, and expected, in milliseconds"
+    )
+    multiplier: Annotated[int, whole(2, 50)] = Field(
+        default=_BFD.multiplier, description="after how many missing packets the neighbour is down"
+    )
+
+
+class BfdKeys(Keys):
+    fabric: BfdTimerKeys = Field(default=BfdTimerKeys(), description="between switches and hosts, where it always runs")
+    providers: BfdTimerKeys = Field(default=BfdTimerKeys(), description="with providers, on circuits that have `bfd: true`")
+
+
 class PkiKeys(Keys):
     folder: FilePath = Field(
         description="the authority's folder, relative to the inventory folder", examples=["../pki"]
@@ -202,6 +219,7 @@ class NetworkFile(Keys):
     policy: PolicyKeys = Field(
         default=PolicyKeys(), description="what is accepted of providers, and what a deploy may do"
     )
+    bfd: BfdKeys = Field(default=BfdKeys(), description="how soon a neighbour that died is noticed (RFC 5880)")
     plugins: list[Annotated[PluginKeys, BeforeValidator(_named, json_schema_input_type=PluginName | PluginKeys)]] = (
         Field(
             default=[PluginKeys(name=name) for name in DEFAULT_PLUGINS],
@@ -337,6 +355,12 @@ class CircuitKeys(Keys):
         description="TCP MD5 password, by reference: env:NAME or file:PATH",
         examples=["env:SOUTHNET_PASSWORD"],
     )
+    macs: list[MacAddress] = Field(
+        default=[],
+        description="the MAC addresses that the provider's router may have; hosts send to no other, any where left out",
+        examples=[["00:1b:17:00:01:10"]],
+    )
+    bfd: Flag = Field(default=False, description="run BFD with the provider, which must do so too")
     capacity: Capacity | None = Field(default=None, description="bits per second, with k, M, G or T", examples=["10G"])
     description: Description = Field(default="", description="free text")
 

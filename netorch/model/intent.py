@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from netorch.model.inventory import Circuit, Limits, Provider, SecretRef
-from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork
+from netorch.model.inventory import BfdTimers, Circuit, Limits, Provider, SecretRef
+from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 PROVIDER_TABLE_BASE = 1000
 """mark = table = 1000 + provider id, both families: applications rely on it."""
@@ -66,6 +66,7 @@ class Session:
     export_policy: Optional[ExportPolicy] = None
     enabled: bool = True
     shutdown_message: str = ""
+    bfd_timers: BfdTimers = BfdTimers()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class NextHop:
     """A provider's address that a host must be able to send to over ``interface``, and the switch that knows its MAC.
 
     ``local`` is the host's own address on that interface, ``switch_interface`` where the switch holds the neighbour
-    entry.
+    entry. ``macs`` are all that the address may have, () where any will do.
     """
 
     family: Family
@@ -95,6 +96,7 @@ class NextHop:
     switch_interface: str
     provider: str
     circuit: int
+    macs: Tuple[Mac, ...] = ()
 
 
 @dataclass(frozen=True)

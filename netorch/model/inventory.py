@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Iterable, Mapping, Optional, Protocol, Tuple, TypeVar, Union
 
-from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork
+from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 RELATIONS = ("transit", "peer", "customer", "ixp")
 DAEMONS = ("bird", "frr")
@@ -108,9 +108,26 @@ class CircuitAddresses:
 
 
 @dataclass(frozen=True)
+class BfdTimers:
+    """A neighbour that sends nothing for ``interval_ms`` times ``multiplier`` is down."""
+
+    interval_ms: int = 300
+    multiplier: int = 5
+
+
+@dataclass(frozen=True)
+class Bfd:
+    """BFD between switches and hosts, and with providers."""
+
+    fabric: BfdTimers = BfdTimers()
+    providers: BfdTimers = BfdTimers()
+
+
+@dataclass(frozen=True)
 class Circuit:
     """One provider's line into one switch port. ``id`` and ``name`` are unique in the network; ``id`` goes into
-    communities. ``switch`` is the switch's full name; ``capacity_bps`` is 0 where it is not known."""
+    communities. ``switch`` is the switch's full name; ``capacity_bps`` is 0 where it is not known. ``macs`` are all that the
+    provider's router may have, () where any will do."""
 
     id: int
     name: str
@@ -123,6 +140,8 @@ class Circuit:
     password: Optional[SecretRef] = None
     capacity_bps: int = 0
     description: str = ""
+    macs: Tuple[Mac, ...] = ()
+    bfd: bool = False
 
     def addresses(self, family: Family) -> Optional[CircuitAddresses]:
         """The addresses of ``family``, None where the circuit does not carry it."""
@@ -283,6 +302,7 @@ class Inventory:
     commit: str = ""
     audit: Optional[str] = None
     pki: Optional[Pki] = None
+    bfd: Bfd = Bfd()
 
     def provider(self, name: str) -> Provider:
         """The provider called ``name``; KeyError if there is none."""
