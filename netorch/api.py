@@ -42,6 +42,15 @@ from netorch.model.overlay import Overlay, OverlayEntry
 from netorch.model.state import Channel, Protocol
 from netorch.model.text import did_you_mean, one_line
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
+from netorch.plan.mirror import (
+    Sighting,
+    mirror_items,
+    neighbour_key,
+    own_macs_by_pop,
+    reachability,
+    refusal_of,
+    sighting_in,
+)
 
 __all__ = [
     "CIRCUIT_COMMUNITY",
@@ -97,6 +106,7 @@ __all__ = [
     "RouteItem",
     "RuleItem",
     "Session",
+    "Sighting",
     "Step",
     "Steps",
     "Switch",
@@ -107,9 +117,15 @@ __all__ = [
     "Wait",
     "did_you_mean",
     "family_of",
+    "mirror_items",
+    "neighbour_key",
     "newest",
     "one_line",
+    "own_macs_by_pop",
     "provider_ids",
+    "reachability",
+    "refusal_of",
+    "sighting_in",
 ]
 
 Facts = Mapping[str, DeviceFacts]

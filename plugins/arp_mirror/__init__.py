@@ -15,9 +15,12 @@ from netorch.api import (
     Plugin,
     RouteItem,
     Session,
+    Sighting,
+    mirror_items,
+    own_macs_by_pop,
+    sighting_in,
 )
 
-from .decide import Sighting, mirror, own_macs_by_pop, sighting_in
 from .verbs import VERBS
 
 
@@ -39,7 +42,7 @@ def propose(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
     for host in _hosts(intent, facts):
         items: List[Item] = []
         for next_hop in host.next_hops:
-            items += mirror(next_hop, sighting_in(facts, next_hop, macs[host.pop]), facts[host.name].items)
+            items += mirror_items(next_hop, sighting_in(facts, next_hop, macs[host.pop]), facts[host.name].items)
         proposals[host.name] = tuple(dict.fromkeys(items))
     return proposals
 

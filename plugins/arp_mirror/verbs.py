@@ -15,13 +15,16 @@ from netorch.api import (
     NeighbourItem,
     NextHop,
     Report,
+    Sighting,
     Steps,
     UsageError,
     Verb,
     VerbContext,
+    neighbour_key,
+    own_macs_by_pop,
+    reachability,
+    sighting_in,
 )
-
-from .decide import Sighting, neighbour_key, own_macs_by_pop, reachability, sighting_in
 
 _HINT = "name a POP, a host, or a switch that hosts have uplinks to"
 _TARGET = Argument("target", "POPs, hosts, or switches whose hosts are meant", many=True, kind="targets")

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
-from netorch.api import Facts, Family, Intent, Item, Mac, Neighbour, NeighbourItem, NextHop, PeerItem, RouteItem
+from netorch.model.facts import DeviceFacts, Neighbour
+from netorch.model.intent import Intent, NextHop
+from netorch.model.items import Item, NeighbourItem, PeerItem, RouteItem
+from netorch.model.types import Family, Mac
+
+Facts = Mapping[str, DeviceFacts]
 
 USABLE_STATES = frozenset({"reachable", "stale", "delay", "probe", "permanent"})
 """States in which the kernel itself would send to the entry's MAC. A ``noarp`` entry was never resolved."""
@@ -33,11 +38,20 @@ def sight(next_hop: NextHop, neighbours: Iterable[Neighbour], own_macs: Abstract
         return Sighting(None, "absent")
     if entry.state not in USABLE_STATES or entry.mac is None:
         return Sighting(None, entry.state)
-    if not entry.mac.is_unicast:
-        return Sighting(None, entry.state, f"{entry.mac} is not a unicast address")
-    if entry.mac in own_macs:
-        return Sighting(None, entry.state, f"{entry.mac} belongs to a device of this POP")
-    return Sighting(entry.mac, entry.state)
+    refusal = refusal_of(entry.mac, own_macs)
+    return Sighting(None if refusal else entry.mac, entry.state, refusal)
+
+
+def refusal_of(mac: Mac, own_macs: AbstractSet[Mac], *, expected: AbstractSet[Mac] = frozenset()) -> str:
+    """Why nobody may send to ``mac``, "" if they may. ``expected`` are the MACs that the inventory names for the circuit; none
+    named: any will do."""
+    if not mac.is_unicast:
+        return f"{mac} is not a unicast address"
+    if mac in own_macs:
+        return f"{mac} belongs to a device of this POP"
+    if expected and mac not in expected:
+        return f"{mac} is not among the circuit's MACs ({', '.join(sorted(expected))})"
+    return ""
 
 
 def sighting_in(facts: Facts, next_hop: NextHop, own_macs: AbstractSet[Mac]) -> Optional[Sighting]:
@@ -55,7 +69,7 @@ def own_macs_by_pop(intent: Intent, facts: Facts) -> Mapping[str, FrozenSet[Mac]
     return macs
 
 
-def mirror(next_hop: NextHop, sighting: Optional[Sighting], held: Iterable[Item]) -> Tuple[Item, ...]:
+def mirror_items(next_hop: NextHop, sighting: Optional[Sighting], held: Iterable[Item]) -> Tuple[Item, ...]:
     """What the host is to have for ``next_hop``, given what it holds.
 
     Without a usable sighting (None when the switch cannot be asked) what is there stays: BGP withdraws the routes of a
