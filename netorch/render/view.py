@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from typing import Any, Optional
 
 from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, ProviderTable, Session
+from netorch.model.inventory import BfdTimers
 from netorch.model.items import KERNEL_PROTOCOL
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
 from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
@@ -69,6 +70,14 @@ class TableView:
         return f"{self.table.number}_{self.family.name}"
 
 
+@dataclass(frozen=True)
+class BfdInterface:
+    """An interface that BFD runs on, and the timers of its sessions that do not say otherwise."""
+
+    name: str
+    timers: BfdTimers
+
+
 _DEFAULT_ROUTE = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
 
 
@@ -86,7 +95,7 @@ def device_view(device: DeviceIntent) -> dict[str, Any]:
         "provider_sessions": tuple(view for view in sessions if view.session.kind == "provider"),
         "host_sessions": tuple(view for view in sessions if view.session.kind == "host"),
         "switch_sessions": tuple(view for view in sessions if view.session.kind == "switch"),
-        "bfd_interfaces": tuple(sorted({s.interface for s in device.sessions if s.bfd})),
+        "bfd_interfaces": _bfd_interfaces(device),
         "uplinks": tuple(interface.name for interface in device.interfaces if interface.role == "uplink"),
         "tables": tuple(
             TableView(
@@ -99,6 +108,13 @@ def device_view(device: DeviceIntent) -> dict[str, Any]:
         "bogon_asns": BOGON_ASNS,
         "kernel_protocol": KERNEL_PROTOCOL,
     }
+
+
+def _bfd_interfaces(device: DeviceIntent) -> tuple[BfdInterface, ...]:
+    # Providers share a switch's fabric interface with the hosts: their sessions name their timers themselves.
+    sessions = sorted((s for s in device.sessions if s.bfd), key=lambda session: session.kind != "provider")
+    timers = {session.interface: session.bfd_timers for session in sessions}
+    return tuple(BfdInterface(name, timers[name]) for name in sorted(timers))
 
 
 def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
