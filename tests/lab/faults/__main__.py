@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
+from tests.lab.faults import rollout, secrets
 from tests.lab.faults.bed import Bed, bed
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.table import FAULTS
+
+SECRETS_A_SEED = 500
+"""Twenty seeds are 10,000 secrets."""
 
 
 def tell(text: str, file: TextIO = sys.stdout) -> None:
@@ -30,57 +35,70 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev faults", description=__doc__)
     parser.add_argument("seeds", nargs="?", type=int, default=20, metavar="SEEDS")
     parser.add_argument("--only", default="", help="rows whose name has this text")
-    parser.add_argument("--devices", type=int, default=6, help="how many are harmed side by side")
+    parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
     parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
     options = parser.parse_args()
     chosen = [fault for fault in FAULTS if options.only in fault.name]
+    hosts = rollout.HOSTS if options.only in rollout.NAME else 0
     started = time.monotonic()  # noqa: TID251 - for the last line
-    with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices) as made:
-        endings = play_all(made, chosen, range(1, options.seeds + 1))
-    print_table(chosen, endings)
+    with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices, hosts=hosts) as made:
+        endings = play_all(
+            made, chosen, range(1, options.seeds + 1), canaries=SECRETS_A_SEED if options.only in secrets.NAME else 0
+        )
+    print_table(endings)
     tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
     if options.output:
         Path(options.output).write_text(json.dumps([asdict(ending) for ending in endings], indent=1) + "\n")
     return 1 if any(ending.unsafe for ending in endings) else 0
 
 
-def play_all(made: Bed, faults: Sequence[Fault], seeds: Sequence[int]) -> list[Ending]:
-    """Every seed of every row, on all devices of the bed at once."""
+def play_all(made: Bed, faults: Sequence[Fault], seeds: Sequence[int], *, canaries: int = 0) -> list[Ending]:
+    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` for each seed."""
     endings = []
-    with ThreadPoolExecutor(len(made.targets)) as pool:
-        jobs = {pool.submit(play_one, made, fault, seed): fault for seed in seeds for fault in faults}
+    with ThreadPoolExecutor(len(made.targets)) as pool, ThreadPoolExecutor(1) as group:
+        jobs = []
+        for seed in seeds:
+            jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
+            if canaries:
+                look = functools.partial(secrets.play_secrets, made, each=canaries)
+                jobs.append(pool.submit(play_one, secrets.NAME, seed, look))
+            if made.group:
+                roll_out = functools.partial(rollout.play_roll_out, made)
+                jobs.append(group.submit(play_one, rollout.NAME, seed, roll_out))
         for number, job in enumerate(as_completed(jobs), 1):
             ending = job.result()
             endings.append(ending)
             mark = f"UNSAFE: {ending.unsafe}" if ending.unsafe else f"{ending.state}, {ending.told}"
-            tell(
-                f"{number}/{len(jobs)} {ending.fault} {ending.seed}: {', '.join(ending.events)}: {mark}",
-                file=sys.stderr,
-            )
+            events = ", ".join(ending.events)
+            tell(f"{number}/{len(jobs)} {ending.fault} {ending.seed}: {events}: {mark}", file=sys.stderr)
     return endings
 
 
-def play_one(made: Bed, fault: Fault, seed: int) -> Ending:
+def play_one(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
     """An ending, also where the play itself broke: that is never taken for safe."""
     try:
-        return play(made, fault, seed)
+        return work(seed)
     except CannotInject as reason:
-        return Ending(fault.name, seed, "not tried", str(reason))
+        return Ending(name, seed, "not tried", str(reason))
     except Exception as error:  # noqa: BLE001 - told, and counted as a failure
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
-        return Ending(fault.name, seed, "broken", "", text)
+        return Ending(name, seed, "broken", "", text)
 
 
-def print_table(faults: Sequence[Fault], endings: Sequence[Ending]) -> None:
+def print_table(endings: Sequence[Ending]) -> None:
     """A row for each fault."""
+    expected = {fault.name: fault.expected for fault in FAULTS}
+    expected.update({rollout.NAME: rollout.EXPECTED, secrets.NAME: secrets.EXPECTED})
     tell("| Fault | Expected | Plays | Unsafe | Ended on | Controller | Live after the deadline, at most |")
     tell("|---|---|---|---|---|---|---|")
-    for fault in faults:
-        own = [ending for ending in endings if ending.fault == fault.name]
-        late = [ending.late_s for ending in own if ending.late_s is not None]
+    for name, promise in expected.items():
+        own = [ending for ending in endings if ending.fault == name]
+        if not own:
+            continue
+        late = [max(0.0, ending.late_s) for ending in own if ending.late_s is not None]
         tell(
-            f"| {fault.name} | {fault.expected} | {len(own)} | {sum(bool(ending.unsafe) for ending in own)} "
+            f"| {name} | {promise} | {len(own)} | {sum(bool(ending.unsafe) for ending in own)} "
             f"| {counted([ending.state for ending in own])} | {counted([ending.told for ending in own])} "
             f"| {f'{max(late):.1f} s' if late else '-'} |"
         )

@@ -24,7 +24,7 @@ from netorch.lab.processes import recorded
 from tests.lab.labs import Lab, booted, lab_settings, own_network, wait_until
 from tests.lab.quick_lab import Project
 
-ROLL_OUT_POP = 9
+ROLL_OUT_POP = 50
 CONFIRM_TIMEOUT_S = 5.0
 BIRD_CONF = "/etc/bird/bird.conf"
 STATE = "/var/lib/netorch"
@@ -61,7 +61,7 @@ circuits:
 _HOST = """\
   - name: h{h}
     ssh: {{address: 198.18.{n}.1{h}}}
-    service: [192.0.2.{n}{h}]
+    service: [192.0.2.{h}]
     uplinks: [{{interface: eth0, switch: sw1, port: swp1{h}, ipv4: 10.{n}.1.1{h}/24, ipv6: "fd00:{n}:1::1{h}/64"}}]
 """
 
@@ -90,7 +90,7 @@ class Look:
 
 @dataclass
 class Target:
-    """A switch to harm. ``told`` is the description that its circuit has in the last inventory that was deployed."""
+    """A device to harm. ``told`` is the description that its circuit has in the last inventory that was deployed."""
 
     lab: Lab
     name: str
@@ -104,6 +104,11 @@ class Target:
     def address(self) -> str:
         """Where its sshd listens."""
         return f"198.18.{self.pop.removeprefix('pop')}.1"
+
+    @property
+    def port(self) -> str:
+        """An interface that has an alias where netorch gives it one."""
+        return "swp1" if self.name.startswith("sw") else "eth0"
 
     @property
     def root(self) -> Path:
@@ -135,7 +140,7 @@ class Target:
         return Look(
             self.live(),
             stamp_of(self.path(BIRD_CONF).read_text()),
-            self.path("/sys/class/net/swp1/ifalias").read_text().strip(),
+            self.path(f"/sys/class/net/{self.port}/ifalias").read_text().strip(),
             max((int(path.name) for path in self.path(f"{STATE}/generations").iterdir()), default=0),
         )
 
@@ -233,16 +238,14 @@ class Watcher:
 
 
 class Bed:
-    """The lab, and the switches in it that nobody harms at the moment."""
+    """The lab: ``targets`` are switches, each a POP of its own; ``group`` a whole POP, for roll-outs."""
 
     def __init__(self, lab: Lab, project: Project, folder: Path) -> None:
         self.lab = lab
         self.project = project
-        self.targets = tuple(
-            Target(lab, device.name)
-            for device in lab.inventory.devices
-            if device.name.startswith("sw1.") and not device.name.endswith(f"pop{ROLL_OUT_POP}")
-        )
+        everyone = [Target(lab, device.name) for device in lab.inventory.devices]
+        self.group = tuple(target for target in everyone if target.pop == f"pop{ROLL_OUT_POP}")
+        self.targets = tuple(target for target in everyone if target not in self.group)
         self._folder = folder
         self._free: SimpleQueue[Target] = SimpleQueue()
         self._lock = threading.Lock()
@@ -286,7 +289,7 @@ def bed(folder: Path, *, pops: int, hosts: int = 0) -> Iterator[Bed]:
     inventory = load_inventory(files.texts, folder=files.folder)
     with own_network(), booted(inventory, lab_settings(project.folder, "faults")) as lab:
         made = Bed(lab, project, folder)
-        project("deploy", *sorted({target.pop for target in made.targets}), "--yes", timeout_s=300)
+        project("deploy", *sorted({target.pop for target in (*made.targets, *made.group)}), "--yes", timeout_s=300)
         yield made
 
 
