@@ -66,7 +66,7 @@ class Session:
     export_policy: Optional[ExportPolicy] = None
     enabled: bool = True
     shutdown_message: str = ""
-    bfd_timers: BfdTimers = BfdTimers()
+    bfd_timers: BfdTimers = field(default_factory=BfdTimers)
 
 
 @dataclass(frozen=True)
