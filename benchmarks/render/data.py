@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent, Session
 from netorch.render.view import device_view
 
 
 def plain_data(device: DeviceIntent) -> dict[str, Any]:
     """Numbers, texts, lists and dictionaries only."""
-    view = device_view(device)
+    can = capabilities_of(device.daemon, device.version)
+    assert can is not None, "the inventory holds known versions only"
+    view = device_view(device, can)
     return {
         "name": device.name,
         "pop": device.pop,

@@ -20,6 +20,7 @@ from netorch.io.netlink.neighbours import read_neighbours
 from netorch.io.netlink.route_socket import AF_INET, RouteSocket
 from netorch.io.netlink.routes import read_device_routes
 from netorch.io.netlink.rules import read_rules
+from netorch.model.conventions import KERNEL_PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from netorch.agent.bird import Bird, Session
     from netorch.io.netlink.links import LinkEntry
     from netorch.io.netlink.neighbours import NeighbourEntry
-
-PROTOCOL = 110  # netorch.model.items.KERNEL_PROTOCOL, without the model's import
 
 
 def gather(request: Dict[str, Any]) -> Dict[str, Any]:
@@ -179,7 +178,7 @@ def _family(number: int) -> str:
 def _owned_items(kernel: RouteSocket, neighbours: List[NeighbourEntry]) -> List[Dict[str, Any]]:
     items: List[Dict[str, Any]] = []
     for address in read_addresses(kernel):
-        if address.protocol != PROTOCOL:
+        if address.protocol != KERNEL_PROTOCOL:
             continue
         if address.peer is not None:
             items.append(
@@ -191,11 +190,11 @@ def _owned_items(kernel: RouteSocket, neighbours: List[NeighbourEntry]) -> List[
     items += (
         {"kind": "NeighbourItem", "interface": entry.interface, "address": entry.address, "mac": entry.mac}
         for entry in neighbours
-        if entry.protocol == PROTOCOL and entry.mac is not None and entry.state == "permanent"
+        if entry.protocol == KERNEL_PROTOCOL and entry.mac is not None and entry.state == "permanent"
     )
     items += (
         {"kind": "RouteItem", "prefix": route.prefix, "interface": route.interface}
-        for route in read_device_routes(kernel, protocol=PROTOCOL)
+        for route in read_device_routes(kernel, protocol=KERNEL_PROTOCOL)
     )
     items += (
         {
@@ -206,7 +205,7 @@ def _owned_items(kernel: RouteSocket, neighbours: List[NeighbourEntry]) -> List[
             "table": rule.table,
         }
         for rule in read_rules(kernel)
-        if rule.protocol == PROTOCOL
+        if rule.protocol == KERNEL_PROTOCOL
     )
     return items
 

@@ -1,8 +1,11 @@
-"""Where things are on a device. Everything below STATE is root's alone, since configurations hold passwords."""
+"""Where things are on a device."""
 
 from __future__ import annotations
 
-STATE = "/var/lib/netorch"
+from netorch.model.conventions import CONFIGURATIONS, STATE_FOLDER
+
+STATE = STATE_FOLDER
+
 GENERATIONS = f"{STATE}/generations"
 PENDING = f"{STATE}/pending"
 OVERLAY = f"{STATE}/overlay.json"
@@ -12,5 +15,5 @@ BOOT = f"{STATE}/boot"
 SETTINGS = "/etc/netorch"
 
 BIRD_SOCKET = "/run/bird/bird.ctl"
-BIRD_CONFIGURATION = "/etc/bird/bird.conf"
+BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/sbin", "/bin")

@@ -21,6 +21,7 @@ from netorch.agent.operations import full_length, plain_address, plain_mac, plai
 from netorch.agent.outcome import Refused
 from netorch.io.netlink import addresses, neighbours, routes, rules
 from netorch.io.netlink.route_socket import AF_INET, AF_INET6, RouteSocket
+from netorch.model.conventions import KERNEL_PROTOCOL as OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from netorch.io.netlink.links import LinkEntry
 
     Slot = Dict[str, Any]
-
-OWN = 110  # netorch.model.items.KERNEL_PROTOCOL, for callers that do without the model
 
 _KERNELS = {"address": "5.18", "neighbour": "5.0", "rules": "4.17"}
 """The first Linux that keeps a protocol number for each (IFA_PROTO, NDA_PROTOCOL, FRA_PROTOCOL)."""

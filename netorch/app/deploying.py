@@ -121,8 +121,7 @@ class _Rollout:
         if not all(device.is_empty for device in plan.devices):
             self.show(plan)
         self._change_later(plan)
-        missed = {name: error for name, error in world.failures.items() if name in sound}
-        for name, error in {**failures, **missed}.items():
+        for name, error in failures.items():
             self._keep(failed_result(name, error))
         for name, steps in waiting.items():
             message = f"after {LATER_TIMEOUT_S:g} s still missing: {'; '.join(steps)}"

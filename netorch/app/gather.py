@@ -12,7 +12,7 @@ from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.request import FactsRequest
-from netorch.render.device import BIRD_CONFIGURATION
+from netorch.render import configuration_paths
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,33 @@ class World:
     failures: Mapping[str, NetorchError]
     overlay: Overlay
     intent: Intent
+
+    @property
+    def blind_pops(self) -> frozenset[str]:
+        """The POPs of which no switch could be asked: nobody knows which drains are in force there."""
+        return self._pops_of(self._missed_switches) - self._pops_of(self._asked_switches)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be missing although there is a plan, in words: a switch that was away may know better than the others."""
+        half = self._pops_of(self._missed_switches) & self._pops_of(self._asked_switches)
+        return tuple(
+            f"{name} could not be asked: a drain that it alone knows of is left out for {pop}"
+            for name in self._missed_switches
+            for pop in (self.intent.device(name).pop,)
+            if pop in half
+        )
+
+    @property
+    def _missed_switches(self) -> tuple[str, ...]:
+        return tuple(name for name in self.failures if self.intent.device(name).role == "switch")
+
+    @property
+    def _asked_switches(self) -> tuple[str, ...]:
+        return tuple(name for name in self.facts if self.intent.device(name).role == "switch")
+
+    def _pops_of(self, names: Iterable[str]) -> frozenset[str]:
+        return frozenset(self.intent.device(name).pop for name in names)
 
 
 def gather_world(
@@ -70,7 +97,7 @@ def facts_request(device: DeviceIntent, wants: Iterable[str]) -> FactsRequest:
     return FactsRequest(
         device=device.name,
         daemon=device.daemon,
-        files=(BIRD_CONFIGURATION,),
+        files=configuration_paths(device.daemon),
         sysctls=tuple(name for name, _ in device.sysctls),
         aliases=tuple(dict.fromkeys(interface.name for interface in device.interfaces)),
         wants=tuple(sorted(wants)),

@@ -10,10 +10,10 @@ from netorch.api import Plugin
 from netorch.app.controller import Controller
 from netorch.app.gather import World
 from netorch.app.hooks import call_hook
-from netorch.errors import NetorchError
+from netorch.errors import DeviceError, NetorchError
 from netorch.intent import desired_items
 from netorch.model.intent import DeviceIntent
-from netorch.model.items import ClosedSessionItem, Item, OverlayItem
+from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan import derive_check, plan_device
 from netorch.plan.guards import NOTHING_ALLOWED, Allowances, Refusal, find_refusals
@@ -23,20 +23,23 @@ from netorch.render import render_device, seal
 def make_plan(
     controller: Controller, world: World, targets: Iterable[str], *, only: AbstractSet[str] = frozenset()
 ) -> tuple[Plan, dict[str, NetorchError]]:
-    """The plan for those of ``targets`` that gave facts, and what could not be planned, by device.
+    """The plan for those of ``targets`` that gave facts, and why the others have none, by device.
 
-    ``only`` narrows it to the kinds of items that these plugins own.
+    ``only`` narrows it to the kinds of items that these plugins own. A host whose POP has no switch that could be asked has no
+    plan: the drains that are in force for it are not known, and would be lost.
     """
+    targets = tuple(targets)
     proposals = _propose(controller, world)
     kinds = tuple(kind for plugin in controller.plugins if plugin.name in only for kind in plugin.kinds)
     tolerance = controller.inventory.policy.tolerance
     plans: list[DevicePlan] = []
-    failures: dict[str, NetorchError] = {}
+    failures = {name: world.failures[name] for name in targets if name in world.failures}
     chosen = tuple(name for name in targets if name in world.facts)
     deployed = {name for name, facts in world.facts.items() if facts.daemon.live_stamp is not None} | set(chosen)
     for name in chosen:
         device, facts = world.intent.device(name), world.facts[name]
         try:
+            _refuse_blind(world, device)
             desired = (*_own_items(controller, world, device), *proposals.get(name, ()))
             check = derive_check(device, facts, deployed=_reachable(device, deployed), tolerance=tolerance)
             plan = plan_device(desired, facts, check=check)
@@ -46,6 +49,15 @@ def make_plan(
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
     return Plan(tuple(plans), controller.inventory.commit, later), failures
+
+
+def _refuse_blind(world: World, device: DeviceIntent) -> None:
+    if device.role == "host" and device.pop in world.blind_pops:
+        raise DeviceError(
+            f"no switch of {device.pop} can be asked which drains are in force, and a plan without them could undo them",
+            where=device.name,
+            hint=f"bring a switch of {device.pop} back first: netorch status {device.pop}",
+        )
 
 
 def refusals(
@@ -85,10 +97,13 @@ def _own_items(controller: Controller, world: World, device: DeviceIntent) -> li
     items += [ClosedSessionItem(s.name, s.shutdown_message) for s in device.sessions if not s.enabled]
     items += [OverlayItem(entry) for entry in world.overlay.kept_by(device.name)]
     items += [
-        replace(file, text=seal(file.text, controller.secrets.resolve))
-        for file in render_device(device, controller.templates)
+        _sealed(file, controller) if file.daemon else file for file in render_device(device, controller.templates)
     ]
     return items
+
+
+def _sealed(file: FileItem, controller: Controller) -> FileItem:
+    return replace(file, text=seal(file.text, controller.secrets.resolve, daemon=file.daemon))
 
 
 def _narrowed(plan: DevicePlan, kinds: tuple[type, ...]) -> DevicePlan:

@@ -52,7 +52,6 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
         return RunResult(Plan(()), DeployResult(()), Overlay())
     world = gather_world(controller, names)
     found, failures = make_plan(controller, world, names)
-    failures.update({name: error for name, error in world.failures.items() if name in names})
     left = _left_alone(controller, world, found)
     plan = _without(found, left)
     if not plan.is_empty and not controller.is_time_up():

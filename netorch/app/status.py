@@ -121,5 +121,4 @@ def get_status(controller: Controller, targets: Iterable[str]) -> Status:
     names = tuple(targets)
     world = gather_world(controller, names, wants=("neighbours", "links", "protocols", "route_counts"))
     plan, failures = make_plan(controller, world, names)
-    failures.update({name: error for name, error in world.failures.items() if name in names})
     return Status(world, {device.device: device for device in plan.devices}, failures, names, plan.later)

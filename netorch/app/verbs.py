@@ -97,7 +97,6 @@ class VerbRun:
         world = gather_world(self.controller, step.devices, entries=self.entries)
         _refuse_overruled(self.entries, world.overlay)
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
-        failures.update({name: error for name, error in world.failures.items() if name in step.devices})
         self.show(plan)
         # Restarts are what whoever gave the command asked for.
         refused = refusals(self.controller, world, plan, Allowances(guards=step.allow, resets=None))

@@ -119,5 +119,4 @@ def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]
         raise UsageError("these targets and --limit leave no device", hint="netorch status lists them")
     world = gather_world(controller, names)
     planned, failures = make_plan(controller, world, names)
-    failures.update({name: error for name, error in world.failures.items() if name in names})
     return planned, failures, world

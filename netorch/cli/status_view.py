@@ -8,6 +8,7 @@ import click
 
 from netorch.app.status import is_up
 from netorch.cli.output import emit_rows
+from netorch.model.conventions import MAIN_TABLE
 
 DRIFT_SHOWN = 10
 """Per device; ``netorch plan`` shows all."""
@@ -54,8 +55,8 @@ def _device_row(device: dict[str, Any]) -> dict[str, Any]:
         "generation": device["generation"],
         "sessions": f"{sum(map(is_up, sessions))}/{len(sessions)}" if sessions else None,
         "mirror": f"{len(mirrored)}/{len(hops)}" if hops else None,
-        "ipv4_routes": routes.get(("ipv4", 254)),
-        "ipv6_routes": routes.get(("ipv6", 254)),
+        "ipv4_routes": routes.get(("ipv4", MAIN_TABLE)),
+        "ipv6_routes": routes.get(("ipv6", MAIN_TABLE)),
     }
 
 

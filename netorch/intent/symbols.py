@@ -8,7 +8,6 @@ from typing import AbstractSet
 
 from netorch.model.types import Family
 
-MAX_SYMBOL = 63  # BIRD 2.0.12: SYM_MAX_LEN 64 counts the end of the string
 _LONGEST_BASE = 40  # leaves room for a hash, the family and the suffixes of the session's filters
 _FOREIGN = re.compile(r"[^a-z0-9]")
 

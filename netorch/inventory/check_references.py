@@ -9,10 +9,8 @@ from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
 from netorch.inventory.schema import HostKeys, PolicyKeys, SwitchKeys
 from netorch.inventory.tree import LAB, NETWORK, PROVIDERS, Site, Tree, router_id
+from netorch.model.capabilities import RELEASES, capabilities_of, supported_versions
 from netorch.model.text import did_you_mean
-
-# What the templates have been proven with.
-SUPPORTED_VERSIONS = {"bird": ("2.0.12",)}
 
 
 def check_references(tree: Tree, findings: Findings) -> None:
@@ -51,17 +49,15 @@ def _check_policy(policy: PolicyKeys, findings: Findings) -> None:
 
 
 def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
-    known = SUPPORTED_VERSIONS.get(daemon)
-    if known is None:
-        message = f"daemon {daemon!r} is not supported yet"
-        findings.add(file, (*path, "daemon"), message=message, hint=f"supported: {_supported()}")
-    elif version not in known:
+    can = capabilities_of(daemon, version)
+    if can is not None and can.has_templates:
+        return
+    hint = f"supported: {', '.join(supported_versions())}"
+    if not any(known.daemon == daemon and known.has_templates for known in RELEASES):
+        findings.add(file, (*path, "daemon"), message=f"daemon {daemon!r} is not supported yet", hint=hint)
+    else:
         message = f"expected a supported version of {daemon}, found {version!r}"
-        findings.add(file, (*path, "version"), message=message, hint=f"supported: {_supported()}")
-
-
-def _supported() -> str:
-    return ", ".join(f"{daemon} {version}" for daemon, versions in SUPPORTED_VERSIONS.items() for version in versions)
+        findings.add(file, (*path, "version"), message=message, hint=hint)
 
 
 def _check_providers(tree: Tree, findings: Findings) -> None:

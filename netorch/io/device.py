@@ -10,6 +10,7 @@ from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Revert
 from netorch.io.zipapp import AgentArchive, build_agent
 from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.codec import from_json, to_json
+from netorch.model.conventions import STATE_FOLDER
 from netorch.model.facts import DeviceFacts
 from netorch.model.request import (
     Answer,
@@ -24,7 +25,7 @@ from netorch.model.request import (
 )
 from netorch.ports import Connector, Reply, Transport
 
-AGENT_FOLDER = "/var/lib/netorch/agent"
+AGENT_FOLDER = f"{STATE_FOLDER}/agent"
 CONNECT_TIMEOUT_S = 12.0
 FACTS_TIMEOUT_S = 60.0
 DECIDE_TIMEOUT_S = 60.0

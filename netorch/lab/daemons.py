@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from netorch.lab.plan import Service
+from netorch.model.conventions import CONFIGURATIONS
 
-BIRD_CONFIGURATION = "/etc/bird/bird.conf"
+BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
 GOBGP_CONFIGURATION = "/etc/gobgp/gobgpd.conf"
 GOBGP_ANNOUNCE = "/etc/gobgp/announce.sh"

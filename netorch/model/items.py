@@ -13,11 +13,6 @@ from typing import Tuple, Union
 from netorch.model.overlay import OverlayEntry
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
-KERNEL_PROTOCOL = 110
-"""netorch's number for the routes, rules, neighbours and addresses that it installs (RTPROT, FRA_PROTOCOL,
-NDA_PROTOCOL, IFA_PROTO); unassigned in iproute2's rt_protos.
-"""
-
 Key = Tuple[str, ...]
 
 

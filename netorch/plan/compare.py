@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from netorch.model.checks import findings
+from netorch.model.conventions import MAIN_TABLE
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.inventory import Tolerance
@@ -13,7 +14,6 @@ from netorch.model.types import Family
 
 Facts = Mapping[str, DeviceFacts]
 
-MAIN_TABLE = 254
 WANTS = ("protocols", "route_counts")
 """What both sides of a comparison must have been asked for."""
 

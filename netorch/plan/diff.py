@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, List, Optional, Sequence, Tuple
 
 from netorch.errors import PluginError
 from netorch.model.facts import DeviceFacts
@@ -20,9 +20,8 @@ from netorch.model.items import (
 )
 from netorch.model.plan import NO_CHECK, Check, DevicePlan, Operation, Reset
 from netorch.plan.checks import SETTLE_S
+from netorch.plan.daemons import language_of
 from netorch.plan.drift import with_causes
-from netorch.plan.imports import may_change_imports
-from netorch.plan.resets import foresee_resets
 
 
 def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = NO_CHECK) -> DevicePlan:
@@ -93,14 +92,14 @@ def _is_ours_to_remove(item: Item, wanted: Dict[Key, Item], facts: DeviceFacts) 
     if isinstance(item, ClosedSessionItem):
         # A session of somebody else's, or of a configuration that is about to go, needs no opening.
         return any(
-            isinstance(file, FileItem) and file.daemon and _names_session(file.text, item.session)
+            isinstance(file, FileItem) and file.daemon and item.session in _sessions_of(file)
             for file in wanted.values()
         )
     return not isinstance(item, NEVER_REMOVED)
 
 
-def _names_session(text: str, session: str) -> bool:
-    return any(line.split()[2:3] == [session] for line in text.splitlines() if line.startswith("protocol bgp "))
+def _sessions_of(file: FileItem) -> AbstractSet[str]:
+    return language_of(file.daemon).read_bgp(file.text, own_asn=0).sessions.keys()
 
 
 def _rank(item: Item) -> int:
@@ -119,7 +118,8 @@ def _resets(operations: Sequence[Operation], removals: Sequence[Operation]) -> T
         if isinstance(operation.item, FileItem) and operation.item.daemon:
             before: Optional[Item] = operation.before
             old = before.text if isinstance(before, FileItem) else ""
-            resets.update({reset.session: reset for reset in foresee_resets(old, operation.item.text)})
+            foreseen = language_of(operation.item.daemon).foresee_resets(old, operation.item.text)
+            resets.update({reset.session: reset for reset in foreseen})
     for operation in operations:
         if isinstance(operation.item, ClosedSessionItem):
             name = operation.item.session
@@ -135,6 +135,7 @@ def _settle_s(operations: Sequence[Operation], facts: DeviceFacts) -> float:
     for operation in operations:
         if isinstance(operation.item, FileItem) and operation.item.daemon and isinstance(operation.before, FileItem):
             is_live = facts.daemon.live_stamp == facts.daemon.disk_stamp  # otherwise nobody knows what the daemon runs
+            may_change_imports = language_of(operation.item.daemon).may_change_imports
             if not is_live or may_change_imports(operation.before.text, operation.item.text):
                 return SETTLE_S
     return 0.0

@@ -15,7 +15,8 @@ from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.inventory import Circuit, Guards
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Plan
-from netorch.plan.bgp_text import BgpText, TextSession, read_bgp
+from netorch.plan.bgp_text import BgpText, TextSession
+from netorch.plan.daemons import configuration_text, language_of
 
 _FAMILY_NAMES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _SHOWN = 4
@@ -120,13 +121,14 @@ def _change(intent: Intent, device: DeviceIntent, plan: Optional[DevicePlan], fa
         for operation in plan.operations
         if isinstance(operation.item, FileItem) and operation.item.daemon and operation.action != "remove"
     ]
+    read_bgp = language_of(device.daemon).read_bgp
     before, after = "", None
     if files:
         old, new = files[0]
         before = old.text if isinstance(old, FileItem) else ""
         after = read_bgp(new.text, own_asn=intent.asn)
     elif facts is not None:
-        before = next((file.text for file in facts.files if file.text), "") or ""
+        before = configuration_text(facts, device.daemon)
     closed = frozenset(reset.session for reset in plan.resets if reset.effect == "close")
     return _Change(device, plan, facts, read_bgp(before, own_asn=intent.asn), after, closed)
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import Callable, FrozenSet, List, Mapping, Optional, Sequence
+from typing import Callable, List, Mapping, Sequence
 
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Tolerance
 from netorch.model.items import ClosedSessionItem, FileItem, Item, NeighbourItem
 from netorch.model.plan import Check, DevicePlan
-from netorch.plan.bgp_text import BgpText, read_bgp
+from netorch.plan.bgp_text import BgpText
+from netorch.plan.daemons import configuration_text, language_of
 from netorch.plan.diff import plan_device
 
 REASON = "rollback to generation"
 """How the reason of a generation begins that a rollback made."""
-
-_HEAD = re.compile(r"\s*protocol\s+bgp\s+(\w+)\b[^{#]*\{\s*$")
-_DISABLED = re.compile(r"\s*disabled\b[^;{}]*;")
 
 
 def plan_rollback(
@@ -27,21 +24,23 @@ def plan_rollback(
     *,
     own_asn: int,
     tolerance: Tolerance,
-    restamp: Callable[[str], str],
+    restamp: Callable[[str, str], str],
 ) -> DevicePlan:
     """What turns the device of ``facts`` into what it was, as ``stored`` has it.
 
     Two things stay as they are today, whatever they were then: which sessions are closed (the overlay's drains), and the MAC of
-    a neighbour that the device knows. ``restamp`` gives a configuration that was changed for this its new stamp.
+    a neighbour that the device knows. ``restamp`` gives a configuration that was changed for this, in the language of the
+    daemon that it names, its new stamp.
     """
-    now = read_bgp(_present_text(facts), own_asn=own_asn)
     known = {item.key: item for item in facts.items if isinstance(item, NeighbourItem)}
     wanted: List[Item] = []
     check = Check()
     for item in stored:
         if isinstance(item, FileItem) and item.daemon:
-            text = keep_closed(item.text, now, own_asn=own_asn)
-            item = item if text == item.text else replace(item, text=restamp(text))
+            read_bgp = language_of(item.daemon).read_bgp
+            now = read_bgp(configuration_text(facts, item.daemon), own_asn=own_asn)
+            text = keep_closed(item, now, own_asn=own_asn)
+            item = item if text == item.text else replace(item, text=restamp(text, item.daemon))
             then = read_bgp(item.text, own_asn=own_asn)
             wanted += [ClosedSessionItem(session.name) for session in then.sessions.values() if session.closed]
             check = _check(then, facts, tolerance)
@@ -49,33 +48,14 @@ def plan_rollback(
     return plan_device(wanted, facts, check=check)
 
 
-def keep_closed(text: str, now: BgpText, *, own_asn: int) -> str:
-    """``text`` with every session closed or open as ``now`` has it; those that ``now`` does not have stay as they are."""
-    then = read_bgp(text, own_asn=own_asn).sessions
+def keep_closed(file: FileItem, now: BgpText, *, own_asn: int) -> str:
+    """The text of ``file`` with every session closed or open as ``now`` has it; those that ``now`` does not have stay as they
+    are."""
+    language = language_of(file.daemon)
+    then = language.read_bgp(file.text, own_asn=own_asn).sessions
     both = [name for name in then if name in now.sessions and then[name].closed != now.sessions[name].closed]
     to_close = frozenset(name for name in both if now.sessions[name].closed)
-    return _rewritten(text, to_close=to_close, to_open=frozenset(both) - to_close)
-
-
-def _rewritten(text: str, *, to_close: FrozenSet[str], to_open: FrozenSet[str]) -> str:
-    lines: List[str] = []
-    session: Optional[str] = None
-    for line in text.splitlines(keepends=True):
-        head = _HEAD.match(line)
-        if head is not None:
-            session = head.group(1)
-        if session in to_open and _DISABLED.match(line):
-            continue
-        lines.append(line)
-        if head is not None and session in to_close:
-            lines.append("    disabled;\n")
-        if line.startswith("}"):
-            session = None
-    return "".join(lines)
-
-
-def _present_text(facts: DeviceFacts) -> str:
-    return next((file.text for file in facts.files if file.text), "") or ""
+    return language.rewrite_closed(file.text, to_close=to_close, to_open=frozenset(both) - to_close)
 
 
 def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:
@@ -91,6 +71,7 @@ def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:
 def intent_of(device: DeviceIntent, text: str, *, own_asn: int) -> DeviceIntent:
     """``device`` with the sessions of the configuration ``text`` alone, open or closed as it says: what a roll-out of it is
     measured by."""
-    then: Mapping[str, bool] = {s.name: s.closed for s in read_bgp(text, own_asn=own_asn).sessions.values()}
+    said = language_of(device.daemon).read_bgp(text, own_asn=own_asn).sessions
+    then: Mapping[str, bool] = {s.name: s.closed for s in said.values()}
     kept = (replace(s, enabled=not then[s.name]) for s in device.sessions if s.name in then)
     return replace(device, sessions=tuple(kept))

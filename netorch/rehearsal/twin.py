@@ -16,7 +16,7 @@ from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Circuit, Inventory, LabSpeaker, Pop, SecretRef, Ssh
 from netorch.model.items import NeighbourItem
 from netorch.model.types import IPAddress, Mac
-from netorch.plan.bird_text import statements, top_level
+from netorch.plan.daemons import configuration_text, language_of
 from netorch.rehearsal.brief import Brief, GivenSecrets
 
 STATE = Path("/run/netorch-rehearsal")
@@ -174,11 +174,5 @@ def _password(circuit: Circuit, secrets: GivenSecrets) -> Optional[str]:
 
 def _live_passwords(facts: DeviceFacts) -> dict[str, Optional[str]]:
     """The password, None without one, of every session in a device's configuration, by the neighbour's address."""
-    found: dict[str, Optional[str]] = {}
-    for file in facts.files:
-        for head, body in top_level(file.text or ""):
-            if head[:2] == ("protocol", "bgp"):
-                words = {statement[0]: statement[1] for statement in statements(body) if len(statement) > 1}
-                if "neighbor" in words:
-                    found[words["neighbor"]] = words["password"].strip('"') if "password" in words else None
-    return found
+    daemon = facts.daemon.name
+    return language_of(daemon).read_passwords(configuration_text(facts, daemon))

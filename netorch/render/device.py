@@ -9,12 +9,12 @@ from typing import Any
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
 from netorch.errors import RenderError
+from netorch.model.capabilities import capabilities_of, supported_versions
 from netorch.model.intent import DeviceIntent
 from netorch.model.items import FileItem
+from netorch.render.daemons import DIALECTS
 from netorch.render.source import TemplateSource
 from netorch.render.view import device_view
-
-BIRD_CONFIGURATION = "/etc/bird/bird.conf"
 
 # What an expression in an operator's template can raise; anything else is a defect of netorch.
 _TEMPLATE_FAILURES = (
@@ -35,18 +35,29 @@ def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[File
     Raises RenderError that names device, template and line, for a template that fails, a value that the daemon's language
     cannot hold, and a daemon or version that there are no templates for.
     """
-    if device.daemon != "bird" or not device.version.startswith("2."):
+    can, dialect = capabilities_of(device.daemon, device.version), DIALECTS.get(device.daemon)
+    if can is None or dialect is None or not can.has_templates:
         raise RenderError(
-            f"expected bird 2, found {device.daemon} {device.version}: there are no templates for it",
+            f"there are no templates for {device.daemon} {device.version}",
             where=device.name,
+            hint=f"supported: {', '.join(supported_versions())}",
         )
-    text = _render(f"bird/{device.role}.conf.j2", device, templates)
-    return (FileItem(path=BIRD_CONFIGURATION, text=text, mode=0o640, group="bird", daemon="bird"),)
+    view = device_view(device, can)
+    return tuple(
+        FileItem(
+            path=file.path,
+            text=_render(file.template.format(role=device.role), device, view=view, templates=templates),
+            mode=file.mode,
+            group=file.group,
+            daemon=device.daemon if file.is_main else "",
+        )
+        for file in dialect.files
+    )
 
 
-def _render(name: str, device: DeviceIntent, templates: TemplateSource) -> str:
+def _render(name: str, device: DeviceIntent, *, view: Mapping[str, Any], templates: TemplateSource) -> str:
     try:
-        return templates.environment.get_template(name).render(device_view(device))
+        return templates.environment.get_template(name).render(view)
     except _TEMPLATE_FAILURES as error:
         message = error.message if isinstance(error, RenderError) else _words(error)
         where = f"{device.name}: {_place(error, name, templates.texts)}"

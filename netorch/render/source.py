@@ -8,7 +8,7 @@ from functools import cached_property
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
 
-from netorch.render.quoting import FILTERS
+from netorch.render.daemons import DIALECTS
 
 
 @dataclass(frozen=True, eq=False)  # by identity: the compiled templates belong to this very object
@@ -29,7 +29,8 @@ class TemplateSource:
             auto_reload=False,
             cache_size=-1,
         )
-        environment.filters.update(FILTERS)
+        for dialect in DIALECTS.values():
+            environment.filters.update(dialect.filters)
         return environment
 
 

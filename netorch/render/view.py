@@ -9,17 +9,18 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import Any, Optional
 
+from netorch.model.capabilities import Capabilities
+from netorch.model.conventions import KERNEL_PROTOCOL
 from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, ProviderTable, Session
 from netorch.model.inventory import BfdTimers
-from netorch.model.items import KERNEL_PROTOCOL
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
 from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
 
 
 @dataclass(frozen=True)
 class FamilyView:
-    """One family of a device. ``name`` is the channel's (``ipv4``), which also ends the symbols of this family; those of
-    its prefix sets end in ``upper``. ``master`` is its main table.
+    """One family of a device. ``name`` (``ipv4``) and ``number`` (4) are for the daemon's words, ``upper`` (``IPV4``) for
+    symbols.
 
     ``own`` are the network's prefixes, ``announced`` those that may leave (a switch) or are originated (a host), ``service``
     single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
@@ -28,7 +29,7 @@ class FamilyView:
 
     name: str
     upper: str
-    master: str
+    number: int
     own: tuple[IPNetwork, ...]
     announced: tuple[IPNetwork, ...]
     service: tuple[IPNetwork, ...]
@@ -81,8 +82,8 @@ class BfdInterface:
 _DEFAULT_ROUTE = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
 
 
-def device_view(device: DeviceIntent) -> dict[str, Any]:
-    """The names that a template may use."""
+def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
+    """The names that a template may use; ``can`` is what the device's daemon is capable of."""
     families = {family: _family_view(device, family) for family in device.families()}
     sessions = [
         SessionView(s, families[s.family], s.kind == "provider" and s.peer == device.default_route_via)
@@ -91,6 +92,7 @@ def device_view(device: DeviceIntent) -> dict[str, Any]:
     circuits = Counter((hop.provider, hop.family) for hop in device.next_hops)
     return {
         "device": device,
+        "can": can,
         "families": tuple(families.values()),
         "provider_sessions": tuple(view for view in sessions if view.session.kind == "provider"),
         "host_sessions": tuple(view for view in sessions if view.session.kind == "host"),
@@ -122,7 +124,7 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
     return FamilyView(
         name=family.value,
         upper=family.name,
-        master=f"master{family.number}",
+        number=family.number,
         own=_of(device.own_prefixes, family),
         announced=_of(device.originated, family),
         service=_of(map(_single, service), family),

@@ -17,9 +17,10 @@ from typing import Any
 
 from netorch.intent import derive_intent, desired_items
 from netorch.io.template_files import read_templates
+from netorch.model.conventions import KERNEL_PROTOCOL
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.inventory import Circuit, Inventory
-from netorch.model.items import KERNEL_PROTOCOL, AddressItem, RuleItem, SysctlItem
+from netorch.model.items import AddressItem, RuleItem, SysctlItem
 from netorch.model.types import Family
 from netorch.render import TemplateSource, render_device, seal
 from tests.lab.provider_bird import provider_configuration
@@ -81,7 +82,7 @@ class Pop:
     def sealed(self, device: DeviceIntent) -> str:
         """The configuration that ``device`` would get."""
         (file,) = render_device(device, self.templates)
-        return seal(file.text, lambda _: PASSWORD)
+        return seal(file.text, lambda _: PASSWORD, daemon="bird")
 
     def write(self, device: DeviceIntent) -> Path:
         """Write the configuration of ``device``."""

@@ -20,7 +20,7 @@ from netorch.io.template_files import read_templates
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.types import Family
 from netorch.render import TemplateSource, render_device, seal
-from netorch.render.quoting import bird_text
+from netorch.render.bird.quoting import bird_text
 from tests.lab.ssh_server import wait_until
 from tests.unit.inventory_texts import example, load
 
@@ -148,7 +148,7 @@ def hostile_switch(strings: list[str]) -> DeviceIntent:
 def check(daemon: Daemon, strings: list[str], templates: TemplateSource) -> None:
     device = hostile_switch(strings)
     (file,) = render_device(device, templates)
-    daemon.load(seal(file.text, lambda reference: pytest.fail(f"asked for {reference}")))
+    daemon.load(seal(file.text, lambda reference: pytest.fail(f"asked for {reference}"), daemon="bird"))
     found = daemon.descriptions()
     assert set(found) == OWN_PROTOCOLS | {session.name for session in device.sessions}
     for session in device.sessions:
@@ -179,7 +179,7 @@ def test_hostile_interface_is_exact_or_refused(daemon: Daemon, text: str) -> Non
         (file,) = render_device(replace(device, sessions=sessions), templates)
     except RenderError:
         return
-    daemon.load(seal(file.text, str))
+    daemon.load(seal(file.text, str, daemon="bird"))
     (plain,) = render_device(device, templates)
     expected = set(re.findall(r"^protocol \w+ (\w+) \{", plain.text, re.MULTILINE)) - {"device", "bfd"}
     names = {line.split()[0] for line in daemon.birdc("show protocols").splitlines()[2:] if line}

@@ -72,7 +72,7 @@ def _intent(files: tuple[tuple[str, str], ...]) -> Intent:
 def configuration(device: DeviceIntent) -> FileItem:
     """The device's sealed configuration."""
     (file,) = render_device(device, TEMPLATES)
-    return replace(file, text=seal(file.text, lambda reference: SECRET))
+    return replace(file, text=seal(file.text, lambda reference: SECRET, daemon="bird"))
 
 
 def _desired(device: DeviceIntent, rewrite: Callable[[str], str]) -> list[Item]:

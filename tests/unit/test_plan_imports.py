@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.plan.imports import may_change_imports
+from netorch.plan.bird import may_change_imports
 
 CONFIG = """
 define NETORCH_STAMP = "a";

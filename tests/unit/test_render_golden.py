@@ -34,7 +34,7 @@ def test_configuration_is_the_golden_one(texts: dict[str, str], name: str) -> No
 def test_bird_accepts_the_golden_file(tmp_path: Path, name: str) -> None:
     """BIRD parses the sealed file without a word."""
     path = tmp_path / name
-    path.write_text(seal((FOLDER / name).read_text(), lambda _: "a secret"))
+    path.write_text(seal((FOLDER / name).read_text(), lambda _: "a secret", daemon="bird"))
     done = subprocess.run(["bird", "-p", "-c", str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netorch.errors import RenderError
 from netorch.model.inventory import SecretRef
-from netorch.render.quoting import (
+from netorch.render.bird.quoting import (
     bird_address,
     bird_comment,
     bird_community,

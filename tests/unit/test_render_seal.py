@@ -9,7 +9,7 @@ import pytest
 from netorch.errors import InventoryError, NetorchError, RenderError
 from netorch.model.inventory import SecretRef
 from netorch.render import redact, seal
-from netorch.render.seal import secret_token, without_tokens
+from netorch.render.marks import secret_token, without_tokens
 
 TEXT = 'define NETORCH_STAMP = "@stamp@";\npassword "@secret:file:../a b@";\npassword "@secret:env:X@";\n'
 
@@ -22,22 +22,22 @@ def test_stamp_is_the_digest_of_the_text_with_its_secrets() -> None:
     """Secrets are put in first, so that a changed password changes the stamp."""
     filled = TEXT.replace("@secret:file:../a b@", "first").replace("@secret:env:X@", "second")
     stamp = hashlib.sha256(filled.encode()).hexdigest()[:16]
-    assert seal(TEXT, resolve) == filled.replace("@stamp@", stamp)
-    assert stamp not in seal(TEXT, lambda _: "another")
+    assert seal(TEXT, resolve, daemon="bird") == filled.replace("@stamp@", stamp)
+    assert stamp not in seal(TEXT, lambda _: "another", daemon="bird")
 
 
 @pytest.mark.parametrize("secret", ["", 'a"b', "a\nb", "a\rb", "a\x00b", "ä", "x" * 81, "@stamp@", "@secret:env:X@"])
 def test_secret_that_cannot_be_written_is_refused_unseen(secret: str) -> None:
     """The error names the reference and never the secret."""
     with pytest.raises(RenderError) as caught:
-        seal(TEXT, lambda _: secret)
+        seal(TEXT, lambda _: secret, daemon="bird")
     assert caught.value.where == "secret file:../a b"
     assert secret == "" or secret not in str(caught.value)
 
 
 def test_longest_secret_is_taken() -> None:
     """Eighty characters are what the kernel takes."""
-    assert f'password "{"x" * 80}";' in seal(TEXT, lambda _: "x" * 80)
+    assert f'password "{"x" * 80}";' in seal(TEXT, lambda _: "x" * 80, daemon="bird")
 
 
 def test_errors_of_the_resolver_pass_through() -> None:
@@ -47,7 +47,7 @@ def test_errors_of_the_resolver_pass_through() -> None:
         raise InventoryError(())
 
     with pytest.raises(NetorchError) as caught:
-        seal(TEXT, fail)
+        seal(TEXT, fail, daemon="bird")
     assert type(caught.value) is InventoryError
 
 
@@ -68,12 +68,12 @@ def test_text_cannot_smuggle_a_token(text: str) -> None:
         raise AssertionError(reference)
 
     broken = without_tokens(text)
-    assert seal(broken, never) == broken
+    assert seal(broken, never, daemon="bird") == broken
 
 
 def test_shown_text_has_no_password() -> None:
     """Passwords are masked with or without knowing them; references stay."""
-    sealed = seal(TEXT, resolve) + 'description "first of all";\n  password   "third";\n'
+    sealed = seal(TEXT, resolve, daemon="bird") + 'description "first of all";\n  password   "third";\n'
     shown = redact(sealed, ["first", "second", ""])
     assert "first" not in shown
     assert shown.count('password "(hidden)"') == 2

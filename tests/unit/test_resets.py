@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.model.plan import Reset
-from netorch.plan.resets import foresee_resets
+from netorch.plan.bird import foresee_resets
 
 CONFIG = """
 router id 10.0.0.1;

@@ -9,7 +9,7 @@ from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Tolerance
 from netorch.model.items import ClosedSessionItem, FileItem, Item, Mac, NeighbourItem
 from netorch.model.types import IPAddress
-from netorch.plan.bgp_text import read_bgp
+from netorch.plan.bird import read_bgp
 from netorch.plan.rollback import intent_of, keep_closed, plan_rollback
 from netorch.render import restamp
 from tests.unit.inventory_texts import edited, example
@@ -72,7 +72,7 @@ def test_a_drain_of_today_stays() -> None:
     assert isinstance(operation.item, FileItem)
     text = operation.item.text
     assert {s.name for s in read_bgp(text, own_asn=64500).sessions.values() if s.closed} == set(NORTHTEL)
-    assert text == restamp(text) != old
+    assert text == restamp(text, "bird") != old
     assert plan.resets == ()
     assert plan.check.down == NORTHTEL
     assert not set(plan.check.up) & set(NORTHTEL)
@@ -90,12 +90,12 @@ def test_a_drain_of_then_does_not_come_back() -> None:
 
 def test_keep_closed_changes_nothing_else() -> None:
     """Closing and opening again gives the text back; sessions that the device does not have now stay as they were."""
-    text = configuration(switch()).text
+    file = configuration(switch())
     now = read_bgp(configuration(closing(switch(), *NORTHTEL)).text, own_asn=64500)
-    once = keep_closed(text, now, own_asn=64500)
-    assert once.splitlines().count("    disabled;") == 2
-    assert keep_closed(once, read_bgp(text, own_asn=64500), own_asn=64500) == text
-    assert keep_closed(once, read_bgp("", own_asn=64500), own_asn=64500) == once
+    once = replace(file, text=keep_closed(file, now, own_asn=64500))
+    assert once.text.splitlines().count("    disabled;") == 2
+    assert keep_closed(once, read_bgp(file.text, own_asn=64500), own_asn=64500) == file.text
+    assert keep_closed(once, read_bgp("", own_asn=64500), own_asn=64500) == once.text
 
 
 def test_known_neighbours_keep_their_mac() -> None:

@@ -11,12 +11,12 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.io.netlink.interfaces import Names, index_of
 from netorch.io.netlink.route_socket import AF_INET, AF_INET6, FAMILIES, RouteSocket, family_of
+from netorch.model.conventions import MAIN_TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-TABLE_MAIN = 254
 _LOOKUP_TABLE = 0x1000  # RTM_F_LOOKUP_TABLE
 _EVERYTHING = {AF_INET: "0.0.0.0", AF_INET6: "::"}  # noqa: S104 - a destination
 
@@ -41,10 +41,10 @@ def read_device_routes(kernel: RouteSocket, *, protocol: int) -> List[DeviceRout
         request = rtmsg()
         request["family"] = family
         if kernel.is_strict:
-            request.update(table=TABLE_MAIN, proto=protocol)
+            request.update(table=MAIN_TABLE, proto=protocol)
         for entry in kernel.dump(RTM_GETROUTE, request):
             interface = entry.get_attr("RTA_OIF")
-            if entry["proto"] == protocol and entry["table"] == TABLE_MAIN and interface is not None:
+            if entry["proto"] == protocol and entry["table"] == MAIN_TABLE and interface is not None:
                 destination = entry.get_attr("RTA_DST") or _EVERYTHING[family]
                 prefix = f"{destination}/{entry['dst_len']}"
                 found.append(DeviceRoute(family, names[interface], prefix=prefix, protocol=protocol))
@@ -84,7 +84,7 @@ def _message(interface: str, prefix: str, *, protocol: int) -> rtmsg:
     message.update(
         family=family,
         dst_len=int(length),
-        table=TABLE_MAIN,
+        table=MAIN_TABLE,
         proto=protocol,
         scope=rt_scope["link" if family == AF_INET else "universe"],
         type=rt_type["unicast"],

@@ -12,11 +12,11 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from netorch.errors import RenderError
+from netorch.model.conventions import MAX_SYMBOL
 from netorch.model.inventory import SecretRef
-from netorch.render.seal import secret_token, without_tokens
+from netorch.render.marks import secret_token, without_tokens
 
 MAX_STRING_BYTES = 255
-MAX_SYMBOL = 63  # BIRD 2.0.12 conf/conf.h: SYM_MAX_LEN 64 counts the end of the string
 
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -94,6 +94,12 @@ def bird_community(value: tuple[int, ...]) -> str:
     if len(value) not in (2, 3):
         raise RenderError(f"expected a community of 2 or 3 numbers, found {len(value)}")
     return f"({', '.join(bird_number(part) for part in value)})"
+
+
+def expected_secret(secret: str) -> str:
+    """What a secret must be like, in words, if ``secret`` cannot stand inside a string; else ""."""
+    is_writable = secret and secret.isascii() and secret.isprintable() and '"' not in secret
+    return "" if is_writable else "printable ASCII without double quotes"
 
 
 # Devices of one network share most of their values, and writing an address costs more than the template around it.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import List, Tuple
 
-from netorch.plan.bird_text import Statement, statements, top_level
+from netorch.plan.bird.statements import Statement, statements, top_level
 
 _APART = frozenset({"bfd", "device", "direct", "kernel", "pipe", "static"})
 _ROA = frozenset({"roa4", "roa6"})

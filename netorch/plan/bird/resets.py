@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
 from netorch.model.plan import Reset
-from netorch.plan.bird_text import Statement, statements, top_level
+from netorch.plan.bird.statements import Statement, statements, top_level
 
 _IN_PLACE = frozenset({"description", "disabled"})
 _CHANNEL_IN_PLACE = frozenset({"filter", "where", "limit", "all", "none", "keep"})

@@ -1,0 +1,20 @@
+"""Numbers and places that controller, agent and lab must agree on.
+
+It imports nothing: the agent pays for every import at each call.
+"""
+
+KERNEL_PROTOCOL = 110
+"""netorch's number for the routes, rules, neighbours and addresses that it installs (RTPROT, FRA_PROTOCOL,
+NDA_PROTOCOL, IFA_PROTO); unassigned in iproute2's rt_protos.
+"""
+
+MAIN_TABLE = 254  # RT_TABLE_MAIN in linux/rtnetlink.h
+
+MAX_SYMBOL = 63
+"""The longest name of a session, in ASCII characters. BIRD 2.0.12 conf/conf.h: SYM_MAX_LEN 64 counts the end of the string."""
+
+STATE_FOLDER = "/var/lib/netorch"
+"""Where a device keeps what is netorch's; root's alone, since configurations hold passwords."""
+
+CONFIGURATIONS = {"bird": "/etc/bird/bird.conf", "frr": "/etc/frr/frr.conf"}
+"""The main configuration of each routing daemon."""
