@@ -291,7 +291,7 @@ class Plugin:
     """A plugin.
 
     ``amend`` changes the intent (a drain closes sessions), ``needs`` names costly facts per device that ``propose``
-    wants, ``propose`` yields items per device beyond those that follow from the intent. All hooks are pure; ``propose``
+    wants, and by their paths the files that it yields, ``propose`` yields items per device beyond those that follow from the intent. All hooks are pure; ``propose``
     must give the same items for the same input and must name an item that is to stay, even if the facts of today say
     nothing of it. ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when
     nothing is missing. The deploy waits for it, gathers facts again and applies what is then proposed as a step of its

@@ -79,26 +79,42 @@ def gather_facts(
 ) -> tuple[dict[str, DeviceFacts], dict[str, NetorchError]]:
     """Facts and failures of ``devices``, by name."""
     by_name = {device.name: device for device in devices}
-    needed: dict[str, set[str]] = {name: set(wants) for name in by_name}
-    for plugin in controller.plugins:
-        for name, more in call_hook(plugin, plugin.needs, intent).items():
-            if name in needed:
-                needed[name].update(more)
+    needed = _plugins_needs(controller, intent)
 
     def ask(name: str) -> DeviceFacts:
         controller.progress.step(name, "gathering facts")
-        return controller.devices(name).facts(facts_request(by_name[name], needed[name]))
+        return controller.devices(name).facts(facts_request(by_name[name], {*wants, *needed.get(name, ())}))
 
     return controller.each(by_name, ask)
 
 
+def base_request(controller: Controller, intent: Intent, device: str) -> FactsRequest:
+    """What facts of ``device`` cover whatever else is asked for: a change is refused unless these are as they were planned from."""
+    needed = _plugins_needs(controller, intent).get(device, ())
+    return facts_request(intent.device(device), (want for want in needed if _is_path(want)))
+
+
+def _plugins_needs(controller: Controller, intent: Intent) -> dict[str, set[str]]:
+    needed: dict[str, set[str]] = {}
+    for plugin in controller.plugins:
+        for name, more in call_hook(plugin, plugin.needs, intent).items():
+            needed.setdefault(name, set()).update(more)
+    return needed
+
+
+def _is_path(want: str) -> bool:
+    return want.startswith("/")
+
+
 def facts_request(device: DeviceIntent, wants: Iterable[str]) -> FactsRequest:
-    """What is asked of ``device``: its daemon's files, the sysctls and aliases that the intent names, and ``wants``."""
+    """What is asked of ``device``: its daemon's files, the sysctls and aliases that the intent names, and ``wants``; a path
+    among these is a file that is wanted as well."""
+    wants = sorted(set(wants))
     return FactsRequest(
         device=device.name,
         daemon=device.daemon,
-        files=configuration_paths(device.daemon),
+        files=(*configuration_paths(device.daemon), *(want for want in wants if _is_path(want))),
         sysctls=tuple(name for name, _ in device.sysctls),
         aliases=tuple(dict.fromkeys(interface.name for interface in device.interfaces)),
-        wants=tuple(sorted(wants)),
+        wants=tuple(want for want in wants if not _is_path(want)),
     )

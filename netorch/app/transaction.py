@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from netorch.app.controller import Controller, Device
-from netorch.app.gather import facts_request
+from netorch.app.gather import base_request
 from netorch.app.results import DeviceResult, failed_result
 from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
 from netorch.model.intent import Intent
@@ -83,7 +83,7 @@ def _confirm(device: Device, request: DecideRequest) -> Answer:
 def _apply_request(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> ApplyRequest:
     return ApplyRequest(
         id=uuid.uuid4().hex,
-        facts=facts_request(intent.device(plan.device), ()),
+        facts=base_request(controller, intent, plan.device),
         base=plan.base,
         generation=plan.generation,
         operations=plan.operations,
