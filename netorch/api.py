@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, FrozenSet, Generator, Mapping, Optional, Tuple, Union
 
 from netorch.errors import GuardRefused, NetorchError, PluginError, UsageError
-from netorch.model.facts import DaemonFacts, DeviceFacts, FileFact, Link, Neighbour, RouteCount
+from netorch.model.facts import (
+    AgentFacts,
+    DaemonFacts,
+    DeviceFacts,
+    FileFact,
+    Link,
+    MirrorEntry,
+    MirrorFeed,
+    Neighbour,
+    RouteCount,
+)
 from netorch.model.intent import (
     CIRCUIT_COMMUNITY,
     PROVIDER_COMMUNITY,
@@ -36,6 +46,7 @@ from netorch.model.items import (
     PeerItem,
     RouteItem,
     RuleItem,
+    ServiceItem,
     SysctlItem,
 )
 from netorch.model.overlay import Overlay, OverlayEntry
@@ -43,7 +54,11 @@ from netorch.model.state import Channel, Protocol
 from netorch.model.text import did_you_mean, one_line
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
 from netorch.plan.mirror import (
+    MirrorSides,
     Sighting,
+    compare_sides,
+    held_items,
+    is_followed,
     mirror_items,
     neighbour_key,
     own_macs_by_pop,
@@ -56,6 +71,7 @@ __all__ = [
     "CIRCUIT_COMMUNITY",
     "PROVIDER_COMMUNITY",
     "AddressItem",
+    "AgentFacts",
     "AliasItem",
     "Argument",
     "ChangeOverlay",
@@ -84,6 +100,9 @@ __all__ = [
     "Item",
     "Link",
     "Mac",
+    "MirrorEntry",
+    "MirrorFeed",
+    "MirrorSides",
     "Neighbour",
     "NeighbourItem",
     "NetorchError",
@@ -105,6 +124,7 @@ __all__ = [
     "RouteCount",
     "RouteItem",
     "RuleItem",
+    "ServiceItem",
     "Session",
     "Sighting",
     "Step",
@@ -115,8 +135,11 @@ __all__ = [
     "Verb",
     "VerbContext",
     "Wait",
+    "compare_sides",
     "did_you_mean",
     "family_of",
+    "held_items",
+    "is_followed",
     "mirror_items",
     "neighbour_key",
     "newest",
@@ -291,12 +314,13 @@ class Plugin:
     """A plugin.
 
     ``amend`` changes the intent (a drain closes sessions), ``needs`` names costly facts per device that ``propose``
-    wants, and by their paths the files that it yields, ``propose`` yields items per device beyond those that follow from the intent. All hooks are pure; ``propose``
-    must give the same items for the same input and must name an item that is to stay, even if the facts of today say
-    nothing of it. ``later`` says in words what ``propose`` cannot yet know from these facts, per device; () when
-    nothing is missing. The deploy waits for it, gathers facts again and applies what is then proposed as a step of its
-    own. ``check`` looks at a POP before and after a deploy, and names what is wrong now, per device: such a deploy has
-    failed. ``kinds`` are the classes of items that ``propose`` yields; a deploy of this plugin alone touches no other.
+    wants, and by their paths the files that it yields; ``propose`` yields items per device beyond those that follow from
+    the intent. All hooks are pure; ``propose`` must give the same items for the same input and must name an item that is
+    to stay, even if the facts of today say nothing of it. ``later`` says in words what ``propose`` cannot yet know from
+    these facts, per device; () when nothing is missing. The deploy waits for it, gathers facts again and applies what is
+    then proposed as a step of its own. ``check`` looks at a POP before and after a deploy, and names what is wrong now,
+    per device: such a deploy has failed. ``kinds`` are the classes of items that ``propose`` yields; a deploy of this
+    plugin alone touches no other.
     ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused.
     """
 

@@ -89,7 +89,7 @@ def gather_facts(
 
 
 def base_request(controller: Controller, intent: Intent, device: str) -> FactsRequest:
-    """What facts of ``device`` cover whatever else is asked for: a change is refused unless these are as they were planned from."""
+    """What facts of ``device`` cover whatever else is asked for: a change is refused unless they are as it was planned from."""
     needed = _plugins_needs(controller, intent).get(device, ())
     return facts_request(intent.device(device), (want for want in needed if _is_path(want)))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import AbstractSet, Dict, FrozenSet, Iterable, List, Mapping, Optional, Tuple
 
-from netorch.model.facts import DeviceFacts, Neighbour
+from netorch.model.facts import DeviceFacts, MirrorEntry, Neighbour
 from netorch.model.intent import Intent, NextHop
 from netorch.model.items import Item, NeighbourItem, PeerItem, RouteItem
 from netorch.model.types import Family, Mac
@@ -38,7 +38,7 @@ def sight(next_hop: NextHop, neighbours: Iterable[Neighbour], own_macs: Abstract
         return Sighting(None, "absent")
     if entry.state not in USABLE_STATES or entry.mac is None:
         return Sighting(None, entry.state)
-    refusal = refusal_of(entry.mac, own_macs)
+    refusal = refusal_of(entry.mac, own_macs, expected=frozenset(next_hop.macs))
     return Sighting(None if refusal else entry.mac, entry.state, refusal)
 
 
@@ -77,10 +77,24 @@ def mirror_items(next_hop: NextHop, sighting: Optional[Sighting], held: Iterable
     """
     if sighting is not None and sighting.mac is not None:
         return (NeighbourItem(next_hop.interface, next_hop.address, sighting.mac), reachability(next_hop))
-    kept: List[Item] = [item for item in held if item.key == neighbour_key(next_hop)]
+    return held_items(next_hop, held)
+
+
+def held_items(next_hop: NextHop, held: Iterable[Item]) -> Tuple[Item, ...]:
+    """What of ``held`` is the mirror's for ``next_hop``; () where its MAC is not held."""
+    items = tuple(held)
+    kept: List[Item] = [item for item in items if item.key == neighbour_key(next_hop)]
     if kept:
-        kept += [item for item in held if item.key == reachability(next_hop).key]
+        kept += [item for item in items if item.key == reachability(next_hop).key]
     return tuple(kept)
+
+
+def is_followed(host: DeviceFacts, next_hop: NextHop) -> bool:
+    """Whether the host's own agent looks after ``next_hop``: it is alive and its switch's feed is up. What it holds is right
+    then, whatever facts of two devices say that were taken at two moments."""
+    agent = host.agent_of("mirror")
+    feed = agent.feed(next_hop.switch) if agent is not None and agent.alive else None
+    return feed is not None and feed.up
 
 
 def reachability(next_hop: NextHop) -> Item:
@@ -98,3 +112,120 @@ def neighbour_key(next_hop: NextHop) -> Tuple[str, ...]:
 
 def _is_about(entry: Neighbour, next_hop: NextHop) -> bool:
     return (entry.address, entry.interface) == (next_hop.address, next_hop.switch_interface)
+
+
+@dataclass(frozen=True)
+class MirrorSides:
+    """One next hop of one host as both sides have it. Times are those at which each kernel got its MAC, in seconds since the
+    epoch; None where no agent tells.
+
+    ``source`` is who looks after the host's entry: ``agent``, ``agent without feed``, ``agent is dead``, or ``deploy`` where
+    none is meant to run. ``verdict`` is one for people; ``is_ok`` False where the host may send to a wrong MAC, or to none.
+    """
+
+    host: str
+    next_hop: NextHop
+    switch_mac: Optional[Mac]
+    switch_state: Optional[str]
+    switch_since: Optional[float]
+    host_mac: Optional[Mac]
+    host_since: Optional[float]
+    source: str
+    verdict: str
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether packets to this next hop go where they should, or none are to go there."""
+        return self.verdict in (MIRRORED, CLOSED)
+
+
+MIRRORED = "mirrored"
+CLOSED = "session closed"
+
+
+def compare_sides(intent: Intent, facts: Facts, chosen: Iterable[Tuple[str, NextHop]]) -> Tuple[MirrorSides, ...]:
+    """Both sides of ``chosen``, pairs of a host's name and one of its next hops."""
+    macs = own_macs_by_pop(intent, facts)
+    closed = {
+        (device.name, session.circuit, session.family)
+        for device in intent.devices
+        for session in device.sessions
+        if session.kind == "provider" and not session.enabled
+    }
+    return tuple(
+        _sides(
+            facts,
+            host,
+            next_hop,
+            sighting=sighting_in(facts, next_hop, macs[intent.device(host).pop]),
+            is_closed=(next_hop.switch, next_hop.circuit, next_hop.family) in closed,
+        )
+        for host, next_hop in chosen
+    )
+
+
+def _sides(facts: Facts, name: str, next_hop: NextHop, *, sighting: Optional[Sighting], is_closed: bool) -> MirrorSides:
+    host = facts.get(name)
+    entry = _entry(facts, name, "mirror", next_hop.interface, next_hop)
+    seen = _entry(facts, next_hop.switch, "feed", next_hop.switch_interface, next_hop)
+    mac = _held_mac(host, next_hop)
+    switch_mac = sighting.mac if sighting is not None else None
+    return MirrorSides(
+        host=name,
+        next_hop=next_hop,
+        switch_mac=switch_mac,
+        switch_state=sighting.state if sighting is not None else None,
+        switch_since=seen.since if seen is not None and seen.mac == switch_mac else None,
+        host_mac=mac,
+        host_since=entry.since if entry is not None and entry.mac == mac else None,
+        source=_source(host, next_hop),
+        verdict=_verdict(sighting, host, next_hop, entry=entry, is_closed=is_closed),
+    )
+
+
+def _entry(facts: Facts, device: str, service: str, interface: str, next_hop: NextHop) -> Optional[MirrorEntry]:
+    agent = facts[device].agent_of(service) if device in facts else None
+    return agent.entry(interface, next_hop.address) if agent is not None else None
+
+
+def _source(host: Optional[DeviceFacts], next_hop: NextHop) -> str:
+    agent = host.agent_of("mirror") if host is not None else None
+    if host is None or agent is None:
+        return "deploy"
+    if not agent.alive:
+        return "agent is dead"
+    return "agent" if is_followed(host, next_hop) else "agent without feed"
+
+
+def _verdict(
+    sighting: Optional[Sighting],
+    host: Optional[DeviceFacts],
+    next_hop: NextHop,
+    *,
+    entry: Optional[MirrorEntry],
+    is_closed: bool,
+) -> str:
+    if host is None:
+        return "host cannot be asked"
+    mac = _held_mac(host, next_hop)
+    if sighting is None:
+        return "switch cannot be asked" + (", host keeps its entry" if mac else "")
+    if sighting.refusal:
+        return f"refused: {sighting.refusal}"
+    if sighting.mac is None:
+        if is_closed:
+            return CLOSED
+        return "not resolved" + (", host keeps its entry" if mac else "")
+    if mac != sighting.mac and entry is not None and entry.state in ("refused", "held_down"):
+        return f"{entry.state.replace('_', ' ')}: {entry.reason}"
+    if mac is None:
+        return "missing on the host"
+    if mac != sighting.mac:
+        return "host has another MAC"
+    return MIRRORED if any(item == reachability(next_hop) for item in host.items) else "not reachable on the host"
+
+
+def _held_mac(host: Optional[DeviceFacts], next_hop: NextHop) -> Optional[Mac]:
+    items = host.items if host is not None else ()
+    key = neighbour_key(next_hop)
+    return next((item.mac for item in items if isinstance(item, NeighbourItem) and item.key == key), None)
