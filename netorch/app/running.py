@@ -22,12 +22,13 @@ OPTIONS = Options(reason="netorch run", action="run")
 @dataclass(frozen=True)
 class RunResult:
     """What a run found and did: the plan that it started from, the overlay in force, and what became of the devices.
-    ``is_late``: its time was up before it was done."""
+    ``is_late``: its time was up before it was done. ``warnings`` are those of the world that it found."""
 
     plan: Plan
     deployed: DeployResult
     overlay: Overlay
     is_late: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_quiet(self) -> bool:
@@ -60,7 +61,7 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     results = {**left, **{result.device: result for result in done.results}}
     ordered = tuple(results[name] for name in names if name in results)
     is_late = controller.is_time_up() and any(result.outcome in FAILURES for result in ordered)
-    return RunResult(found, replace(done, results=ordered), world.overlay, is_late)
+    return RunResult(found, replace(done, results=ordered), world.overlay, is_late, world.warnings)
 
 
 def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, DeviceResult]:

@@ -14,6 +14,7 @@ from netorch.cli.options import (
     inventory_option,
     limit_option,
     output_option,
+    show_warnings,
     some_targets_argument,
 )
 from netorch.errors import UsageError
@@ -118,5 +119,6 @@ def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]
     if not names:
         raise UsageError("these targets and --limit leave no device", hint="netorch status lists them")
     world = gather_world(controller, names)
+    show_warnings(world.warnings)
     planned, failures = make_plan(controller, world, names)
     return planned, failures, world

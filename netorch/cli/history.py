@@ -15,6 +15,7 @@ from netorch.cli.options import (
     inventory_option,
     limit_option,
     output_option,
+    show_warnings,
     some_targets_argument,
 )
 from netorch.errors import UsageError, annotated
@@ -92,6 +93,7 @@ def rollback(ctx: click.Context, /, targets: tuple[str, ...], limit: tuple[str, 
                 hint="name one device, or leave --to out",
             )
         found = make_rollback(controller, names, to=wanted["to"], allow_overlay=wanted["allow_overlay"])
+        show_warnings(found.world.warnings)
         more = f": {wanted['reason']}" if wanted["reason"] else ""
         reasons = {name: f"{REASON} {number}{more}" for name, number in found.numbers.items()}
         wish = replace(wish, options=replace(wish.options, reasons=reasons))

@@ -7,7 +7,7 @@ import os
 import socket
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, TypeVar
+from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 import click
 
@@ -97,6 +97,12 @@ def controller_for(ctx: click.Context, *, quiet: bool = False) -> Iterator[Any]:
     )
     with terminal_progress(quiet=quiet) as progress, open_controller(surroundings, progress) as controller:
         yield controller
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """What the operator ought to know although it stops nothing."""
+    for text in warnings:
+        click.echo(f"warning: {text}", err=True)
 
 
 def command_names() -> frozenset[str]:

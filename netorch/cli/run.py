@@ -19,6 +19,7 @@ from netorch.cli.options import (
     inventory_folder,
     inventory_option,
     limit_option,
+    show_warnings,
     targets_argument,
 )
 from netorch.errors import NetorchError
@@ -78,6 +79,7 @@ def run(
         started = clock.monotonic()
         result = _reconcile(ctx, targets, limit, ends_at=None if max_runtime is None else started + max_runtime)
         duration_s = clock.monotonic() - started
+        show_warnings(result.warnings)
         if not result.is_quiet:
             from netorch.cli.plan_view import print_results
 

@@ -1,0 +1,61 @@
+"""Facts of a network in which some devices cannot be asked, and what is planned from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netorch.app.controller import Controller
+from netorch.app.gather import World, gather_world
+from netorch.app.planning import make_plan
+from netorch.errors import DeviceError, Unreachable
+from netorch.testing import FakeSecrets
+from tests.unit.agents import Agent, controller_of
+from tests.unit.inventory_texts import example, load
+
+INVENTORY = load(example())
+
+
+def network(*dead: str) -> Controller:
+    """The example network in which ``dead`` do not answer."""
+    agents = {name: Agent(on_facts=Unreachable("nothing answers", where=name)) for name in dead}
+    found = controller_of(lambda name: agents.get(name) or Agent())
+    return replace(found, inventory=INVENTORY, secrets=FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"}))
+
+
+def world_of(controller: Controller) -> World:
+    """Every device that answers."""
+    return gather_world(controller, [device.name for device in INVENTORY.devices])
+
+
+def test_hosts_are_not_planned_while_nobody_knows_the_drains() -> None:
+    """No switch of their POP answers: a plan would lose what the switches hold. The other POP is planned."""
+    controller = network("sw1.pop1", "sw2.pop1")
+    world = world_of(controller)
+    targets = [host.name for pop in INVENTORY.pops for host in pop.hosts]
+    plan, failures = make_plan(controller, world, targets)
+    assert {device.device for device in plan.devices} == {"h1.pop2", "h2.pop2"}
+    assert set(failures) == {"h1.pop1", "h2.pop1", "h3.pop1"}
+    refused = failures["h1.pop1"]
+    assert isinstance(refused, DeviceError)
+    assert "no switch of pop1 can be asked which drains are in force" in refused.message
+    assert "netorch status pop1" in refused.hint
+    assert world.warnings == ()
+
+
+def test_one_switch_knows_for_all_but_the_missing_one_is_told() -> None:
+    """A POP with a switch that answers is planned, with a warning that names the other."""
+    controller = network("sw2.pop1")
+    world = world_of(controller)
+    plan, failures = make_plan(controller, world, ["h1.pop1", "sw2.pop1"])
+    assert [device.device for device in plan.devices] == ["h1.pop1"]
+    assert isinstance(failures["sw2.pop1"], Unreachable)
+    (warning,) = world.warnings
+    assert warning.startswith("sw2.pop1 could not be asked: a drain that it alone knows of is left out for pop1")
+
+
+def test_switches_are_planned_although_others_are_away() -> None:
+    """Each holds the overlay of its POP itself."""
+    controller = network("sw1.pop1")
+    plan, failures = make_plan(controller, world_of(controller), ["sw1.pop1", "sw2.pop1"])
+    assert [device.device for device in plan.devices] == ["sw2.pop1"]
+    assert list(failures) == ["sw1.pop1"]
