@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 
-from netorch.agent.clock import uptime, wait
+from netorch.agent.clock import now, uptime, wait
 from netorch.agent.files import put_link, read_json, read_text, remove, write_file
 from netorch.agent.outcome import Stop
 from netorch.agent.paths import BOOT, STATE
@@ -112,7 +112,14 @@ def _facts_of(name: str, status: Optional[Status]) -> Dict[str, Any]:
         return {"service": name, "alive": is_alive(status), "agent": str((status or {}).get("agent", ""))}
     present = uptime()
     times = {"age_s": present - float(status["updated"]), "running_s": present - float(status["started"])}
-    return {**status, **times, "service": name, "alive": is_alive(status)}
+    parts = {part: [_with_age(one) for one in status.get(part, ())] for part in ("feeds", "entries", "subscribers")}
+    return {**status, **parts, **times, "service": name, "alive": is_alive(status)}
+
+
+def _with_age(one: Dict[str, Any]) -> Dict[str, Any]:
+    """How long something has been as it is: by this machine's clock, since a controller's may differ."""
+    since = one.get("since")
+    return {**one, "age_s": None if since is None else max(0.0, now() - float(since))}
 
 
 def mirror_is_alive() -> bool:

@@ -75,13 +75,12 @@ class RouteCount:
 
 @dataclass(frozen=True)
 class MirrorFeed:
-    """A host's connection to one switch's feed. ``since`` is when it came up or was lost, in seconds since the epoch; ``error``
-    says why it is down."""
+    """A host's connection to one switch's feed, ``age_s`` after it came up or was lost; ``error`` says why it is down."""
 
     switch: str
     interface: str
     up: bool
-    since: Optional[float] = None
+    age_s: Optional[float] = None
     address: Optional[str] = None
     error: str = ""
     messages: int = 0
@@ -92,8 +91,8 @@ class MirrorFeed:
 @dataclass(frozen=True)
 class MirrorEntry:
     """A provider's address as an agent has it. ``state``: on a switch the kernel's word; on a host ``mirrored``, ``kept`` (its
-    switch cannot tell, what is there stays), ``held_down``, ``refused`` or ``unresolved``. ``since`` is when the kernel got
-    this MAC, in seconds since the epoch."""
+    switch cannot tell, what is there stays), ``held_down``, ``refused`` or ``unresolved``. The kernel has had this MAC for
+    ``age_s``."""
 
     address: IPAddress
     interface: str
@@ -103,7 +102,7 @@ class MirrorEntry:
     state: str
     switch: str = ""
     reason: str = ""
-    since: Optional[float] = None
+    age_s: Optional[float] = None
     changes: int = 0
 
 
@@ -113,7 +112,7 @@ class MirrorSubscriber:
 
     host: str
     address: str
-    since: Optional[float] = None
+    age_s: Optional[float] = None
     sent: int = 0
 
 

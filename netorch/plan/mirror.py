@@ -116,8 +116,8 @@ def _is_about(entry: Neighbour, next_hop: NextHop) -> bool:
 
 @dataclass(frozen=True)
 class MirrorSides:
-    """One next hop of one host as both sides have it. Times are those at which each kernel got its MAC, in seconds since the
-    epoch; None where no agent tells.
+    """One next hop of one host as both sides have it. Ages tell how long each kernel has had its MAC, in seconds; None where
+    no agent tells.
 
     ``source`` is who looks after the host's entry: ``agent``, ``agent without feed``, ``agent is dead``, or ``deploy`` where
     none is meant to run. ``verdict`` is one for people; ``is_ok`` False where the host may send to a wrong MAC, or to none.
@@ -127,9 +127,9 @@ class MirrorSides:
     next_hop: NextHop
     switch_mac: Optional[Mac]
     switch_state: Optional[str]
-    switch_since: Optional[float]
+    switch_age_s: Optional[float]
     host_mac: Optional[Mac]
-    host_since: Optional[float]
+    host_age_s: Optional[float]
     source: str
     verdict: str
 
@@ -175,9 +175,9 @@ def _sides(facts: Facts, name: str, next_hop: NextHop, *, sighting: Optional[Sig
         next_hop=next_hop,
         switch_mac=switch_mac,
         switch_state=sighting.state if sighting is not None else None,
-        switch_since=seen.since if seen is not None and seen.mac == switch_mac else None,
+        switch_age_s=seen.age_s if seen is not None and seen.mac == switch_mac else None,
         host_mac=mac,
-        host_since=entry.since if entry is not None and entry.mac == mac else None,
+        host_age_s=entry.age_s if entry is not None and entry.mac == mac else None,
         source=_source(host, next_hop),
         verdict=_verdict(sighting, host, next_hop, entry=entry, is_closed=is_closed),
     )

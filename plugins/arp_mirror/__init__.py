@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from netorch.api import (
+    DeviceFacts,
     DeviceIntent,
     Facts,
     Intent,
     Item,
+    Mac,
     NeighbourItem,
     NextHop,
     PeerItem,
@@ -16,39 +18,59 @@ from netorch.api import (
     RouteItem,
     Session,
     Sighting,
+    held_items,
+    is_followed,
     mirror_items,
     own_macs_by_pop,
     sighting_in,
 )
 
+from .agents import SETTINGS, agent_items, settings_path
 from .verbs import VERBS
 
 
 def needs(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
-    """Neighbours of every switch that a host mirrors, and the MACs of the POP's own interfaces."""
+    """Neighbours of every switch that a host mirrors, the MACs of the POP's own interfaces, and the agents with their settings."""
     wants: Dict[str, Tuple[str, ...]] = {}
     for device in intent.devices:
         if device.next_hops:
             wants[device.name] = ("links",)
     for next_hop in (n for device in intent.devices for n in device.next_hops):
         wants[next_hop.switch] = ("neighbours", "links")
-    return wants
+    if not intent.certificates:
+        return wants
+    return {name: (*known, "mirror", settings_path(intent.device(name))) for name, known in wants.items()}
 
 
 def propose(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
-    """The mirror of every host that gave facts; entries of next hops that the intent no longer has are not proposed."""
+    """The mirror of every host that gave facts; entries of next hops that the intent no longer has are not proposed.
+
+    Where certificates can be had, the agents that follow the switches as well. While one does, its entries stay as they are.
+    """
     proposals: Dict[str, Tuple[Item, ...]] = {}
     macs = own_macs_by_pop(intent, facts)
-    for host in _hosts(intent, facts):
-        items: List[Item] = []
-        for next_hop in host.next_hops:
-            items += mirror_items(next_hop, sighting_in(facts, next_hop, macs[host.pop]), facts[host.name].items)
-        proposals[host.name] = tuple(dict.fromkeys(items))
-    return proposals
+    for device in intent.devices:
+        if device.name in facts:
+            items = _entries(device, facts, macs[device.pop])
+            if intent.certificates:
+                items += agent_items(intent, device)
+            proposals[device.name] = tuple(dict.fromkeys(items))
+    return {name: items for name, items in proposals.items() if items or intent.device(name).role == "host"}
+
+
+def _entries(device: DeviceIntent, facts: Facts, own_macs: AbstractSet[Mac]) -> Tuple[Item, ...]:
+    host, items = facts[device.name], ()
+    for next_hop in device.next_hops:
+        if is_followed(host, next_hop):
+            items += held_items(next_hop, host.items)
+        else:
+            items += mirror_items(next_hop, sighting_in(facts, next_hop, own_macs), host.items)
+    return items
 
 
 def later(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
-    """The next hops whose MAC their switch is about to learn: its session is up, or its configuration not there yet.
+    """The next hops whose MAC their switch is about to learn: its session is up, or its configuration not there yet; and those
+    that a host's agent is about to take over from it.
 
     A provider whose session is closed or down is not waited for.
     """
@@ -61,17 +83,38 @@ def later(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
     }
     waits: Dict[str, Tuple[str, ...]] = {}
     for host in _hosts(intent, facts):
-        waits[host.name] = tuple(
-            f"mirror {next_hop.address} ({next_hop.provider}) once {next_hop.switch} has resolved it"
-            for next_hop in host.next_hops
-            if _is_unknown(sighting_in(facts, next_hop, macs[host.pop]))
-            and _will_resolve(sessions.get((next_hop.switch, next_hop.circuit, next_hop.family)), next_hop, facts)
-        )
+        words: List[str] = []
+        for next_hop in host.next_hops:
+            sighting = sighting_in(facts, next_hop, macs[host.pop])
+            session = sessions.get((next_hop.switch, next_hop.circuit, next_hop.family))
+            if _is_unknown(sighting) and _will_resolve(session, next_hop, facts):
+                words.append(f"mirror {_named(next_hop)} once {next_hop.switch} has resolved it")
+            elif _is_known(sighting) and _is_on_its_way(facts[host.name], next_hop):
+                words.append(f"mirror {_named(next_hop)} once the host's agent has it from {next_hop.switch}")
+        waits[host.name] = tuple(words)
     return {host: words for host, words in waits.items() if words}
+
+
+def _named(next_hop: NextHop) -> str:
+    return f"{next_hop.address} ({next_hop.provider})"
+
+
+def _is_on_its_way(host: DeviceFacts, next_hop: NextHop) -> bool:
+    """Whether the host's agent lives and has not taken the next hop up yet: it needs a second after a deploy. One that is held
+    down or refused comes when the provider mends it."""
+    agent = host.agent_of("mirror")
+    if agent is None or not agent.alive or held_items(next_hop, host.items):
+        return False
+    entry = agent.entry(next_hop.interface, next_hop.address)
+    return entry is None or entry.state not in ("held_down", "refused")
 
 
 def _hosts(intent: Intent, facts: Facts) -> Tuple[DeviceIntent, ...]:
     return tuple(device for device in intent.devices if device.role == "host" and device.name in facts)
+
+
+def _is_known(sighting: Optional[Sighting]) -> bool:
+    return sighting is not None and sighting.mac is not None
 
 
 def _is_unknown(sighting: Optional[Sighting]) -> bool:
@@ -92,5 +135,6 @@ PLUGIN = Plugin(
     propose=propose,
     later=later,
     kinds=(NeighbourItem, PeerItem, RouteItem),
+    settings=SETTINGS,
     verbs=VERBS,
 )

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from netorch.api import (
     Argument,
     Deploy,
-    DeviceFacts,
     Facts,
     Gather,
     Intent,
-    Mac,
-    NeighbourItem,
+    MirrorSides,
     NextHop,
     Report,
-    Sighting,
     Steps,
     UsageError,
     Verb,
     VerbContext,
-    neighbour_key,
-    own_macs_by_pop,
-    reachability,
-    sighting_in,
+    compare_sides,
 )
 
 _HINT = "name a POP, a host, or a switch that hosts have uplinks to"
@@ -62,7 +56,7 @@ def _report(intent: Intent, chosen: Tuple[Tuple[str, NextHop], ...]) -> Steps:
     hosts = [host for host, _ in chosen]
     switches = [next_hop.switch for _, next_hop in chosen]
     devices = tuple(dict.fromkeys((*switches, *hosts)))
-    facts: Facts = yield Gather(devices, wants=("neighbours", "links", "protocols"))
+    facts: Facts = yield Gather(devices, wants=("neighbours", "links", "mirror", "protocols"))
     rows = mirror_rows(intent, facts, chosen)
     bad = sum(not row["ok"] for row in rows)
     text = f"{bad} of {len(rows)} next hops need a look" if bad else f"all {len(rows)} next hops are mirrored"
@@ -71,60 +65,27 @@ def _report(intent: Intent, chosen: Tuple[Tuple[str, NextHop], ...]) -> Steps:
 
 def mirror_rows(intent: Intent, facts: Facts, chosen: Iterable[Tuple[str, NextHop]]) -> List[Dict[str, Any]]:
     """One row for each next hop; ``ok`` is False where the host may send to a wrong MAC, or to none."""
-    macs = own_macs_by_pop(intent, facts)
-    closed = {
-        (device.name, session.circuit, session.family)
-        for device in intent.devices
-        for session in device.sessions
-        if session.kind == "provider" and not session.enabled
+    return [_row(sides) for sides in compare_sides(intent, facts, chosen)]
+
+
+def _row(sides: MirrorSides) -> Dict[str, Any]:
+    next_hop = sides.next_hop
+    return {
+        "host": sides.host,
+        "interface": next_hop.interface,
+        "next_hop": str(next_hop.address),
+        "provider": next_hop.provider,
+        "circuit": next_hop.circuit,
+        "switch": next_hop.switch,
+        "switch_mac": sides.switch_mac,
+        "switch_state": sides.switch_state,
+        "switch_age_s": sides.switch_age_s,
+        "host_mac": sides.host_mac,
+        "host_age_s": sides.host_age_s,
+        "source": sides.source,
+        "ok": sides.is_ok,
+        "verdict": sides.verdict,
     }
-    rows = []
-    for host, next_hop in chosen:
-        sighting = sighting_in(facts, next_hop, macs[intent.device(host).pop])
-        host_mac = _host_mac(facts.get(host), next_hop)
-        is_closed = (next_hop.switch, next_hop.circuit, next_hop.family) in closed
-        verdict = _verdict(sighting, facts.get(host), next_hop, is_closed=is_closed)
-        rows.append(
-            {
-                "host": host,
-                "interface": next_hop.interface,
-                "next_hop": str(next_hop.address),
-                "provider": next_hop.provider,
-                "circuit": next_hop.circuit,
-                "switch": next_hop.switch,
-                "switch_mac": sighting.mac if sighting else None,
-                "switch_state": sighting.state if sighting else None,
-                "host_mac": host_mac,
-                "ok": verdict in ("mirrored", "session closed"),
-                "verdict": verdict,
-            }
-        )
-    return rows
-
-
-def _host_mac(host: Optional[DeviceFacts], next_hop: NextHop) -> Optional[Mac]:
-    items = host.items if host is not None else ()
-    key = neighbour_key(next_hop)
-    return next((item.mac for item in items if isinstance(item, NeighbourItem) and item.key == key), None)
-
-
-def _verdict(sighting: Optional[Sighting], host: Optional[DeviceFacts], next_hop: NextHop, *, is_closed: bool) -> str:
-    if host is None:
-        return "host cannot be asked"
-    mac = _host_mac(host, next_hop)
-    if sighting is None:
-        return "switch cannot be asked" + (", host keeps its entry" if mac else "")
-    if sighting.refusal:
-        return f"refused: {sighting.refusal}"
-    if sighting.mac is None:
-        if is_closed:
-            return "session closed"
-        return "not resolved" + (", host keeps its entry" if mac else "")
-    if mac is None:
-        return "missing on the host"
-    if mac != sighting.mac:
-        return "host has another MAC"
-    return "mirrored" if any(item == reachability(next_hop) for item in host.items) else "not reachable on the host"
 
 
 VERBS = (
