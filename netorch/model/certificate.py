@@ -8,6 +8,9 @@ from typing import Mapping, Optional, Tuple
 DEVICE, CONTROLLER = "device", "controller"
 """Where a key was made. One made on its device has never left it."""
 
+BACKDATE_S = 86400.0
+"""Certificates hold from so long before they are made: a device whose clock is behind can use them at once."""
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -109,12 +112,15 @@ class Revocation:
 @dataclass(frozen=True)
 class Standing:
     """What an authority has, at one moment. ``issuer`` is the fingerprint of the certificate that it issues with; ``revoked``
-    are all that it ever revoked, expired ones included, ``records`` by device."""
+    are all that it ever revoked, expired ones included, ``records`` by device. ``stage`` says how far another authority is on
+    its way into this one's place: ``next`` (both are trusted, this one issues), ``former`` (both are trusted, the new one
+    issues), "" while there is one alone."""
 
     issuer: str
     trust: Trust
     revoked: Tuple[Revocation, ...] = ()
     records: Mapping[str, Issued] = field(default_factory=dict)
+    stage: str = ""
 
     def record(self, device: str) -> Issued:
         """What is on record for ``device``."""
@@ -124,3 +130,14 @@ class Standing:
     def revoked_serials(self) -> Tuple[str, ...]:
         """The serial numbers of ``revoked``."""
         return tuple(one.serial for one in self.revoked)
+
+
+def fingerprint_of(pem: str) -> str:
+    """SHA-256 of the DER form of the first certificate in ``pem``, in hexadecimal; ValueError where there is none."""
+    import base64
+    import hashlib  # loads OpenSSL, and the agent imports this module
+
+    body = pem.partition("-----BEGIN CERTIFICATE-----")[2].partition("-----END CERTIFICATE-----")[0]
+    if not body:
+        raise ValueError("not a certificate in PEM")
+    return hashlib.sha256(base64.b64decode(body)).hexdigest()
