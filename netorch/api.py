@@ -60,10 +60,7 @@ from netorch.plan.mirror import (
     held_items,
     is_followed,
     mirror_items,
-    neighbour_key,
     own_macs_by_pop,
-    reachability,
-    refusal_of,
     sighting_in,
 )
 
@@ -141,13 +138,10 @@ __all__ = [
     "held_items",
     "is_followed",
     "mirror_items",
-    "neighbour_key",
     "newest",
     "one_line",
     "own_macs_by_pop",
     "provider_ids",
-    "reachability",
-    "refusal_of",
     "sighting_in",
 ]
 

@@ -30,7 +30,7 @@ from .verbs import VERBS
 
 
 def needs(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
-    """Neighbours of every switch that a host mirrors, the MACs of the POP's own interfaces, and the agents with their settings."""
+    """Neighbours of every switch that a host mirrors, MACs of the POP's own interfaces, and the agents with their settings."""
     wants: Dict[str, Tuple[str, ...]] = {}
     for device in intent.devices:
         if device.next_hops:
@@ -59,7 +59,8 @@ def propose(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
 
 
 def _entries(device: DeviceIntent, facts: Facts, own_macs: AbstractSet[Mac]) -> Tuple[Item, ...]:
-    host, items = facts[device.name], ()
+    host = facts[device.name]
+    items: Tuple[Item, ...] = ()
     for next_hop in device.next_hops:
         if is_followed(host, next_hop):
             items += held_items(next_hop, host.items)

@@ -230,7 +230,10 @@ def test_arp_show_tells_both_sides() -> None:
         "switch": "sw1.pop1",
         "switch_mac": PROVIDER_MAC,
         "switch_state": "stale",
+        "switch_age_s": None,
         "host_mac": PROVIDER_MAC,
+        "host_age_s": None,
+        "source": "deploy",
         "ok": True,
         "verdict": "mirrored",
     }
