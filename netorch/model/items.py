@@ -177,6 +177,9 @@ Item = Union[
 NEVER_REMOVED = (FileItem, SysctlItem, AliasItem, OverlayItem)
 """Kinds that stay when they are no longer desired: their former value is not netorch's to guess."""
 
+MIRROR_KINDS = (NeighbourItem, PeerItem, RouteItem)
+"""What the mirror puts into the kernel. Where its agent runs these may change at any moment."""
+
 APPLY_ORDER = (
     SysctlItem,
     AddressItem,

@@ -10,15 +10,7 @@ from dataclasses import replace
 from typing import Sequence, Tuple
 
 from netorch.model.facts import Confirmed, DeviceFacts
-from netorch.model.items import (
-    ClosedSessionItem,
-    FileItem,
-    NeighbourItem,
-    OverlayItem,
-    PeerItem,
-    RouteItem,
-    ServiceItem,
-)
+from netorch.model.items import MIRROR_KINDS, ClosedSessionItem, FileItem, OverlayItem, ServiceItem
 from netorch.model.plan import Operation
 
 BEHIND = "behind the inventory"
@@ -60,7 +52,7 @@ def _cause(operation: Operation, facts: DeviceFacts, confirmed: Confirmed, *, lo
     held = next((other for other in confirmed.items if other.key == item.key), None)
     if isinstance(item, ServiceItem):
         return STOPPED if held is not None and _is_dead(item, facts) else BEHIND
-    if isinstance(item, (NeighbourItem, PeerItem, RouteItem)) and ServiceItem("mirror") in confirmed.items:
+    if isinstance(item, MIRROR_KINDS) and ServiceItem("mirror") in confirmed.items:
         return BEHIND  # the mirror's agent has changed it since
     if operation.action == "add":
         return REMOVED if held is not None else BEHIND

@@ -8,7 +8,7 @@ from typing import Callable, List, Mapping, Sequence
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Tolerance
-from netorch.model.items import ClosedSessionItem, FileItem, Item, NeighbourItem
+from netorch.model.items import MIRROR_KINDS, ClosedSessionItem, FileItem, Item, NeighbourItem, ServiceItem
 from netorch.model.plan import Check, DevicePlan
 from netorch.plan.bgp_text import BgpText
 from netorch.plan.daemons import configuration_text, language_of
@@ -29,11 +29,12 @@ def plan_rollback(
     """What turns the device of ``facts`` into what it was, as ``stored`` has it.
 
     Two things stay as they are today, whatever they were then: which sessions are closed (the overlay's drains), and the MAC of
-    a neighbour that the device knows. ``restamp`` gives a configuration that was changed for this, in the language of the
+    a neighbour that the device knows. Where the mirror's agent runs then as now, all of its entries stay. ``restamp`` gives a configuration that was changed for this, in the language of the
     daemon that it names, its new stamp.
     """
     known = {item.key: item for item in facts.items if isinstance(item, NeighbourItem)}
-    wanted: List[Item] = []
+    is_followed = ServiceItem("mirror") in stored and ServiceItem("mirror") in facts.items
+    wanted: List[Item] = [item for item in facts.items if is_followed and isinstance(item, MIRROR_KINDS)]
     check = Check()
     for item in stored:
         if isinstance(item, FileItem) and item.daemon:
@@ -44,7 +45,8 @@ def plan_rollback(
             then = read_bgp(item.text, own_asn=own_asn)
             wanted += [ClosedSessionItem(session.name) for session in then.sessions.values() if session.closed]
             check = _check(then, facts, tolerance)
-        wanted.append(known.get(item.key, item))
+        if not (is_followed and isinstance(item, MIRROR_KINDS)):
+            wanted.append(known.get(item.key, item))
     return plan_device(wanted, facts, check=check)
 
 

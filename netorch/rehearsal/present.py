@@ -7,14 +7,15 @@ import uuid
 from collections.abc import Iterable, Mapping
 
 from netorch.app.controller import Controller
-from netorch.app.gather import World, facts_request, gather_world
+from netorch.app.gather import World, base_request, gather_world
 from netorch.app.planning import make_plan
 from netorch.errors import NetorchError
 from netorch.model.facts import DeviceFacts
-from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
+from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem, ServiceItem
 from netorch.model.plan import NO_CHECK, DevicePlan
 from netorch.model.request import ApplyRequest, DecideRequest
 from netorch.plan import plan_device
+from netorch.render import configuration_paths
 
 REASON = "rehearsal: as it is today"
 CONFIRM_TIMEOUT_S = 60.0
@@ -65,12 +66,14 @@ def _gather(controller: Controller, names: Iterable[str]) -> World:
 
 
 def _items(facts: DeviceFacts, *, with_closed: bool) -> list[Item]:
-    items = [item for item in facts.items if with_closed or not isinstance(item, ClosedSessionItem)]
+    left_out = (ServiceItem,) if with_closed else (ServiceItem, ClosedSessionItem)  # the twin's agents have no certificates
+    items = [item for item in facts.items if not isinstance(item, left_out)]
     items += [OverlayItem(entry) for entry in facts.overlay if OverlayItem(entry) not in items]
     if facts.daemon.live_stamp is None:
         return [item for item in items if not isinstance(item, ClosedSessionItem)]
-    files = (file for file in facts.files if file.text is not None and file.mode is not None)
     daemon = facts.daemon.name
+    paths = configuration_paths(daemon)
+    files = (file for file in facts.files if file.path in paths and file.text is not None and file.mode is not None)
     return [*items, *(FileItem(f.path, f.text or "", f.mode or 0o640, daemon, daemon) for f in files)]
 
 
@@ -82,7 +85,7 @@ def _apply(controller: Controller, world: World, plans: Iterable[DevicePlan]) ->
         files = [o.item.text for o in plan.operations if isinstance(o.item, FileItem)]
         request = ApplyRequest(
             id=uuid.uuid4().hex,
-            facts=facts_request(world.intent.device(name), ()),
+            facts=base_request(controller, world.intent, name),
             base=plan.base,
             generation=plan.generation,
             operations=plan.operations,

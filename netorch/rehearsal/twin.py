@@ -126,7 +126,8 @@ def _ways_in(pops: tuple[Pop, ...]) -> dict[str, Ssh]:
 
 
 def _addressed(inventory: Inventory, ssh: Mapping[str, Ssh]) -> Inventory:
-    """``inventory`` with the twin's devices where its own are; what happens to them belongs in no audit log."""
+    """``inventory`` with the twin's devices where its own are: what happens to them belongs in no audit log, and the network's
+    authority issues nothing to them."""
 
     def addressed(pop: Pop) -> Pop:
         return replace(
@@ -135,7 +136,7 @@ def _addressed(inventory: Inventory, ssh: Mapping[str, Ssh]) -> Inventory:
             hosts=tuple(replace(host, ssh=ssh.get(host.name, host.ssh)) for host in pop.hosts),
         )
 
-    return replace(inventory, pops=tuple(map(addressed, inventory.pops)), audit=None)
+    return replace(inventory, pops=tuple(map(addressed, inventory.pops)), audit=None, pki=None)
 
 
 # ---- what providers believe the passwords to be -------------------------------------------------------------------
