@@ -29,8 +29,8 @@ def plan_rollback(
     """What turns the device of ``facts`` into what it was, as ``stored`` has it.
 
     Two things stay as they are today, whatever they were then: which sessions are closed (the overlay's drains), and the MAC of
-    a neighbour that the device knows. Where the mirror's agent runs then as now, all of its entries stay. ``restamp`` gives a configuration that was changed for this, in the language of the
-    daemon that it names, its new stamp.
+    a neighbour that the device knows. Where the mirror's agent runs then as now, all of its entries stay. ``restamp`` gives a
+    configuration that was changed for this, in the language of the daemon that it names, its new stamp.
     """
     known = {item.key: item for item in facts.items if isinstance(item, NeighbourItem)}
     is_followed = ServiceItem("mirror") in stored and ServiceItem("mirror") in facts.items

@@ -66,7 +66,9 @@ def _gather(controller: Controller, names: Iterable[str]) -> World:
 
 
 def _items(facts: DeviceFacts, *, with_closed: bool) -> list[Item]:
-    left_out = (ServiceItem,) if with_closed else (ServiceItem, ClosedSessionItem)  # the twin's agents have no certificates
+    left_out = (
+        (ServiceItem,) if with_closed else (ServiceItem, ClosedSessionItem)
+    )  # the twin's agents have no certificates
     items = [item for item in facts.items if not isinstance(item, left_out)]
     items += [OverlayItem(entry) for entry in facts.overlay if OverlayItem(entry) not in items]
     if facts.daemon.live_stamp is None:
