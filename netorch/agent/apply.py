@@ -10,7 +10,7 @@ import json
 import os
 from contextlib import suppress
 
-from netorch.agent import bird, boot, checks, daemon, facts, journal, services, slots, watchdog, way_back
+from netorch.agent import bird, boot, checks, cold, daemon, facts, journal, services, slots, watchdog, way_back
 from netorch.agent.bird import Bird
 from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
@@ -76,6 +76,7 @@ class Change:
         self._controller = way_back.controller()
         self._kernel_protocols: Dict[str, str] = {}
         self._loaded = 0.0
+        self._is_cold = False
         self._files = [op["item"] for op in self.operations if op["item"]["kind"] == "FileItem"]
         self._configuration = next((file for file in self._files if file["daemon"]), None)
 
@@ -88,7 +89,9 @@ class Change:
             changed = f"generation {document['generation']} now, {self.generation} then"
             raise Refused(f"the device has changed since the plan was made ({changed})", hint="plan again")
         if self._needs_bird() and not document["daemon"]["running"]:
-            raise Refused("BIRD does not run", hint="start it: systemctl start bird")
+            if self._configuration is None:
+                raise Refused("BIRD does not run", hint="start it: systemctl start bird")
+            self._is_cold = True
         self._found = document["items"]
         return tuple(session.name for session in sessions if session.is_closed)
 
@@ -122,6 +125,7 @@ class Change:
                         "sha256": sha256,
                         "last": str(number),
                         "before": before["sha256"],
+                        "placed": self._is_cold and file is self._configuration,
                         "mode": before["mode"],
                     }
                 )
@@ -171,7 +175,7 @@ class Change:
 
     def _new_journal(self, snapshot: slots.Snapshot, closed: Tuple[str, ...], files: List[Dict[str, Any]]) -> Any:
         before, steps = None, self._steps(snapshot)
-        if any(step["step"] == "bird" for step in steps):
+        if not self._is_cold and any(step["step"] == "bird" for step in steps):
             with Bird() as control:
                 before = control.live_stamp()
                 if self.check.prefix_drop_percent is not None and self._configuration is not None:
@@ -191,7 +195,7 @@ class Change:
             "operations": len(self.operations),
             "files": files,
             "overlay": read_text(OVERLAY) or "",
-            "bird": {"before": before, "candidate": candidate, "closed": list(closed)},
+            "bird": {"before": before, "candidate": candidate, "closed": list(closed), "cold": self._is_cold},
         }
 
     def _steps(self, snapshot: slots.Snapshot) -> List[Dict[str, Any]]:
@@ -260,6 +264,8 @@ class Change:
         return failed or tuple(filter(None, (way_back.problem(self._controller),)))
 
     def _close_or_open(self, action: str, item: Item) -> None:
+        if self._is_cold:
+            return  # the new file says which sessions are closed
         with Bird() as control:
             if action == "remove":
                 daemon.open_session(control, item["session"])
@@ -267,12 +273,16 @@ class Change:
                 daemon.close_session(control, item["session"], item["message"])
 
     def _load(self, item: Item) -> None:
-        candidate = next(file["candidate"] for file in self.journal["files"] if file["path"] == item["path"])
+        file = next(file for file in self.journal["files"] if file["path"] == item["path"])
         stamp = self.journal["bird"]["candidate"]
-        with Bird() as control:
-            left_s = self.journal["deadline"] - uptime() + _BIRD_MARGIN_S
-            self._kernel_protocols = way_back.kernel_protocols(control)
-            daemon.load(control, candidate, stamp=stamp, undo_after_s=left_s)
+        if self._is_cold:
+            cold.place(file)
+            cold.start(stamp)
+        else:
+            with Bird() as control:
+                left_s = self.journal["deadline"] - uptime() + _BIRD_MARGIN_S
+                self._kernel_protocols = way_back.kernel_protocols(control)
+                daemon.load(control, file["candidate"], stamp=stamp, undo_after_s=left_s)
             self._loaded = uptime()
 
     # --- the end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from contextlib import suppress
 
 from netorch.agent import bird
 from netorch.agent.bird import Bird
@@ -30,7 +31,7 @@ def validate(candidate: str, *, path: str, text: str) -> None:
     """
     import subprocess  # 5 ms that a change of kernel items alone does not need
 
-    owner = os.stat(BIRD_SOCKET)  # BIRD gives its socket to the user and group that it runs as
+    user, group = _runs_as()
     try:
         run = subprocess.run(
             [_program(), "-p", "-c", candidate],
@@ -39,8 +40,8 @@ def validate(candidate: str, *, path: str, text: str) -> None:
             timeout=VALIDATE_TIMEOUT_S,
             check=False,
             cwd="/",
-            user=owner.st_uid,
-            group=owner.st_gid,
+            user=user,
+            group=group,
             extra_groups=[],
         )
     except subprocess.TimeoutExpired:
@@ -48,6 +49,20 @@ def validate(candidate: str, *, path: str, text: str) -> None:
     if run.returncode != 0:
         said = (run.stderr + run.stdout).decode("utf-8", "replace").strip()
         raise Refused(complaint(said or f"bird -p ended with status {run.returncode}", path=path, text=text))
+
+
+def _runs_as() -> Tuple[int, int]:
+    """The user and group that BIRD runs as: those of its socket, or else those that its package made for it."""
+    try:
+        owner = os.stat(BIRD_SOCKET)
+        return owner.st_uid, owner.st_gid
+    except FileNotFoundError:
+        import pwd
+
+        with suppress(KeyError):
+            made = pwd.getpwnam("bird")
+            return made.pw_uid, made.pw_gid
+        return 0, 0
 
 
 def complaint(said: str, *, path: str, text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.agent import daemon, journal, record
+from netorch.agent import cold, daemon, journal, record
 from netorch.agent.bird import Bird
 from netorch.agent.files import file_fact
 from netorch.agent.outcome import Refused, Stop, answer
@@ -26,7 +26,7 @@ def confirm(request: Dict[str, Any]) -> Dict[str, Any]:
             return _nothing_waits(request["id"], pending, recovered)
         if pending["phase"] == journal.ARMED:
             return _give_up(pending, "the agent that applied the change died before its checks had passed")
-        problem = _meddling(pending) or _confirm_in_bird(pending["bird"]["candidate"])
+        problem = _meddling(pending) or _confirm_in_bird(pending["bird"])
         if problem:
             return _give_up(pending, problem)
         pending["phase"] = journal.CONFIRMED
@@ -43,17 +43,21 @@ def confirm(request: Dict[str, Any]) -> Dict[str, Any]:
 def _meddling(pending: Journal) -> str:
     """What somebody else did to the files while the change waited; "" if nothing."""
     for file in pending["files"]:
-        if file_fact(file["path"])["sha256"] != file["before"]:
+        expected = file["sha256"] if file.get("placed") else file["before"]
+        if file_fact(file["path"])["sha256"] != expected:
             return f"{file['path']} was changed by somebody else while the change waited"
         if file_fact(file["candidate"])["sha256"] != file["sha256"]:
             return f"{file['candidate']} is no longer what was applied"
     return ""
 
 
-def _confirm_in_bird(candidate: Optional[str]) -> str:
+def _confirm_in_bird(state: Journal) -> str:
+    candidate = state["candidate"]
     if candidate is None:
         return ""
     try:
+        if state.get("cold"):
+            return cold.confirm(candidate)
         with Bird() as control:
             return daemon.confirm(control, stamp=candidate) or ""
     except Stop as exc:

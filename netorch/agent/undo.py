@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from netorch.agent import daemon, journal, services
+from netorch.agent import cold, daemon, journal, services
 from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
 from netorch.agent.clock import boot_id
 from netorch.agent.files import file_fact, remove, write_file
@@ -116,24 +116,36 @@ def _restore_files(pending: Journal) -> Tuple[List[str], List[str]]:
     notes: List[str] = []
     for file in pending["files"]:
         found = file_fact(file["path"])
-        if file["before"] is None or found["sha256"] == file["before"]:
+        is_ours = bool(file.get("placed")) and found["sha256"] == file["sha256"]
+        if found["sha256"] == file["before"] or (file["before"] is None and not is_ours):
             continue
         aside = f"{file['path']}.set-aside"
         try:
-            last = f"{journal.folder_of(pending['id'])}/last/{file['last']}"
-            kept = os.stat(last)
-            with open(last, "rb") as copy:
-                if found["sha256"] is not None:
-                    os.replace(file["path"], aside)
-                write_file(file["path"], copy.read(), mode=file["mode"], owner=kept.st_uid, group=kept.st_gid)
+            if found["sha256"] is not None and not is_ours:
+                os.replace(file["path"], aside)
+            _put_back(file, f"{journal.folder_of(pending['id'])}/last/{file['last']}")
         except OSError as exc:
             problems.append(f"{file['path']} was changed meanwhile and cannot be put back: {exc.strerror}")
+            continue
+        if is_ours:
             continue
         notes.append(f"{file['path']} was changed by somebody while this change waited: their file is {aside} now")
     return problems, notes
 
 
+def _put_back(file: Journal, last: str) -> None:
+    """The file as it was, from its copy; gone where there was none."""
+    if file["before"] is None:
+        remove(file["path"])
+        return
+    kept = os.stat(last)
+    with open(last, "rb") as copy:
+        write_file(file["path"], copy.read(), mode=file["mode"], owner=kept.st_uid, group=kept.st_gid)
+
+
 def _undo_bird(state: Journal, *, reload: bool) -> List[str]:
+    if state.get("cold"):
+        return cold.undo()
     try:
         with Bird() as control:
             closed = tuple(state["closed"])
