@@ -10,12 +10,12 @@ from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan
 from netorch.errors import NetorchError
 from netorch.model.codec import to_json
-from netorch.model.facts import DeviceFacts
-from netorch.model.intent import DeviceIntent, NextHop, Session
-from netorch.model.items import NeighbourItem
+from netorch.model.facts import AgentFacts, DeviceFacts
+from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import DevicePlan
 from netorch.plan import summarise
 from netorch.plan.drift import BEHIND, BY_HAND, EDITED
+from netorch.plan.mirror import MirrorSides, compare_sides
 
 
 @dataclass(frozen=True)
@@ -58,29 +58,58 @@ class Status:
             "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,
             "drift_state": _drift_state(plan),
             "sessions": [_session(session, facts) for session in device.sessions] if facts else [],
-            "next_hops": [self._next_hop(hop, facts) for hop in device.next_hops] if facts else [],
+            "next_hops": self._next_hops(device) if facts else [],
+            "agents": [_agent(agent) for agent in (facts.agents if facts else ())],
             "route_counts": [
                 {"family": count.family.value, "table": count.table, "routes": count.routes}
                 for count in (facts.route_counts if facts else ())
             ],
         }
 
-    def _next_hop(self, hop: NextHop, facts: DeviceFacts) -> dict[str, Any]:
-        here, there = (hop.interface, hop.address), (hop.switch_interface, hop.address)
-        held = (item for item in facts.items if isinstance(item, NeighbourItem))
-        switch = self.world.facts.get(hop.switch)
-        known = switch.neighbours if switch else ()
-        entry = next((entry for entry in known if (entry.interface, entry.address) == there), None)
-        return {
-            "provider": hop.provider,
-            "circuit": hop.circuit,
-            "address": str(hop.address),
-            "interface": hop.interface,
-            "switch": hop.switch,
-            "switch_mac": entry.mac if entry else None,
-            "switch_state": entry.state if entry else None,
-            "host_mac": next((item.mac for item in held if (item.interface, item.address) == here), None),
-        }
+    def _next_hops(self, device: DeviceIntent) -> list[dict[str, Any]]:
+        pairs = [(device.name, hop) for hop in device.next_hops]
+        return [_next_hop(sides) for sides in compare_sides(self.world.intent, self.world.facts, pairs)]
+
+
+def _next_hop(sides: MirrorSides) -> dict[str, Any]:
+    hop = sides.next_hop
+    return {
+        "provider": hop.provider,
+        "circuit": hop.circuit,
+        "address": str(hop.address),
+        "interface": hop.interface,
+        "switch": hop.switch,
+        "switch_mac": sides.switch_mac,
+        "switch_state": sides.switch_state,
+        "switch_age_s": _rounded(sides.switch_age_s),
+        "host_mac": sides.host_mac,
+        "host_age_s": _rounded(sides.host_age_s),
+        "source": sides.source,
+        "ok": sides.is_ok,
+        "verdict": sides.verdict,
+    }
+
+
+def _agent(agent: AgentFacts) -> dict[str, Any]:
+    return {
+        "service": agent.service,
+        "alive": agent.alive,
+        "version": agent.agent or None,
+        "running_s": _rounded(agent.running_s),
+        "problem": agent.problem or None,
+        "memory_bytes": agent.memory_bytes,
+        "cpu_s": agent.cpu_s,
+        "counters": dict(agent.counters),
+        "feeds": [
+            {"switch": feed.switch, "up": feed.up, "age_s": _rounded(feed.age_s), "error": feed.error or None}
+            for feed in agent.feeds
+        ],
+        "subscribers": [subscriber.host for subscriber in agent.subscribers],
+    }
+
+
+def _rounded(seconds: Optional[float]) -> Optional[int]:
+    return None if seconds is None else round(seconds)
 
 
 def _drift_state(plan: Optional[DevicePlan]) -> Optional[str]:
@@ -119,6 +148,6 @@ def is_up(session: dict[str, Any]) -> bool:
 def get_status(controller: Controller, targets: Iterable[str]) -> Status:
     """Ask ``targets`` everything that is shown about them."""
     names = tuple(targets)
-    world = gather_world(controller, names, wants=("neighbours", "links", "protocols", "route_counts"))
+    world = gather_world(controller, names, wants=("neighbours", "links", "mirror", "protocols", "route_counts"))
     plan, failures = make_plan(controller, world, names)
     return Status(world, {device.device: device for device in plan.devices}, failures, names, plan.later)

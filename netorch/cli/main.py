@@ -14,6 +14,7 @@ from netorch.cli.exit_codes import INTERRUPTED
 from netorch.errors import NetorchError, annotated
 
 COMMANDS = {
+    "check": ("netorch.cli.check:check", "For Nagios: is all well, in one line and an exit code."),
     "confirm": ("netorch.cli.history:confirm", "Make a change stay that waits for its confirmation."),
     "deploy": ("netorch.cli.deploy:deploy", "Bring devices to what the inventory says, as a roll-out."),
     "history": ("netorch.cli.history:history", "What was applied to devices, when, by whom and why."),

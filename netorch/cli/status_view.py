@@ -38,15 +38,39 @@ def print_status(document: dict[str, Any]) -> None:
         if len(drift) > len(shown):
             more = f"{len(drift) - len(shown)} {'more ' if shown else ''}changes: netorch plan {device['device']}"
             click.secho(f"drift: {device['device']}: {more}", fg="yellow")
+        _print_mirror(device)
     for entry in document["overlay"]:
         reason = f": {entry['reason']}" if entry["reason"] else ""
         click.secho(f"in force: {entry['id']}, by {entry['author']}{reason}", fg="yellow")
 
 
+def _print_mirror(device: dict[str, Any]) -> None:
+    for agent in device["agents"]:
+        if agent["problem"]:
+            click.secho(f"agent: {device['device']}: {agent['service']}: {agent['problem']}", fg="yellow")
+        for feed in agent["feeds"]:
+            if not feed["up"]:
+                reason = f": {feed['error']}" if feed["error"] else ""
+                click.secho(f"agent: {device['device']}: no feed from {feed['switch']}{reason}", fg="yellow")
+    for hop in device["next_hops"]:
+        if not hop["ok"]:
+            click.secho(f"mirror: {device['device']}: {hop['address']} ({hop['provider']}): {hop['verdict']}", fg="yellow")
+
+
+def _agent(agent: dict[str, Any]) -> str:
+    """In a few words: whom it serves, or whose feeds it has."""
+    if not agent["alive"]:
+        return f"{agent['service']} dead"
+    if agent["service"] == "feed":
+        hosts = len(agent["subscribers"])
+        return f"feed, {hosts} host{'' if hosts == 1 else 's'}"
+    return f"mirror, {sum(feed['up'] for feed in agent['feeds'])}/{len(agent['feeds'])} feeds"
+
+
 def _device_row(device: dict[str, Any]) -> dict[str, Any]:
     sessions = device["sessions"]
     hops = device["next_hops"]
-    mirrored = [hop for hop in hops if hop["host_mac"] and hop["host_mac"] == hop["switch_mac"]]
+    mirrored = [hop for hop in hops if hop["ok"]]
     routes = {(count["family"], count["table"]): count["routes"] for count in device["route_counts"]}
     return {
         "device": device["device"],
@@ -55,6 +79,7 @@ def _device_row(device: dict[str, Any]) -> dict[str, Any]:
         "generation": device["generation"],
         "sessions": f"{sum(map(is_up, sessions))}/{len(sessions)}" if sessions else None,
         "mirror": f"{len(mirrored)}/{len(hops)}" if hops else None,
+        "agent": ", ".join(map(_agent, device["agents"])) or None,
         "ipv4_routes": routes.get(("ipv4", MAIN_TABLE)),
         "ipv6_routes": routes.get(("ipv6", MAIN_TABLE)),
     }

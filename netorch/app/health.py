@@ -1,0 +1,196 @@
+"""Whether the network does what it is for, judged for a monitoring system: what is wrong, worst first, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from netorch.api import Facts
+from netorch.app.controller import Controller
+from netorch.app.gather import gather_world
+from netorch.errors import NetorchError, first_line
+from netorch.model.facts import AgentFacts, DeviceFacts
+from netorch.model.intent import DeviceIntent, Intent
+from netorch.plan.mirror import MirrorSides, compare_sides
+
+OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
+"""The exit codes of a Nagios plugin. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes"."""
+
+CERTIFICATE_WARNING_S = 3 * 86400.0
+"""``netorch run`` renews long before: a certificate that is so close to its end shows that nothing does."""
+
+WANTS = ("certificate", "links", "mirror", "neighbours", "protocols")
+
+Failures = Mapping[str, NetorchError]
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that is not as it should be. ``severity`` is WARNING or CRITICAL, ``where`` a device or a POP."""
+
+    severity: int
+    where: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A count and what it ought to be; ``total`` None for one that has no bound. ``unit`` is perfdata's (``s``, ``c``)."""
+
+    name: str
+    value: float
+    total: float | None = None
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Health:
+    """``state`` is one of the four exit codes; ``troubles`` come worst first, () where all is well."""
+
+    state: int
+    troubles: tuple[Trouble, ...]
+    figures: tuple[Figure, ...]
+
+
+def check_health(controller: Controller, targets: Iterable[str]) -> Health:
+    """Ask ``targets`` and the switches of their POPs, and judge what they say."""
+    names = tuple(targets)
+    world = gather_world(controller, names, wants=WANTS)
+    return assess(world.intent, world.facts, world.failures, names)
+
+
+def assess(intent: Intent, facts: Facts, failures: Failures, names: tuple[str, ...]) -> Health:
+    """The health of the devices ``names``. Pure.
+
+    Nobody can be asked: UNKNOWN, since this machine's own line may be the cause. A device that does not answer, a daemon that
+    does not run, a host that sends to a wrong MAC or to none, a POP without a provider: CRITICAL. What costs redundancy, or will
+    cost traffic if nobody looks: WARNING.
+    """
+    devices = [intent.device(name) for name in names]
+    pairs = [(device.name, hop) for device in devices for hop in device.next_hops if device.name in facts]
+    sides = compare_sides(intent, facts, pairs)
+    found = [*_unreachable(failures, names), *_devices(intent, devices, facts), *_mirror(sides)]
+    found += _pops(devices, facts)
+    troubles = tuple(sorted(found, key=lambda trouble: -trouble.severity))
+    state = max((trouble.severity for trouble in troubles), default=OK)
+    if names and not any(name in facts for name in names):
+        state = UNKNOWN
+    return Health(state, troubles, tuple(_figures(devices, facts, sides)))
+
+
+def _unreachable(failures: Failures, names: tuple[str, ...]) -> Iterator[Trouble]:
+    for name in names:
+        if name in failures:
+            yield Trouble(CRITICAL, name, f"cannot be asked: {first_line(failures[name].message)}")
+
+
+def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> Iterator[Trouble]:
+    for device in devices:
+        held = facts.get(device.name)
+        if held is None:
+            continue
+        if held.generation == 0:
+            yield Trouble(WARNING, device.name, "was never deployed")
+            continue
+        if not held.daemon.running:
+            yield Trouble(CRITICAL, device.name, f"{held.daemon.name} does not run")
+            continue
+        down = [s.name for s in device.sessions if s.enabled and not _is_established(held, s.name)]
+        if down:
+            yield Trouble(WARNING, device.name, f"{_some(down)} not established")
+        yield from _agents(intent, device, held)
+        yield from _certificate(device.name, held)
+
+
+def _is_established(held: DeviceFacts, session: str) -> bool:
+    protocol = held.protocol(session)
+    return protocol is not None and protocol.bgp_state == "Established"
+
+
+def _agents(intent: Intent, device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:
+    service = expected_service(intent, device)
+    if service is None:
+        return
+    agent = held.agent_of(service)
+    if agent is None:
+        yield Trouble(WARNING, device.name, f"the mirror's agent is not installed: netorch deploy {device.name}")
+    elif not agent.alive:
+        yield Trouble(WARNING, device.name, f"the mirror's agent ({service}) does not run")
+    elif agent.problem:
+        yield Trouble(WARNING, device.name, f"the mirror's agent: {first_line(agent.problem)}")
+    else:
+        for feed in agent.feeds:
+            if not feed.up:
+                reason = f": {first_line(feed.error)}" if feed.error else ""
+                yield Trouble(WARNING, device.name, f"no feed from {feed.switch}{reason}")
+
+
+def expected_service(intent: Intent, device: DeviceIntent) -> str | None:
+    """The agent that is meant to run on ``device``."""
+    if not intent.certificates:
+        return None
+    if device.role == "host":
+        return "mirror" if device.next_hops else None
+    hosts = intent.in_pop(device.pop, "host")
+    return "feed" if any(hop.switch == device.name for host in hosts for hop in host.next_hops) else None
+
+
+def _certificate(name: str, held: DeviceFacts) -> Iterator[Trouble]:
+    certificate = held.certificate
+    if certificate is None:
+        return
+    if certificate.problem:
+        yield Trouble(WARNING, name, f"its certificate: {first_line(certificate.problem)}")
+        return
+    left_s = certificate.not_after - certificate.clock
+    if left_s <= 0:
+        yield Trouble(CRITICAL, name, "its certificate has expired: netorch run renews it")
+    elif left_s < CERTIFICATE_WARNING_S:
+        yield Trouble(WARNING, name, f"its certificate expires in {left_s / 3600:.0f} h: does netorch run?")
+
+
+def _mirror(sides: Iterable[MirrorSides]) -> Iterator[Trouble]:
+    for side in sides:
+        if side.is_ok or side.verdict.startswith(("switch cannot be asked", "host cannot be asked")):
+            continue  # who cannot be asked is told once
+        is_harmless = side.verdict.startswith(("not resolved", "held down"))
+        text = f"{side.next_hop.address} ({side.next_hop.provider}): {side.verdict}"
+        yield Trouble(WARNING if is_harmless else CRITICAL, side.host, text)
+
+
+def _pops(devices: Iterable[DeviceIntent], facts: Facts) -> Iterator[Trouble]:
+    up: dict[str, int] = {}
+    for device in devices:
+        held = facts.get(device.name)
+        if device.role == "switch" and held is not None and held.generation:
+            meant = [s for s in device.sessions if s.kind == "provider" and s.enabled]
+            if meant:
+                up[device.pop] = up.get(device.pop, 0) + sum(_is_established(held, session.name) for session in meant)
+    for pop, sessions in up.items():
+        if not sessions:
+            yield Trouble(CRITICAL, pop, "no provider's session is established")
+
+
+def _some(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more sessions" if names[1:] else f"session {names[0]}"
+
+
+def _figures(devices: list[DeviceIntent], facts: Facts, sides: tuple[MirrorSides, ...]) -> Iterator[Figure]:
+    reached = [device for device in devices if device.name in facts]
+    sessions = [(device.name, session.name) for device in reached for session in device.sessions if session.enabled]
+    agents = [agent for device in reached for agent in facts[device.name].agents]
+    feeds = [feed for agent in agents for feed in agent.feeds]
+    yield Figure("devices", len(reached), len(devices))
+    yield Figure("sessions", sum(_is_established(facts[device], name) for device, name in sessions), len(sessions))
+    yield Figure("mirrored", sum(side.is_ok for side in sides), len(sides))
+    yield Figure("agents", sum(agent.alive for agent in agents), len(agents))
+    yield Figure("feeds", sum(feed.up for feed in feeds), len(feeds))
+    for counter in ("changes", "rejected", "resyncs", "repaired"):
+        yield Figure(f"mirror_{counter}", _counted(agents, counter), unit="c")
+    left = [c.not_after - c.clock for d in reached for c in (facts[d.name].certificate,) if c is not None]
+    if left:
+        yield Figure("certificate_left", round(min(left)), unit="s")
+
+
+def _counted(agents: Iterable[AgentFacts], counter: str) -> int:
+    return sum(agent.counters.get(counter, 0) for agent in agents if agent.service == "mirror")
