@@ -54,7 +54,9 @@ def _print_mirror(device: dict[str, Any]) -> None:
                 click.secho(f"agent: {device['device']}: no feed from {feed['switch']}{reason}", fg="yellow")
     for hop in device["next_hops"]:
         if not hop["ok"]:
-            click.secho(f"mirror: {device['device']}: {hop['address']} ({hop['provider']}): {hop['verdict']}", fg="yellow")
+            click.secho(
+                f"mirror: {device['device']}: {hop['address']} ({hop['provider']}): {hop['verdict']}", fg="yellow"
+            )
 
 
 def _agent(agent: dict[str, Any]) -> str:
