@@ -13,6 +13,7 @@ from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Operation, Plan
 from netorch.plan import summarise
 from netorch.plan.compare import FIGURES
+from netorch.plan.drift import NOT_RUNNING
 
 Redact = Callable[[str], str]
 
@@ -56,7 +57,8 @@ def file_diff(operation: Operation, redact: Redact) -> list[str]:
     if not rows and before != after:
         rows = ["(only a secret changes)"]
     if not rows:
-        rows = ["(the file is right; the daemon runs another one and loads it)"]
+        state = "does not run, and is started" if operation.cause == NOT_RUNNING else "runs another one, and loads it"
+        rows = [f"(the file is right; the daemon {state})"]
     return rows
 
 

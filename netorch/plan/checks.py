@@ -27,9 +27,10 @@ def derive_check(
 ) -> Check:
     """Sessions that were up must be up, or be meant to be down; on a first deploy every session must come up whose
     other end is a provider or a device in ``deployed`` (those that have their configuration). A session that loses more of
-    its accepted prefixes than ``tolerance`` says is taken for broken.
+    its accepted prefixes than ``tolerance`` says is taken for broken. Of a daemon that was deployed and does not run, nothing
+    is expected but that it starts: a provider that is down as well must not keep it down.
     """
-    is_first = facts.daemon.live_stamp is None
+    is_first = facts.daemon.live_stamp is None and (facts.daemon.running or facts.generation == 0)
     up = [s.name for s in device.sessions if s.enabled and _must_be_up(s, facts, is_first=is_first, deployed=deployed)]
     down = [s.name for s in device.sessions if not s.enabled]
     return Check(tuple(up), tuple(down), None if is_first else tolerance.prefix_drop_percent, timeout_s)

@@ -7,11 +7,12 @@ just that and the plan wants something else, the device is behind the inventory 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Sequence, Tuple
+from typing import AbstractSet, Sequence, Tuple
 
 from netorch.model.facts import Confirmed, DeviceFacts
 from netorch.model.items import MIRROR_KINDS, ClosedSessionItem, FileItem, OverlayItem, ServiceItem
 from netorch.model.plan import Operation
+from netorch.plan.daemons import language_of
 
 BEHIND = "behind the inventory"
 EDITED = "edited by hand"
@@ -21,9 +22,10 @@ ADDED = "added by hand"
 CLOSED = "closed by hand"
 OPENED = "opened by hand"
 NOT_LIVE = "the daemon runs another configuration"
+NOT_RUNNING = "the daemon does not run"
 STOPPED = "it does not run"
 
-TOLD = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE, STOPPED)
+TOLD = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE, NOT_RUNNING, STOPPED)
 """The causes that a plan names: who reads it would not guess them."""
 
 BY_HAND = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE)
@@ -33,20 +35,32 @@ def with_causes(operations: Sequence[Operation], facts: DeviceFacts) -> Tuple[Op
     """``operations`` with their causes; none where no generation has been confirmed yet, and none for the overlay."""
     if facts.confirmed is None:
         return tuple(operations)
-    loads = any(isinstance(operation.item, FileItem) and operation.item.daemon for operation in operations)
+    moved = _moved_by_configuration(operations)
     return tuple(
-        replace(operation, cause=_cause(operation, facts, facts.confirmed, loads=loads)) for operation in operations
+        replace(operation, cause=_cause(operation, facts, facts.confirmed, moved=moved)) for operation in operations
     )
 
 
-def _cause(operation: Operation, facts: DeviceFacts, confirmed: Confirmed, *, loads: bool) -> str:
+def _moved_by_configuration(operations: Sequence[Operation]) -> AbstractSet[str]:
+    """The sessions that a new configuration opens or closes; the one that it replaces has them the other way."""
+    for operation in operations:
+        if isinstance(operation.item, FileItem) and operation.item.daemon:
+            read_bgp = language_of(operation.item.daemon).read_bgp
+            old = operation.before.text if isinstance(operation.before, FileItem) else ""
+            before = read_bgp(old, own_asn=0).sessions
+            after = read_bgp(operation.item.text, own_asn=0).sessions
+            return {name for name in after if name not in before or before[name].closed != after[name].closed}
+    return frozenset()
+
+
+def _cause(operation: Operation, facts: DeviceFacts, confirmed: Confirmed, *, moved: AbstractSet[str]) -> str:
     item = operation.item
     if isinstance(item, OverlayItem):
         return ""
     if isinstance(item, FileItem):
         return _cause_of_file(item, facts, confirmed)
     if isinstance(item, ClosedSessionItem):
-        if loads:  # the new configuration is what opens or closes it
+        if item.session in moved or not facts.daemon.running:
             return BEHIND
         return CLOSED if operation.action == "remove" else OPENED
     held = next((other for other in confirmed.items if other.key == item.key), None)
@@ -74,6 +88,6 @@ def _cause_of_file(item: FileItem, facts: DeviceFacts, confirmed: Confirmed) -> 
         return REMOVED
     if found.sha256 != held.sha256:
         return EDITED
-    if item.daemon and facts.daemon.running and facts.daemon.live_stamp != held.stamp:
-        return NOT_LIVE
+    if item.daemon and facts.daemon.live_stamp != held.stamp:
+        return NOT_LIVE if facts.daemon.running else NOT_RUNNING
     return BEHIND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from netorch.model.checks import findings
@@ -51,6 +52,14 @@ def test_first_deploy_expects_providers_and_deployed_peers() -> None:
     check = derive_check(device(*sessions), facts(stamp=None), deployed={"h2.pop1"})
     assert check.up == ("north_v4", "h2_v4")
     assert check.prefix_drop_percent is None
+
+
+def test_a_dead_daemon_need_only_start() -> None:
+    """A device that was deployed and whose daemon does not run has no session that was up; providers may be down as well."""
+    held = facts(stamp=None)
+    dead = replace(held, daemon=replace(held.daemon, running=False, protocols=()))
+    assert derive_check(device(session("north_v4")), dead, deployed=set()).up == ()
+    assert derive_check(device(session("north_v4")), replace(dead, generation=0), deployed=set()).up == ("north_v4",)
 
 
 def test_later_deploys_expect_what_was_up() -> None:

@@ -95,9 +95,27 @@ def test_session_closed_by_hand() -> None:
 def test_session_that_the_next_configuration_opens() -> None:
     """The end of a drain opens a session: nobody's hand."""
     closed = ClosedSessionItem("northtel_1_v4")
-    facts = device(confirmed=f"# drained\n{SESSION}", disk=f"# drained\n{SESSION}", items=(closed,))
+    drained = SESSION.replace("{\n", "{\n    disabled;\n")
+    facts = device(confirmed=drained, disk=drained, items=(closed,))
     causes = {operation.cause for operation in plan_device([configuration(SESSION)], facts).operations}
     assert causes == {"behind the inventory"}
+
+
+def test_session_closed_by_hand_beside_an_edited_file() -> None:
+    """Two hands' work at once: the edit does not hide that the session was closed at birdc."""
+    closed = ClosedSessionItem("northtel_1_v4")
+    facts = device(confirmed=SESSION, disk=f"{SESSION}# by hand\n", items=(closed,))
+    causes = {
+        operation.item.key[0]: operation.cause for operation in plan_device([configuration(SESSION)], facts).operations
+    }
+    assert causes == {"file": "edited by hand", "closed": "closed by hand"}
+
+
+def test_a_daemon_that_is_dead() -> None:
+    """The right file on disk, and nothing that runs it: the plan starts it, and says that it does not run."""
+    facts = device(confirmed="one", disk="one")
+    facts = replace(facts, daemon=DaemonFacts("bird", "2.0.12", False, None, "one"))
+    assert cause(facts, configuration("one")) == "the daemon does not run"
 
 
 def test_nothing_is_said_before_the_first_generation() -> None:
