@@ -123,6 +123,7 @@ def _bird(inventory: Inventory, provider: Provider, passwords: dict[int, str]) -
         families=[_names(family) for family in Family],
         sessions=_circuit_sessions(inventory, provider, passwords),
         cores=[_core_session(provider, family) for family in Family],
+        bfd=inventory.bfd.providers if any(c.bfd for c in _circuits(inventory, provider)) else None,
     )
     routes = {f"/etc/bird/announced{f.number}.conf": bird_routes(inventory, provider.name, f) for f in Family}
     return {BIRD_CONFIGURATION: text, **routes}
@@ -137,6 +138,7 @@ def _circuit_sessions(inventory: Inventory, provider: Provider, passwords: dict[
             "local": addresses.neighbor,
             "neighbor": addresses.local.ip,
             "password": passwords.get(circuit.id, ""),
+            "bfd": circuit.bfd,
         }
         for circuit in _circuits(inventory, provider)
         for family in Family
