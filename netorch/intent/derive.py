@@ -63,7 +63,7 @@ def _switch_intent(inventory: Inventory, pop: Pop, switch: Switch) -> DeviceInte
         service=tuple(address for host, _ in uplinks for address in host.service),
         sessions=(*providers, *hosts),
         interfaces=tuple(_switch_interfaces(switch, circuits, uplinks)),
-        sysctls=switch_sysctls(switch),
+        sysctls=switch_sysctls(switch, has_feed=inventory.pki is not None),
         default_route_via=switch.default_route_via,
     )
 
