@@ -55,6 +55,7 @@ def render(ctx: click.Context, targets: tuple[str, ...], *, out: Path | None) ->
     """Print or write the configuration files of devices. Secrets stay references; no device is asked."""
     from netorch.app.inventory import read_inventory
     from netorch.app.rendering import render_inventory
+    from netorch.io.text_files import write_text
 
     for device, file in render_inventory(read_inventory(inventory_folder(ctx)), targets):
         if out is None:
@@ -62,6 +63,5 @@ def render(ctx: click.Context, targets: tuple[str, ...], *, out: Path | None) ->
             click.echo(file.text)
         else:
             path = out / device / file.path.lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(file.text, encoding="utf-8")
+            write_text(path, file.text)
             click.echo(path)

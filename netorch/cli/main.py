@@ -100,4 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
     except NetorchError as error:
         click.echo(annotated(error), err=True)
         return error.exit_code
+    except OSError as error:  # of this machine, and nobody's defect: a full disk below standard output, say
+        click.echo(f"{error.filename or 'standard output'}: {error.strerror or error}", err=True)
+        return 1
     return result if isinstance(result, int) else 0

@@ -36,12 +36,12 @@ def list_plugins(ctx: click.Context, *, output: str) -> None:
 def new_plugin(name: str, *, into: Path) -> None:
     """Write a working plugin NAME with its test, to start from."""
     from netorch.app.plugin_skeleton import skeleton
+    from netorch.io.text_files import write_text
 
     folder = into / name
     if folder.exists():
         raise UsageError(f"{folder} exists already", hint="choose another name, or --into another folder")
     for path, text in skeleton(name).items():
         target = into / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        write_text(target, text)
         click.echo(target)

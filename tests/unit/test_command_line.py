@@ -64,6 +64,27 @@ def test_wrong_usage_says_what_is_wrong(arguments: list[str], status: int, said:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [["render", "sw1.pop1", "--out", "/proc/none"], ["plugin", "new", "mine", "--into", "/dev/null"]]
+)
+def test_a_place_that_cannot_be_written_is_named(arguments: list[str]) -> None:
+    """Where, why, and what to do about it; no traceback."""
+    done = netorch(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be written: " in done.stderr
+    assert arguments[-1] in done.stderr
+    assert "hint: name a folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_below_standard_output_is_told() -> None:
+    """One line and exit code 1: what was printed is not there."""
+    command = f"{sys.executable} -m netorch schema > /dev/full"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "standard output: No space left on device\n"
+
+
 def test_every_mistake_of_an_inventory_is_reported_with_its_place(tmp_path: Path) -> None:
     """Two mistakes in two files give two findings and exit code 1; nothing else happens."""
     folder = tmp_path / "inventory"
