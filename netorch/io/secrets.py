@@ -60,7 +60,7 @@ def _from_file(path: str, reference: str) -> str:
 
 
 def _checked(value: str, reference: str) -> str:
-    size = len(value.encode(errors="surrogateescape"))
+    size = len(value.encode(errors="surrogatepass"))
     if not value:
         raise _refused(reference, "expected a secret, found nothing")
     if size > MAX_BYTES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import unicodedata
 from collections.abc import Iterator
 from itertools import islice
 
@@ -13,10 +12,10 @@ import pytest
 from netorch.errors import InventoryError
 from netorch.model.types import Family
 from tests.lab.deployed_pop import bgp_states
+from tests.lab.hostile_texts import INJECTIONS, cut, scalar, unmarked, visible
 from tests.lab.labs import Lab, wait_until
 from tests.lab.operator_shell import Said, cron_environment
 from tests.lab.quick_lab import QuickLab, bird_file, only_pop2, protocol_names, quick_lab
-from tests.lab.test_render_quoting import HOSTILE as INJECTIONS
 from tests.unit.inventory_texts import edited, load
 from tests.unit.test_inventory_properties import HOSTILE
 
@@ -39,13 +38,6 @@ REASONS = {
     .decode(errors="ignore"),
 }
 """Reason to what the neighbour is told: one line, double quotes single, at most 128 bytes (RFC 8203)."""
-
-
-def scalar(text: str) -> str:
-    """``text`` as a YAML scalar in double quotes, every unusual character escaped."""
-    return (
-        '"' + "".join(c if (c.isalnum() and c.isascii()) or c in " -_.:;" else f"\\U{ord(c):08x}" for c in text) + '"'
-    )
 
 
 def inventory(descriptions: list[str], names: list[str]) -> dict[str, str]:
@@ -117,18 +109,12 @@ def descriptions_of(lab: Lab) -> dict[str, str]:
     return found
 
 
-def visible(text: str) -> str:
-    """``text`` on one line: what cannot be seen and runs of blanks become one space."""
-    seen = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text)
-    return " ".join(seen.split())
-
-
 def label(number: int, description: str) -> str:
     """How an operator must find a description in labels of at most 255 bytes: behind its provider, before its circuit."""
     provider = ("northtel", "meadow")[number % 2]
     text = f"{provider}: {description}, circuit {FIRST_ID + number} (line-{number})" if description else ""
     text = text or f"{provider}: circuit {FIRST_ID + number} (line-{number})"
-    return visible(text).encode()[:255].decode(errors="ignore").rstrip()
+    return cut(visible(text), 255).rstrip()
 
 
 def test_there_are_a_hundred_of_either_kind() -> None:
@@ -151,7 +137,7 @@ def test_descriptions_come_out_as_text(quick: QuickLab) -> None:
         sessions = {n: f"{('northtel', 'meadow')[n % 2]}_{FIRST_ID + n}_v4" for n in wanted}
         assert {number: shown[session] for number, session in sessions.items()} == {
             # netorch's own marks must not be taken for such in a configuration: a space breaks them.
-            number: text.replace("@stamp@", "@ stamp@").replace("@secret:", "@ secret:")
+            number: unmarked(text)
             for number, text in wanted.items()
         }
         assert protocol_names(quick.lab, SWITCH) == before

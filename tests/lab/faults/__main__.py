@@ -10,18 +10,22 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 
-from tests.lab.faults import rollout, secrets
+from tests.lab.faults import rollout, secrets, strings
 from tests.lab.faults.bed import Bed, bed
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.table import FAULTS
 
 SECRETS_A_SEED = 500
 """Twenty seeds are 10,000 secrets."""
+
+STRINGS_A_SEED = 5_000
+"""Twenty seeds are 100,000 strings."""
 
 
 def tell(text: str, file: TextIO = sys.stdout) -> None:
@@ -42,9 +46,9 @@ def main() -> int:
     hosts = rollout.HOSTS if options.only in rollout.NAME else 0
     started = time.monotonic()  # noqa: TID251 - for the last line
     with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices, hosts=hosts) as made:
-        endings = play_all(
-            made, chosen, range(1, options.seeds + 1), canaries=SECRETS_A_SEED if options.only in secrets.NAME else 0
-        )
+        canaries = SECRETS_A_SEED if options.only in secrets.NAME else 0
+        texts = STRINGS_A_SEED if options.only in strings.NAME else 0
+        endings = play_all(made, chosen, range(1, options.seeds + 1), canaries=canaries, texts=texts)
     print_table(endings)
     tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
     if options.output:
@@ -52,16 +56,27 @@ def main() -> int:
     return 1 if any(ending.unsafe for ending in endings) else 0
 
 
-def play_all(made: Bed, faults: Sequence[Fault], seeds: Sequence[int], *, canaries: int = 0) -> list[Ending]:
-    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` for each seed."""
+def play_all(
+    made: Bed, faults: Sequence[Fault], seeds: Sequence[int], *, canaries: int = 0, texts: int = 0
+) -> list[Ending]:
+    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` and ``texts`` for each seed."""
     endings = []
-    with ThreadPoolExecutor(len(made.targets)) as pool, ThreadPoolExecutor(1) as group:
+    # What only computes has a process of its own: it must not keep the watchers from looking.
+    with (
+        ThreadPoolExecutor(len(made.targets)) as pool,
+        ThreadPoolExecutor(1) as group,
+        ThreadPoolExecutor(1) as side,
+        ProcessPoolExecutor(1, get_context("spawn")) as apart,
+    ):
         jobs = []
         for seed in seeds:
             jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
             if canaries:
                 look = functools.partial(secrets.play_secrets, made, each=canaries)
                 jobs.append(pool.submit(play_one, secrets.NAME, seed, look))
+            if texts:
+                read_back = functools.partial(strings.play_apart, apart, each=texts)
+                jobs.append(side.submit(play_one, strings.NAME, seed, read_back))
             if made.group:
                 roll_out = functools.partial(rollout.play_roll_out, made)
                 jobs.append(group.submit(play_one, rollout.NAME, seed, roll_out))
@@ -89,7 +104,7 @@ def play_one(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
 def print_table(endings: Sequence[Ending]) -> None:
     """A row for each fault."""
     expected = {fault.name: fault.expected for fault in FAULTS}
-    expected.update({rollout.NAME: rollout.EXPECTED, secrets.NAME: secrets.EXPECTED})
+    expected.update({rollout.NAME: rollout.EXPECTED, secrets.NAME: secrets.EXPECTED, strings.NAME: strings.EXPECTED})
     tell("| Fault | Expected | Plays | Unsafe | Ended on | Controller | Live after the deadline, at most |")
     tell("|---|---|---|---|---|---|---|")
     for name, promise in expected.items():

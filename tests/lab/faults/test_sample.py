@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.faults import secrets
+from tests.lab.faults import secrets, strings
 from tests.lab.faults.__main__ import play_all
 from tests.lab.faults.bed import bed
 from tests.lab.faults.play import Ending, Fault
@@ -36,4 +36,10 @@ def test_fault_is_survived(endings: dict[str, Ending], fault: Fault) -> None:
 def test_secrets_are_kept(endings: dict[str, Ending]) -> None:
     """Fifty canaries in five deploys, one of them with a syntax error beside the password, are nowhere to be read."""
     ending = endings[secrets.NAME]
+    assert not ending.unsafe, ending
+
+
+def test_strings_stay_text() -> None:
+    """A thousand hostile strings as descriptions, reasons, messages, passwords and aliases are text, or refused."""
+    ending = strings.play_strings(SEED, each=1000)
     assert not ending.unsafe, ending
