@@ -46,18 +46,23 @@ def parse_status(text: str) -> DaemonStatus:
 
 
 def parse_memory(text: str) -> Tuple[MemoryUse, ...]:
-    """Parse ``show memory``: one MemoryUse per line of the report, the last is ``Total``.
+    """Parse ``show memory``: one MemoryUse per line of the report up to ``Total``, then those about pages, if any.
 
     Raises ParseError for a line that no rule matches and for a report without its total; ReplyError where BIRD answered with
     an error.
 
-    Source: BIRD 2.0.12 nest/cmds.c cmd_show_memory().
+    Source: BIRD nest/cmds.c cmd_show_memory(); samples of 2.0.12, 2.17.5 and 3.1.7 in tests/parse.
     """
     rows = parse_rows("bird_show_memory", read_reply(text))
-    if not rows or rows[-1]["name"] != "Total":
-        raise ParseError("expected the total in the last line: the output was cut or changed")
+    report = [row["name"] for row in rows if "overhead" in row]
+    if not report or report[-1] != "Total":
+        raise ParseError("expected the total at the end of the report: the output was cut or changed")
     return tuple(
-        MemoryUse(name=row["name"], effective_bytes=_bytes(row["effective"]), overhead_bytes=_bytes(row["overhead"]))
+        MemoryUse(
+            name=row["name"],
+            effective_bytes=_bytes(row["effective"]),
+            overhead_bytes=_bytes(row["overhead"]) if "overhead" in row else None,
+        )
         for row in rows
     )
 

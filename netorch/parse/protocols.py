@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Dict, Iterator, List, Optional, Tuple
 
@@ -13,7 +14,8 @@ from netorch.parse.framing import Reply, read_reply
 from netorch.parse.textfsm_rows import Row, parse_rows, refused_values
 
 _TEMPLATE = "bird_show_protocols"
-_COUNTERS = {field.name for field in fields(UpdateCounts)}
+# By the header's words. BIRD 3 counts apart what a limit kept out; BIRD 2 counts it as ignored.
+_COUNTERS = {**{field.name: field.name for field in fields(UpdateCounts)}, "RX limit": "ignored", "limit": "ignored"}
 _FAMILY = {"family", "pipe_family"}
 _ROUTES = {"imported", "filtered", "exported", "preferred"}
 _COLUMN_GAP = re.compile(r"\s{2,}")
@@ -28,7 +30,7 @@ def parse_protocols(text: str, *, details: bool = True) -> Tuple[Protocol, ...]:
     Raises ParseError for a line that no rule matches, with its number and text, and for a text that ends inside a block;
     ReplyError where BIRD answered with an error.
 
-    Source: BIRD 2.0.12 nest/proto.c proto_cmd_show(); samples in tests/parse.
+    Source: BIRD nest/proto.c proto_cmd_show(); samples of 2.0.12, 2.17.5 and 3.1.7 in tests/parse.
     """
     reply = read_reply(text)
     rows = parse_rows(_TEMPLATE, reply)
@@ -141,12 +143,7 @@ def _updates(row: Row) -> Optional[Updates]:
     header = row.get("counts_header")
     if header is None:
         return None
-    columns = _COLUMN_GAP.split(header)
-    unknown = set(columns) - _COUNTERS
-    if unknown:
-        raise ParseError(
-            f"expected the counters {', '.join(sorted(_COUNTERS))}, found also {', '.join(sorted(unknown))}"
-        )
+    columns = _columns(header)
     return Updates(
         import_updates=_counts(columns, row["import_updates"]),
         import_withdraws=_counts(columns, row["import_withdraws"]),
@@ -155,15 +152,27 @@ def _updates(row: Row) -> Optional[Updates]:
     )
 
 
-def _counts(columns: List[str], text: str) -> UpdateCounts:
+@lru_cache(maxsize=16)
+def _columns(header: str) -> Tuple[str, ...]:
+    """The counter that each column belongs to; versions of BIRD have different ones, so they are known by their names."""
+    words = _COLUMN_GAP.split(header)
+    unknown = set(words) - _COUNTERS.keys()
+    if unknown:
+        raise ParseError(
+            f"expected the counters {', '.join(sorted(_COUNTERS))}, found also {', '.join(sorted(unknown))}"
+        )
+    return tuple(_COUNTERS[word] for word in words)
+
+
+def _counts(columns: Tuple[str, ...], text: str) -> UpdateCounts:
     values = text.split()
     if len(values) != len(columns):
         raise ParseError(f"expected {len(columns)} counters ({', '.join(columns)}), found {text!r}")
-    return UpdateCounts(**{name: _count(value) for name, value in zip(columns, values)})
-
-
-def _count(text: str) -> Optional[int]:
-    return None if text == "---" else int(text)
+    found: Dict[str, int] = {}
+    for name, value in zip(columns, values):
+        if value != "---":
+            found[name] = found.get(name, 0) + int(value)
+    return UpdateCounts(**found)
 
 
 def _routes(text: Optional[str]) -> Dict[str, int]:

@@ -22,6 +22,12 @@ _ORIGIN_ASN = re.compile(r"AS(\d+)[ie?]?$")
 _AS_PATH = re.compile(r"\{[^}]*\}|\([^)]*\)|\S+")
 _COMMUNITY = re.compile(r"\(([^)]*)\)")
 
+# BIRD 3 writes ospf_metric1 for the OSPF.metric1 of BIRD 2, bgp_path for its BGP.as_path, and lists among the attributes what
+# a route's first line says, too.
+_OWNERS = {"bgp": "BGP", "ospf": "OSPF", "rip": "RIP"}
+_RENAMED = {"bgp_path": "BGP.as_path"}
+_SAID_BEFORE = {"preference", "igp_metric", "from", "source", "hostentry", "Internal route handling values"}
+
 
 def parse_routes(text: str, *, details: bool = False) -> Tuple[Route, ...]:
     """Parse ``show route`` or ``show route all`` (``details``), also for one prefix or table.
@@ -33,7 +39,7 @@ def parse_routes(text: str, *, details: bool = False) -> Tuple[Route, ...]:
 
     Raises ParseError for a line that no rule matches or an incomplete route; ReplyError where BIRD answered with an error.
 
-    Source: BIRD 2.0.12 nest/rt-show.c rt_show_rte(); samples in tests/parse.
+    Source: BIRD nest/rt-show.c rt_show_rte(); samples of 2.0.12, 2.17.5 and 3.1.7 in tests/parse.
     """
     try:
         reply = read_reply(text)
@@ -58,7 +64,8 @@ def _route(row: Row, *, details: bool) -> Route:
     destination = row.get("destination")
     attributes = _attributes(elements(row, "attributes"))
     bgp = _bgp(attributes)
-    _require_whole_route(row, where, hops=hops, bgp=bgp, details=details)
+    source = row.get("source") or attributes.get("source")
+    _require_whole_route(row, where, source=source, hops=hops, bgp=bgp, details=details)
     primary, learned_from, metric = row.get("primary"), row.get("learned_from"), matched["metric"]
     origin = _ORIGIN_ASN.match(row.get("origin") or "")
     return Route(
@@ -77,24 +84,30 @@ def _route(row: Row, *, details: bool) -> Route:
         suppressed=bool(matched["suppressed"]),
         origin_asn=int(origin[1]) if origin else None,
         next_hops=hops,
-        source=row.get("source"),
+        source=source,
         scope=row.get("scope"),
         bgp=bgp,
-        attributes={name: value for name, value in attributes.items() if not name.startswith("BGP.")} or None,
+        attributes={name: value for name, value in attributes.items() if _is_other(name)} or None,
     )
 
 
 def _require_whole_route(
-    row: Row, where: str, *, hops: Tuple[NextHop, ...], bgp: Optional[BgpAttributes], details: bool
+    row: Row,
+    where: str,
+    *,
+    source: Optional[str],
+    hops: Tuple[NextHop, ...],
+    bgp: Optional[BgpAttributes],
+    details: bool,
 ) -> None:
     missing = None
     if row.get("destination") == "unicast" and not hops:
         missing = "next hop"
     elif len(hops) == 1 and hops[0].weight is not None:  # printed where there are several
         missing = "second next hop"
-    elif details and "source" not in row:
+    elif details and source is None:
         missing = "type"
-    elif row.get("source") == "BGP" and (bgp is None or bgp.origin is None or bgp.local_preference is None):
+    elif source == "BGP" and (bgp is None or bgp.origin is None or bgp.local_preference is None):
         missing = "mandatory BGP attributes"
     if missing:
         raise ParseError(f"its {missing} is missing: the output ends inside the route", where=where)
@@ -115,7 +128,9 @@ def _next_hop(text: str, where: str) -> NextHop:
 
 
 def _attributes(lines: Tuple[str, ...]) -> Dict[str, str]:
-    """``BGP.origin: IGP`` lines by name; lines that begin with a tab continue the one before. Undefined ones are left out."""
+    """``BGP.origin: IGP`` or ``bgp_origin: IGP`` lines, by BIRD 2's name; lines that begin with a tab continue the one before.
+    Undefined ones are left out.
+    """
     found: Dict[str, str] = {}
     name = ""
     for line in lines:
@@ -123,8 +138,16 @@ def _attributes(lines: Tuple[str, ...]) -> Dict[str, str]:
             found[name] = f"{found.get(name, '')} {line.strip()}"
         else:
             name, _, value = line.partition(":")
+            owner, _, rest = name.partition("_")
+            if owner in _OWNERS:
+                name = _RENAMED.get(name, f"{_OWNERS[owner]}.{rest}")
             found[name] = value.strip()
     return {name: value for name, value in found.items() if value != "undefined"}
+
+
+def _is_other(name: str) -> bool:
+    """Whether it belongs to neither BGP nor the route itself."""
+    return not name.startswith("BGP.") and name not in _SAID_BEFORE
 
 
 def _bgp(attributes: Dict[str, str]) -> Optional[BgpAttributes]:

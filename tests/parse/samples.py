@@ -6,6 +6,8 @@ and empty values, or the error. ``python -m tests.parse.samples`` writes what is
 
     echo '{"command": "show protocols all"}' > tests/parse/samples/bird_2.0.12/new.json
     birdc show protocols all > tests/parse/samples/bird_2.0.12/new.raw
+
+``tests.parse.scenario`` takes all of them anew, for another version.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from netorch.parse import SUPPORTED, parse_command
 from netorch.parse.framing import ReplyError
 from tests.parse.samples import Sample, load_samples
 
-BY_NAME = {sample.name.split("/")[1]: sample for sample in load_samples()}
+BY_NAME = {s.raw.name.removesuffix(".raw"): s for s in load_samples() if s.name.startswith("bird_2.0.12/")}
 ALL: Sample = BY_NAME["protocols_all"]
 
 

@@ -9,14 +9,16 @@ from netorch.parse import ReplyError, parse_command, read_reply
 from tests.parse.samples import load_samples
 
 BANNER = "0001 BIRD 2.0.12 ready.\n"
-BY_NAME = {sample.name.split("/")[1]: sample for sample in load_samples()}
+BY_NAME = {sample.name: sample for sample in load_samples()}
+STEADY = ("route_all", "route_all_static", "route_count", "interfaces", "route_not_found", "eval_string")
+MORE = ("protocols", "route_all_prefix", "route_none", "interfaces_summary", "bfd_sessions", "memory")
 
 
 @pytest.mark.parametrize(
     "name",
-    ["protocols", "route_all", "route_all_prefix", "route_all_static", "route_count", "route_none", "interfaces",
-     "interfaces_summary", "bfd_sessions", "memory", "route_not_found", "eval_string"],
-)  # fmt: skip
+    [f"{daemon}/{name}" for daemon in ("bird_2.0.12", "bird_2.17.5", "bird_3.1.7") for name in STEADY]
+    + [f"bird_2.0.12/{name}" for name in MORE],
+)
 def test_plain_socket_and_verbose_forms_mean_the_same(name: str) -> None:
     """Codes change nothing of the result. Only samples without running timers are the same in all forms."""
     forms = [BY_NAME[form] for form in (name, f"{name}.socket", f"{name}.verbose") if form in BY_NAME]
