@@ -39,7 +39,8 @@ class Channel:
 
     ``family`` is the daemon's name of it (``ipv4``, ``ipv6``, ``ipv4-mpls``, ``roa4``, ...; ``main`` for a pipe). The
     ``*_limit_hit`` values are None where there is no such limit. A pipe has ``peer_table`` and the states of both feeds
-    instead of ``state``, and no ``routes_preferred``; BIRD 3 has the feeds of other channels, too. ``next_hops`` are those written into announcements.
+    instead of ``state``, and no ``routes_preferred``; BIRD 3 has the feeds of other channels, too. ``next_hops`` are those
+    written into announcements.
     """
 
     family: str
