@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
+from netorch.app.certificates import CertificateKeeper
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan, pending_steps
 from netorch.app.pop_check import PopCheck
-from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
+from netorch.app.results import FAILURES, CertificateResult, DeployResult, DeviceResult, failed_result
 from netorch.app.transaction import Options, change_device
 from netorch.errors import NetorchError
 from netorch.model.plan import DevicePlan, Plan
@@ -32,12 +33,16 @@ def deploy(
     failures: dict[str, NetorchError],
     options: Options,
     show: Callable[[Plan], None] = lambda plan: None,
+    certified: Iterable[str] = (),
 ) -> DeployResult:
     """Execute ``plan``; ``show`` is given the plan of a later step (the mirror) before that is executed.
 
-    ``failures`` are devices that gave no facts or no plan: they fail alone.
+    ``failures`` are devices that gave no facts or no plan: they fail alone. ``certified`` are devices without a plan that get
+    certificates all the same.
     """
-    rollout = _Rollout(controller, world, options, show, total=sum(not device.is_empty for device in plan.devices))
+    total = sum(not device.is_empty for device in plan.devices)
+    keeper = CertificateKeeper.open(controller, world.facts, makes_authority=options.action != "run")
+    rollout = _Rollout(controller, world, options, show, total, keeper)
     rollout.results.update({name: failed_result(name, error) for name, error in failures.items()})
     by_pop: dict[str, list[DevicePlan]] = {}
     for device in plan.devices:
@@ -49,7 +54,12 @@ def deploy(
         rollout.change_pop(pop, plans, mine, later=frozenset(plan.later))
     names = [device.name for device in world.intent.devices]
     results = tuple(rollout.results[name] for name in names if name in rollout.results)
-    return DeployResult(results, tuple(rollout.comparison))
+    certificates: tuple[CertificateResult, ...] = ()
+    if keeper is not None:
+        if not controller.is_time_up():
+            keeper.bring_all((*(device.device for device in plan.devices), *certified))
+        certificates = tuple(keeper.results[name] for name in ("", *names) if name in keeper.results)
+    return DeployResult(results, tuple(rollout.comparison), certificates)
 
 
 @dataclass
@@ -61,6 +71,7 @@ class _Rollout:
     options: Options
     show: Callable[[Plan], None]
     total: int
+    keeper: CertificateKeeper | None = None
     batches: int = 0
     begun: int = 0
     stopped: str = ""
@@ -137,7 +148,13 @@ class _Rollout:
     def _change_all(self, plans: Mapping[str, DevicePlan]) -> None:
         """Change several devices at once. Every one has a result, also where netorch itself failed half-way."""
         controller, intent = self.controller, self.world.intent
-        done, broken = controller.each(plans, lambda name: change_device(controller, intent, plans[name], self.options))
+
+        def change(name: str) -> DeviceResult:
+            if self.keeper is not None:
+                self.keeper.bring(name)  # before its agents are started
+            return change_device(controller, intent, plans[name], self.options)
+
+        done, broken = controller.each(plans, change)
         for name, error in broken.items():
             done[name] = failed_result(name, error, outcome="unknown")
             controller.progress.done(name, "unknown", error.message)

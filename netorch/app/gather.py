@@ -69,6 +69,8 @@ def gather_world(
     asked = [
         device for device in plain.devices if device.name in chosen or (device.role == "switch" and device.pop in pops)
     ]
+    if plain.certificates:
+        wants = (*wants, "certificate")
     facts, failures = gather_facts(controller, plain, asked, wants=wants)
     overlay = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
     return World(facts, failures, overlay, controller.intent(overlay))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import AbstractSet, Iterable, Mapping
 
 from netorch.api import Plugin
+from netorch.app.certificates import certificate_notes
 from netorch.app.controller import Controller
 from netorch.app.gather import World
 from netorch.app.hooks import call_hook
@@ -48,7 +49,8 @@ def make_plan(
             continue
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
-    return Plan(tuple(plans), controller.inventory.commit, later), failures
+    notes = {} if only else certificate_notes(controller, world.facts, chosen)
+    return Plan(tuple(plans), controller.inventory.commit, later, notes), failures
 
 
 def _refuse_blind(world: World, device: DeviceIntent) -> None:

@@ -34,22 +34,42 @@ class DeviceResult:
 
 
 @dataclass(frozen=True)
+class CertificateResult:
+    """What became of a device's certificate. ``outcome``: ``issued`` (it had none), ``renewed``, ``updated`` (what it trusts),
+    ``failed``, or ``created`` (the authority itself; ``device`` is "")."""
+
+    device: str
+    outcome: str
+    message: str = ""
+    hint: str = ""
+    not_after: float | None = None
+    error: NetorchError | None = None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether someone has to look at it."""
+        return self.outcome == "failed"
+
+
+@dataclass(frozen=True)
 class DeployResult:
     """The results of a deploy in the order of the devices. ``comparison`` has a row for each device of the POPs that were
-    compared before and after; keys as in ``plan.compare``."""
+    compared before and after; keys as in ``plan.compare``. ``certificates`` are those that were issued or failed, and devices
+    that were told whom to trust."""
 
     results: tuple[DeviceResult, ...]
     comparison: tuple[Mapping[str, Any], ...] = ()
+    certificates: tuple[CertificateResult, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0 done; 6 every failure was reverted cleanly; 5 every failure met a lock; 7 every failure was refused by a guard; 4
-        no device could be reached; 3 some devices failed and the rest is done; 1 otherwise.
+        no device could be reached; 3 some devices failed and the rest is done, or nothing but certificates failed; 1 otherwise.
         """
         failed = [result for result in self.results if result.outcome in FAILURES]
         causes = [result for result in failed if result.outcome != "skipped"]
         if not failed:
-            return 0
+            return 3 if any(certificate.is_failure for certificate in self.certificates) else 0
         if causes and all(result.outcome == "reverted" for result in causes):
             return Reverted.exit_code
         for kind in (Locked, GuardRefused):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
+from netorch.app.certificates import certificate_expiries
 from netorch.app.controller import Controller
 from netorch.app.deploying import Options, deploy
 from netorch.app.gather import World, gather_world
@@ -22,17 +23,21 @@ OPTIONS = Options(reason="netorch run", action="run")
 @dataclass(frozen=True)
 class RunResult:
     """What a run found and did: the plan that it started from, the overlay in force, and what became of the devices.
-    ``is_late``: its time was up before it was done. ``warnings`` are those of the world that it found."""
+    ``is_late``: its time was up before it was done. ``warnings`` are those of the world that it found, ``expiries`` when the
+    devices' certificates expire, in seconds since the epoch."""
 
     plan: Plan
     deployed: DeployResult
     overlay: Overlay
     is_late: bool = False
     warnings: tuple[str, ...] = ()
+    expiries: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_quiet(self) -> bool:
-        """Everything was as it should be, everywhere."""
+        """Everything was as it should be, everywhere; certificates that were renewed in time are."""
+        if any(certificate.is_failure for certificate in self.deployed.certificates):
+            return False
         return self.plan.is_empty and all(result.outcome == "unchanged" for result in self.deployed.results)
 
     @property
@@ -57,11 +62,14 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     plan = _without(found, left)
     if not plan.is_empty and not controller.is_time_up():
         show(plan)
-    done = deploy(controller, world, plan, failures=failures, options=OPTIONS, show=show)
+    # Whoever was deployed once keeps a good certificate, also where the rest is left as it is.
+    deployed = [name for name in names if name in world.facts and world.facts[name].generation > 0]
+    done = deploy(controller, world, plan, failures=failures, options=OPTIONS, show=show, certified=deployed)
     results = {**left, **{result.device: result for result in done.results}}
     ordered = tuple(results[name] for name in names if name in results)
     is_late = controller.is_time_up() and any(result.outcome in FAILURES for result in ordered)
-    return RunResult(found, replace(done, results=ordered), world.overlay, is_late, world.warnings)
+    expiries = certificate_expiries(world.facts, done.certificates)
+    return RunResult(found, replace(done, results=ordered), world.overlay, is_late, world.warnings, expiries)
 
 
 def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, DeviceResult]:

@@ -123,7 +123,7 @@ def _refusal_document(refusal: Refusal) -> dict[str, Any]:
 
 def _show_result(result: DeployResult, documents: list[Any], output: str) -> None:
     from netorch.cli.output import emit
-    from netorch.cli.plan_view import print_results, results_document
+    from netorch.cli.plan_view import certificates_document, print_results, results_document
 
     if output == "table":
         print_results(result)
@@ -132,6 +132,7 @@ def _show_result(result: DeployResult, documents: list[Any], output: str) -> Non
         "plans": documents,
         "results": results_document(result),
         "comparison": [dict(row) for row in result.comparison],
+        "certificates": certificates_document(result.certificates),
         "refused": [],
         "exit_code": result.exit_code,
     }

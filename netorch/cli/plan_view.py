@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import Any, Callable
 
 import click
 
-from netorch.app.results import DeployResult
+from netorch.app.results import CertificateResult, DeployResult
 from netorch.cli.output import emit_rows
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Operation, Plan
@@ -27,6 +28,8 @@ def print_plan(plan: Plan, redact: Redact, *, diff: bool, title: str = "", err: 
     for device in plan.devices:
         if not device.is_empty:
             _print_device(device, redact, diff=diff, err=err)
+    for name, note in plan.notes.items():
+        click.echo(f"{name}: {note}", err=err)
     unchanged = [device.device for device in plan.devices if device.is_empty]
     if unchanged:
         click.echo(f"unchanged: {', '.join(unchanged)}", err=err)
@@ -69,6 +72,7 @@ def plan_document(plan: Plan, redact: Redact) -> dict[str, Any]:
         "commit": plan.commit or None,
         "devices": [_device_document(device, redact) for device in plan.devices],
         "later": {name: list(steps) for name, steps in plan.later.items()},
+        "notes": dict(plan.notes),
     }
 
 
@@ -117,8 +121,32 @@ def print_results(result: DeployResult) -> None:
         click.echo(f"{r.device:<{width}}  {click.style(r.outcome, fg=colour)}{generation}")
         for line in (r.message + (f"\nhint: {r.hint}" if r.hint else "")).splitlines():
             click.echo(f"  {line}")
+    print_certificates(result.certificates)
     outcomes = [r.outcome for r in result.results]
     click.echo(", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes)) or "no device")
+
+
+def print_certificates(results: Sequence[CertificateResult]) -> None:
+    """A line for each certificate, the authority's own first."""
+    for one in results:
+        name = f"{one.device}: certificate {one.outcome}" if one.device else "certificates"
+        click.echo(f"{click.style(name, fg='red' if one.is_failure else 'green')}: {one.message}", err=one.is_failure)
+        if one.hint:
+            click.echo(f"  hint: {one.hint}", err=one.is_failure)
+
+
+def certificates_document(results: Sequence[CertificateResult]) -> list[dict[str, Any]]:
+    """What became of certificates, as plain JSON; ``device`` is null for the authority's own."""
+    return [
+        {
+            "device": one.device or None,
+            "outcome": one.outcome,
+            "message": one.message or None,
+            "hint": one.hint or None,
+            "expires": one.not_after,
+        }
+        for one in results
+    ]
 
 
 def print_comparison(result: DeployResult) -> None:

@@ -119,6 +119,8 @@ def _metrics(result: RunResult, *, finished: float, duration_s: float) -> RunMet
         outcomes=outcomes,
         drains=len(result.overlay.active("drain")),
         reverted=outcomes["reverted"],
+        expiries=result.expiries,
+        certificates=Counter(one.outcome for one in result.deployed.certificates),
     )
 
 

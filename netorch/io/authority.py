@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from netorch.io.authority_signing import Signer
 
 DAY_S = 86400.0
+KEPT = 32
+"""So many certificates of a device are kept on record: one that can be given none must not fill the disk."""
 
 
 class Authority:
@@ -132,7 +134,8 @@ class Authority:
         if made.not_after <= now:
             hint = "netorch pki roll puts another one in its place"
             raise NetorchError("the certificate authority has expired", where=str(self.path), hint=hint)
-        kept = tuple(one for one in record.certificates if one.not_after > now - DAY_S)
+        good = [one for one in record.certificates if one.not_after > now - DAY_S]
+        kept = tuple(one for at, one in enumerate(good) if at < KEPT or one.serial == record.installed)
         # On record before anybody has it: what cannot be found cannot be revoked.
         self._folder.keep(replace(record, certificates=(made, *kept), key_origin=origin))
         return made
@@ -174,16 +177,18 @@ class Authority:
             if record.bar is not None:
                 self._folder.keep(replace(record, bar=None))
 
-    def renumber(self) -> None:
-        """Sign the lists anew, with a higher number."""
+    def renumber(self, *, above: int = 0) -> None:
+        """Sign the lists anew, with a number that is higher than theirs and than ``above``."""
         with self._folder.lock():
-            self._revoke(())
+            self._revoke((), above=above)
 
     def _revocation(self, device: str, one: Certificate, *, author: str, reason: str) -> Revocation:
         return Revocation(one.serial, device, author, self._clock.now(), reason, one.not_after)
 
-    def _revoke(self, more: Iterable[Revocation]) -> RevokedList:
-        made = self._list(self._folder.revoked(), more, self._roles())
+    def _revoke(self, more: Iterable[Revocation], *, above: int = 0) -> RevokedList:
+        former = self._folder.revoked()
+        former = replace(former, number=max(former.number, above))
+        made = self._list(former, more, self._roles())
         self._folder.keep_revoked(made)
         return made
 

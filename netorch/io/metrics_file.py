@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from netorch.errors import NetorchError
@@ -15,7 +15,8 @@ LAST_SUCCESS = "netorch_run_last_success_timestamp_seconds"
 @dataclass(frozen=True)
 class RunMetrics:
     """What one run found and did. ``finished`` is seconds since the epoch; ``drift`` counts the operations that each device
-    needed when the run began, ``outcomes`` the devices by what became of them."""
+    needed when the run began, ``outcomes`` the devices by what became of them. ``expiries`` are seconds since the epoch
+    by device, ``certificates`` how many of them were issued, renewed, and so on."""
 
     finished: float
     duration_s: float
@@ -24,6 +25,8 @@ class RunMetrics:
     outcomes: Mapping[str, int]
     drains: int
     reverted: int
+    expiries: Mapping[str, float] = field(default_factory=dict)
+    certificates: Mapping[str, int] = field(default_factory=dict)
 
 
 def write_metrics(path: Path, run: RunMetrics) -> None:
@@ -54,6 +57,14 @@ def write_metrics(path: Path, run: RunMetrics) -> None:
         devices.labels(outcome).set(count)
     reverted = Counter(REVERTED.removesuffix("_total"), "Changes that runs had to revert.", registry=registry)
     reverted.inc(former.get(REVERTED, 0.0) + run.reverted)
+    expiry = "netorch_certificate_expiry_seconds"
+    expiries = Gauge(expiry, "When a device's certificate expires, since the epoch.", ["device"], registry=registry)
+    for device, seconds in run.expiries.items():
+        expiries.labels(device).set(seconds)
+    text = "Certificates that the last run issued, renewed, or failed to, by outcome."
+    certificates = Gauge("netorch_run_certificates", text, ["outcome"], registry=registry)
+    for outcome, count in run.certificates.items():
+        certificates.labels(outcome).set(count)
     try:
         write_to_textfile(str(path), registry)
     except OSError as exc:

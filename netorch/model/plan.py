@@ -81,11 +81,13 @@ class DevicePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a whole deploy. ``later`` names, by device, steps that can be planned only after earlier ones."""
+    """The plan of a whole deploy. ``later`` names, by device, steps that can be planned only after earlier ones; ``notes``
+    what else will be done there, in words."""
 
     devices: Tuple[DevicePlan, ...]
     commit: str = ""
     later: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
