@@ -32,7 +32,7 @@ RUN = "/run/netorch"
 SILENT_AFTER_S = 5.0
 """A service writes its status every second; one that has not for this long is taken for dead."""
 
-_START_TIMEOUT_S = 15.0
+_START_TIMEOUT_S = 10.0
 _PATIENCE_S = 3.0
 _STOP_TIMEOUT_S = 8.0
 _SYSTEMCTL_TIMEOUT_S = 20.0
