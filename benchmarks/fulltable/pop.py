@@ -120,13 +120,13 @@ class Pop:
     def is_established(self, node: str) -> bool:
         """Whether the sessions between switch and host are up as ``node`` sees them."""
         with self.bird(node) as bird:
-            sessions = [s for s in bird.sessions() if s.bgp_state and not s.name.startswith(PROVIDERS)]
+            sessions = [s for s in bird.short_protocols() if s.bgp_state and not s.name.startswith(PROVIDERS)]
         return bool(sessions) and all(session.state == "up" for session in sessions)
 
     def established_at(self, provider: str) -> str:
         """When the session of ``provider`` came up (local time, ``2026-01-31 23:59:59.999``), "" while it is not."""
         with self.bird(provider) as bird:
-            (session,) = (s for s in bird.sessions() if s.name == session_of(provider))
+            (session,) = (s for s in bird.short_protocols() if s.name == session_of(provider))
         return session.since if session.bgp_state == "Established" else ""
 
     # ---- changing --------------------------------------------------------------------------------------------------

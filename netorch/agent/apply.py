@@ -1,7 +1,7 @@
 """Applies one change, so that whatever dies, the device ends on the new state, confirmed, or on the old one.
 
 Nothing is touched before: the lock is held, the state is still the one that was planned from, every file is written and
-verified beside its final place, BIRD has validated its own, what is found is in the journal, and the watchdog runs.
+verified beside its final place, the daemon has validated its own, what is found is in the journal, and the watchdog runs.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 import os
 from contextlib import suppress
 
-from netorch.agent import bird, boot, checks, cold, daemon, facts, journal, services, slots, watchdog, way_back
-from netorch.agent.bird import Bird
+from netorch.agent import boot, checks, cold, facts, journal, services, slots, watchdog, way_back
 from netorch.agent.clock import boot_id, now, uptime
+from netorch.agent.daemons import DaemonAbsent, daemon_of, no_longer_live
 from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Refused, Stop, answer, reason_of
@@ -25,13 +25,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
+    from netorch.agent.daemons import Control
     from netorch.agent.operations import Item, Operation
     from netorch.agent.slots import Slot
 
 _SPARE_BYTES = 1 << 20
 _SPARE_INODES = 64
-_BIRD_MARGIN_S = 1.0
-_SEEN_BY_BIRD = ("AddressItem", "PeerItem", "RouteItem")
+_SEEN_BY_DAEMON = ("AddressItem", "PeerItem", "RouteItem")
 
 
 def apply(request: Dict[str, Any]) -> Dict[str, Any]:
@@ -74,9 +74,10 @@ class Change:
         self._before: Dict[str, Any] = {}
         self._found: List[Item] = []
         self._controller = way_back.controller()
-        self._kernel_protocols: Dict[str, str] = {}
+        self._kernel_writers: Dict[str, str] = {}
         self._loaded = 0.0
         self._is_cold = False
+        self._daemon = daemon_of(request["facts"]["daemon"])
         self._files = [op["item"] for op in self.operations if op["item"]["kind"] == "FileItem"]
         self._configuration = next((file for file in self._files if file["daemon"]), None)
 
@@ -88,14 +89,15 @@ class Change:
         if document["base"] != self.request["base"]:
             changed = f"generation {document['generation']} now, {self.generation} then"
             raise Refused(f"the device has changed since the plan was made ({changed})", hint="plan again")
-        if self._needs_bird() and not document["daemon"]["running"]:
+        if self._needs_daemon() and not document["daemon"]["running"]:
             if self._configuration is None:
-                raise Refused("BIRD does not run", hint="start it: systemctl start bird")
+                hint = f"start it: systemctl start {self._daemon.unit}"
+                raise Refused(f"{self._daemon.title} does not run", hint=hint)
             self._is_cold = True
         self._found = document["items"]
         return tuple(session.name for session in sessions if session.is_closed)
 
-    def _needs_bird(self) -> bool:
+    def _needs_daemon(self) -> bool:
         closes = any(operation["item"]["kind"] == "ClosedSessionItem" for operation in self.operations)
         return self._configuration is not None or bool(self.check.up) or closes
 
@@ -125,7 +127,7 @@ class Change:
                         "sha256": sha256,
                         "last": str(number),
                         "before": before["sha256"],
-                        "placed": self._is_cold and file is self._configuration,
+                        "placed": file is self._configuration and (self._is_cold or self._daemon.replaces_file),
                         "mode": before["mode"],
                     }
                 )
@@ -152,7 +154,7 @@ class Change:
             raise Refused(f"{len(self._files)} files came with {len(self.request['sha256'])} hashes")
         if sum(bool(file["daemon"]) for file in self._files) > 1:
             raise Refused("a device has one routing daemon with one configuration")
-        if self._configuration is not None and bird.stamp_of(self._configuration["text"]) is None:
+        if self._configuration is not None and self._daemon.stamp_of(self._configuration["text"]) is None:
             raise Refused(f"{self._configuration['path']} carries no stamp: what is live could not be proven")
 
     def _require_space(self) -> None:
@@ -171,16 +173,16 @@ class Change:
         assert self._configuration is not None, "called for a change of the configuration"
         path, text = self._configuration["path"], self._configuration["text"]
         candidate = next(file["candidate"] for file in files if file["path"] == path)
-        daemon.validate(candidate, path=path, text=text)
+        self._daemon.validate(candidate, path=path, text=text)
 
     def _new_journal(self, snapshot: slots.Snapshot, closed: Tuple[str, ...], files: List[Dict[str, Any]]) -> Any:
         before, steps = None, self._steps(snapshot)
-        if not self._is_cold and any(step["step"] == "bird" for step in steps):
-            with Bird() as control:
+        if not self._is_cold and any(step["step"] == "daemon" for step in steps):
+            with self._daemon.connect() as control:
                 before = control.live_stamp()
                 if self.check.prefix_drop_percent is not None and self._configuration is not None:
                     self._before = checks.look(control, prefixes=True)
-        candidate = None if self._configuration is None else bird.stamp_of(self._configuration["text"])
+        candidate = None if self._configuration is None else self._daemon.stamp_of(self._configuration["text"])
         return {
             "id": self.id,
             "author": self.author,
@@ -195,7 +197,13 @@ class Change:
             "operations": len(self.operations),
             "files": files,
             "overlay": read_text(OVERLAY) or "",
-            "bird": {"before": before, "candidate": candidate, "closed": list(closed), "cold": self._is_cold},
+            "daemon": {
+                "name": self._daemon.name,
+                "before": before,
+                "candidate": candidate,
+                "closed": list(closed),
+                "cold": self._is_cold,
+            },
         }
 
     def _steps(self, snapshot: slots.Snapshot) -> List[Dict[str, Any]]:
@@ -209,7 +217,7 @@ class Change:
             elif operation["item"]["kind"] == "ServiceItem":
                 steps.append({"step": "service", "before": services.look(operation["item"]["name"])})
             elif operation["item"] is self._configuration or operation["item"]["kind"] == "ClosedSessionItem":
-                steps.append({"step": "bird"})
+                steps.append({"step": "daemon"})
         return _first_of_each(steps)
 
     def arm(self) -> None:
@@ -245,45 +253,47 @@ class Change:
                 wrong = slots.differences(kernel, done)
             if wrong:
                 raise Stop("; ".join(wrong))
-        if any(operation["item"]["kind"] in _SEEN_BY_BIRD for operation in self.operations):
-            with suppress(bird.BirdAbsent), Bird() as control:  # one that starts later reads all of it
-                daemon.read_kernel(control)
+        if any(operation["item"]["kind"] in _SEEN_BY_DAEMON for operation in self.operations):
+            with suppress(DaemonAbsent), self._daemon.connect() as control:  # one that starts later reads all of it
+                control.read_kernel()
         if self._configuration is None and not (self.check.up or self.check.down):
             return tuple(filter(None, (way_back.problem(self._controller),)))
-        with Bird() as control:
+        with self._daemon.connect() as control:
             return self._run_checks(control)
 
-    def _run_checks(self, control: Bird) -> Tuple[str, ...]:
-        cut_off = way_back.watch(control, self._controller, before=self._kernel_protocols, loaded=self._loaded)
+    def _run_checks(self, control: Control) -> Tuple[str, ...]:
+        cut_off = way_back.watch(control, self._controller, before=self._kernel_writers, loaded=self._loaded)
         if cut_off:
             return tuple(cut_off)
         failed = checks.run_check(control, self.check, before=self._before)
-        live, candidate = control.live_stamp(), self.journal["bird"]["candidate"]
+        live, candidate = control.live_stamp(), self.journal["daemon"]["candidate"]
         if candidate is not None and live != candidate:
-            return (daemon.lost(live, candidate),)
+            return (no_longer_live(self._daemon.title, live, wanted=candidate),)
         return failed or tuple(filter(None, (way_back.problem(self._controller),)))
 
     def _close_or_open(self, action: str, item: Item) -> None:
         if self._is_cold:
             return  # the new file says which sessions are closed
-        with Bird() as control:
+        with self._daemon.connect() as control:
             if action == "remove":
-                daemon.open_session(control, item["session"])
+                control.open_session(item["session"])
             else:
-                daemon.close_session(control, item["session"], item["message"])
+                control.close_session(item["session"], item["message"])
 
     def _load(self, item: Item) -> None:
         file = next(file for file in self.journal["files"] if file["path"] == item["path"])
-        stamp = self.journal["bird"]["candidate"]
+        stamp = self.journal["daemon"]["candidate"]
         if self._is_cold:
-            cold.place(file)
-            cold.start(stamp)
-        else:
-            with Bird() as control:
-                left_s = self.journal["deadline"] - uptime() + _BIRD_MARGIN_S
-                self._kernel_protocols = way_back.kernel_protocols(control)
-                daemon.load(control, file["candidate"], stamp=stamp, undo_after_s=left_s)
-            self._loaded = uptime()
+            journal.place(file)
+            cold.start(self._daemon, stamp)
+            return
+        with self._daemon.connect() as control:
+            self._kernel_writers = control.kernel_writers()
+            if file["placed"]:
+                journal.place(file)
+            path = file["path"] if file["placed"] else file["candidate"]
+            control.load(path, stamp=stamp, undo_after_s=self.journal["deadline"] - uptime())
+        self._loaded = uptime()
 
     # --- the end
 

@@ -13,12 +13,13 @@ import os
 import re
 
 from netorch.agent.clock import uptime, wait
+from netorch.agent.daemons import DaemonAbsent, DaemonRefused, DaemonSilent, ShortProtocol
 from netorch.agent.outcome import Stop
 from netorch.agent.paths import BIRD_SOCKET
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import List, Optional, Tuple
+    from typing import List, Optional
 
 DONE, IN_PROGRESS, QUEUED, SHUTTING_DOWN = 3, 4, 5, 6
 CONFIRMED, NOTHING_TO_DO, EVALUATED = 18, 19, 23
@@ -34,15 +35,15 @@ _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,63}")
 _STAMP = re.compile(r'^define NETORCH_STAMP = "([^"\n]*)";', re.MULTILINE)
 
 
-class BirdAbsent(Stop):
+class BirdAbsent(DaemonAbsent):
     """BIRD does not run, or not where its control socket is expected."""
 
 
-class BirdSilent(Stop):
+class BirdSilent(DaemonSilent):
     """BIRD runs but does not answer, or stopped in the middle of an answer."""
 
 
-class BirdRefused(Stop):
+class BirdRefused(DaemonRefused):
     """BIRD answered with an error."""
 
 
@@ -149,9 +150,9 @@ class Bird:
         reply = self.try_ask("eval NETORCH_STAMP")
         return reply.lines[-1].strip('"') if reply.code == EVALUATED else None
 
-    def sessions(self) -> List[Session]:
+    def short_protocols(self) -> List[ShortProtocol]:
         """Every protocol, in one line each."""
-        return [session for session in map(_session, self.ask("show protocols").lines) if session is not None]
+        return [found for found in map(_short_protocol, self.ask("show protocols").lines) if found is not None]
 
     def last_reconfiguration(self) -> Optional[str]:
         """When the live configuration was loaded, in the router's local time."""
@@ -163,44 +164,28 @@ class Bird:
         return self.ask("show status").lines[-1].startswith("Reconfiguration")
 
 
-class Session:
-    """A protocol as ``show protocols`` has it."""
-
-    __slots__ = ("info", "name", "protocol", "since", "state", "table")
-
-    def __init__(self, columns: Tuple[str, str, str, str], *, since: str, info: str) -> None:
-        self.name, self.protocol, self.table, self.state = columns
-        self.since = since
-        self.info = info
-
-    @property
-    def bgp_state(self) -> Optional[str]:
-        """``Established``, ``Active``, ...; None for what is no BGP session."""
-        if self.protocol != "BGP":
-            return None
-        return "Down" if self.state == "down" else self.info.partition(" ")[0] or None
-
-    @property
-    def error(self) -> str:
-        """What stands behind the state: the last error, as in ``Active        Socket: Connection refused``."""
-        if self.protocol != "BGP" or self.state == "down":
-            return self.info
-        return self.info.partition(" ")[2].strip()
-
-    @property
-    def is_closed(self) -> bool:
-        """A BGP session that is down by the configuration's or somebody's will; one that merely fails is ``start``, and
-        one that BIRD took down itself, over a limit, says so."""
-        return self.protocol == "BGP" and self.state == "down" and not self.info.startswith("Automatic shutdown")
-
-
-def _session(line: str) -> Optional[Session]:
+def _short_protocol(line: str) -> Optional[ShortProtocol]:
     parts = line.split(None, 4)
     if len(parts) < 4 or parts[:2] == ["Name", "Proto"]:
         return None
+    name, protocol, table, state = parts[:4]
     # The fifth column may hold a space (iso long); two of them end it.
     since, _, info = (parts[4] if len(parts) == 5 else "").partition("  ")
-    return Session((parts[0], parts[1], parts[2], parts[3]), since=since, info=info.strip())
+    info = info.strip()
+    is_bgp, is_down = protocol == "BGP", state == "down"
+    bgp_state, _, error = info.partition(" ")  # as in ``Active        Socket: Connection refused``
+    return ShortProtocol(
+        name,
+        protocol,
+        table=None if table == "---" else table,
+        state=state,
+        since=since or None,
+        info=info or None,
+        bgp_state=None if not is_bgp else "Down" if is_down else bgp_state or None,
+        error=error.strip() if is_bgp and not is_down else info,
+        # One that BIRD took down itself, over a limit, says so.
+        is_closed=is_bgp and is_down and not info.startswith("Automatic shutdown"),
+    )
 
 
 def stamp_of(text: str) -> Optional[str]:

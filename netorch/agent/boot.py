@@ -36,7 +36,7 @@ _TEXT = f"""\
 [Unit]
 Description=netorch: back to the confirmed state
 After=local-fs.target systemd-sysctl.service network.target
-Before=bird.service
+Before=bird.service frr.service
 RequiresMountsFor={STATE}
 ConditionPathExists={BOOT}/__main__.py
 

@@ -1,4 +1,4 @@
-"""What the device must show after a change: asked of BIRD until it is so, or the time is up."""
+"""What the device must show after a change: asked of the daemon until it is so, or the time is up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Mapping, Optional, Tuple
 
-    from netorch.agent.bird import Bird, Session
+    from netorch.agent.daemons import Control, ShortProtocol
 
 _FAST_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.25
@@ -44,7 +44,7 @@ class Protocol:
 
     __slots__ = ("bgp_state", "channels", "last_error", "state")
 
-    def __init__(self, session: Session, prefixes: Dict[str, int]) -> None:
+    def __init__(self, session: ShortProtocol, prefixes: Dict[str, int]) -> None:
         self.state = session.state
         self.bgp_state = session.bgp_state
         self.last_error = session.error
@@ -55,13 +55,13 @@ class Protocol:
         return next((channel for channel in self.channels if channel.family == family), None)
 
 
-def look(daemon: Bird, *, prefixes: bool) -> Dict[str, Any]:
+def look(control: Control, *, prefixes: bool) -> Dict[str, Any]:
     """Every protocol by name, with how many ``prefixes`` each of its channels has accepted if that is wanted."""
-    counts = _count_prefixes(daemon) if prefixes else {}
-    return {session.name: Protocol(session, counts.get(session.name, {})) for session in daemon.sessions()}
+    counts = control.count_prefixes() if prefixes else {}
+    return {session.name: Protocol(session, counts.get(session.name, {})) for session in control.short_protocols()}
 
 
-def run_check(daemon: Bird, check: Check, *, before: Mapping[str, Any]) -> Tuple[str, ...]:
+def run_check(control: Control, check: Check, *, before: Mapping[str, Any]) -> Tuple[str, ...]:
     """Why ``check`` does not hold, in words for the operator; () as soon as it does.
 
     ``before`` are the protocols before the change; where their prefixes must not be lost, it must hold for ``settle_s``.
@@ -70,24 +70,10 @@ def run_check(daemon: Bird, check: Check, *, before: Mapping[str, Any]) -> Tuple
     wanted: Any = check
     keep = any(channel.routes_imported for name in check.up if name in before for channel in before[name].channels)
     while True:
-        found = findings(wanted, look(daemon, prefixes=keep), before)
+        found = findings(wanted, look(control, prefixes=keep), before)
         passed_s = uptime() - started
         end_s = check.timeout_s if found else min(check.settle_s, check.timeout_s) if keep else 0.0
         if passed_s >= end_s:
             return found
         is_urgent = found and passed_s < _FAST_FOR_S  # somebody waits for what is about to come
         wait(min(_FAST_INTERVAL_S if is_urgent else _SLOW_INTERVAL_S, end_s - passed_s))
-
-
-def _count_prefixes(daemon: Bird) -> Dict[str, Dict[str, int]]:
-    """``show protocols all``, its ``Routes:`` lines only: a full parse takes longer than the whole rest of an apply."""
-    counts: Dict[str, Dict[str, int]] = {}
-    name = channel = ""
-    for line in daemon.ask("show protocols all").lines:
-        if line[:1] not in ("", " "):
-            name = line.split(None, 1)[0]
-        elif line.startswith("  Channel "):
-            channel = line.split()[1]
-        elif line.startswith("    Routes: "):
-            counts.setdefault(name, {})[channel] = int(line.split()[1])
-    return counts

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netorch.agent import cold, daemon, journal, record
-from netorch.agent.bird import Bird
+from netorch.agent import cold, journal, record
+from netorch.agent.daemons import daemon_of
 from netorch.agent.files import file_fact
 from netorch.agent.outcome import Refused, Stop, answer
 from netorch.agent.undo import finish, recover, undo
@@ -26,7 +26,7 @@ def confirm(request: Dict[str, Any]) -> Dict[str, Any]:
             return _nothing_waits(request["id"], pending, recovered)
         if pending["phase"] == journal.ARMED:
             return _give_up(pending, "the agent that applied the change died before its checks had passed")
-        problem = _meddling(pending) or _confirm_in_bird(pending["bird"])
+        problem = _meddling(pending) or _confirm_live(pending["daemon"])
         if problem:
             return _give_up(pending, problem)
         pending["phase"] = journal.CONFIRMED
@@ -51,15 +51,16 @@ def _meddling(pending: Journal) -> str:
     return ""
 
 
-def _confirm_in_bird(state: Journal) -> str:
+def _confirm_live(state: Journal) -> str:
     candidate = state["candidate"]
     if candidate is None:
         return ""
     try:
-        if state.get("cold"):
-            return cold.confirm(candidate)
-        with Bird() as control:
-            return daemon.confirm(control, stamp=candidate) or ""
+        daemon = daemon_of(state["name"])
+        if state["cold"]:
+            return cold.confirm(daemon, candidate)
+        with daemon.connect() as control:
+            return control.confirm(stamp=candidate)
     except Stop as exc:
         return exc.message
 

@@ -6,14 +6,14 @@ Plain documents all the way: building the model's classes would double the time 
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 
-from netorch.agent import bird, journal, services
+from netorch.agent import journal, services
 from netorch.agent.clock import now, uptime
+from netorch.agent.daemons import DaemonAbsent, daemon_of
 from netorch.agent.files import file_fact, read_json, read_sysctl, read_text, sha256_of
 from netorch.agent.outcome import Busy, answer
-from netorch.agent.paths import BIRD_CONFIGURATION, OVERLAY, PROGRAMS
+from netorch.agent.paths import OVERLAY
 from netorch.agent.record import read_state
 from netorch.io.netlink.addresses import read_addresses
 from netorch.io.netlink.neighbours import read_neighbours
@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from netorch.agent.bird import Bird, Session
+    from netorch.agent.daemons import ShortProtocol
     from netorch.io.netlink.links import LinkEntry
     from netorch.io.netlink.neighbours import NeighbourEntry
 
@@ -48,10 +48,10 @@ def _recover() -> None:
         recover()
 
 
-def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[Session]]:
+def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
     """DeviceFacts as JSON, and the daemon's protocols in short."""
     wants = request.get("wants", ())
-    daemon, sessions = _daemon(full="protocols" in wants)
+    daemon, sessions = _daemon(request["daemon"], full="protocols" in wants)
     files = [file_fact(path) for path in request.get("files", ())]
     overlay = overlay_entries()
     generation = journal.current_generation()
@@ -120,55 +120,38 @@ def _not_the_mirrors(owned: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     return [item for item in owned if item["kind"] not in ("NeighbourItem", "PeerItem", "RouteItem")]
 
 
-def _daemon(*, full: bool) -> Tuple[Dict[str, Any], List[Session]]:
-    disk = read_text(BIRD_CONFIGURATION)
+def _daemon(name: str, *, full: bool) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
+    daemon = daemon_of(name)
+    disk = read_text(daemon.path)
     facts: Dict[str, Any] = {
-        "name": "bird",
+        "name": daemon.name,
         "version": None,
         "running": False,
         "live_stamp": None,
-        "disk_stamp": None if disk is None else bird.stamp_of(disk),
+        "disk_stamp": None if disk is None else daemon.stamp_of(disk),
     }
     try:
-        with bird.Bird() as daemon:
-            facts.update(version=daemon.version, running=True, live_stamp=daemon.live_stamp())
-            facts["last_reconfiguration"] = daemon.last_reconfiguration()
-            sessions = daemon.sessions()
-            facts["protocols"] = _protocols(daemon) if full else [_protocol(session) for session in sessions]
-            return facts, sessions
-    except bird.BirdAbsent:
-        facts["version"] = _installed_version()
+        with daemon.connect() as control:
+            facts.update(version=control.version, running=True, live_stamp=control.live_stamp())
+            facts["last_reconfiguration"] = control.last_reconfiguration()
+            found = control.short_protocols()
+            facts["protocols"] = control.full_protocols() if full else [_protocol(short) for short in found]
+            return facts, found
+    except DaemonAbsent:
+        facts["version"] = daemon.installed_version()
         return facts, []
 
 
-def _protocols(daemon: Bird) -> Any:
-    from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
-    from netorch.parse.protocols import parse_protocols
-
-    return to_json(parse_protocols(daemon.ask("show protocols all").text))
-
-
-def _protocol(session: Session) -> Dict[str, Any]:
+def _protocol(short: ShortProtocol) -> Dict[str, Any]:
     return {
-        "name": session.name,
-        "protocol": session.protocol,
-        "table": None if session.table == "---" else session.table,
-        "state": session.state,
-        "since": session.since or None,
-        "info": session.info or None,
-        "bgp_state": session.bgp_state,
+        "name": short.name,
+        "protocol": short.protocol,
+        "table": short.table,
+        "state": short.state,
+        "since": short.since,
+        "info": short.info,
+        "bgp_state": short.bgp_state,
     }
-
-
-def _installed_version() -> Optional[str]:
-    import subprocess
-
-    for folder in PROGRAMS:
-        program = f"{folder}/bird"
-        if os.access(program, os.X_OK):
-            run = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
-            return (run.stderr or run.stdout).strip().rpartition(" ")[2] or None
-    return None
 
 
 def _family(number: int) -> str:

@@ -21,7 +21,7 @@ import re
 from contextlib import suppress
 
 from netorch.agent.clock import boot_id, now, uptime, wait
-from netorch.agent.files import file_fact, read_json, remove, sync_folder, write_json, write_new
+from netorch.agent.files import file_fact, read_json, remove, sync_folder, write_file, write_json, write_new
 from netorch.agent.outcome import Busy, Refused
 from netorch.agent.paths import GENERATIONS, LOCK, PENDING, STATE, UNDONE
 
@@ -152,6 +152,14 @@ def waiting_text(journal: Journal) -> str:
     states = {ARMED: "is being applied", APPLIED: "waits for its confirmation", UNDOING: "is being undone"}
     state = states.get(journal["phase"], "is confirmed, its files are being put in place")
     return f"change {journal['id']} by {journal['author']} {state}, begun {begun_s:.0f} s ago, {left_s:.0f} s are left"
+
+
+def place(file: Dict[str, Any]) -> None:
+    """Put a copy of the candidate in place; the candidate stays until the change is confirmed."""
+    with open(file["candidate"], "rb") as candidate:
+        state = os.fstat(candidate.fileno())
+        data = candidate.read()
+    write_file(file["path"], data, mode=state.st_mode & 0o7777, owner=state.st_uid, group=state.st_gid)
 
 
 def keep_as_generation(journal: Journal) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.model.conventions import CONFIGURATIONS, STATE_FOLDER
+from netorch.model.conventions import STATE_FOLDER
 
 STATE = STATE_FOLDER
 
@@ -15,5 +15,4 @@ BOOT = f"{STATE}/boot"
 SETTINGS = "/etc/netorch"
 
 BIRD_SOCKET = "/run/bird/bird.ctl"
-BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/sbin", "/bin")

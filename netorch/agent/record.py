@@ -7,7 +7,7 @@ gets it back from here, and a roll-back is planned from here.
 
 from __future__ import annotations
 
-from netorch.agent.bird import stamp_of
+from netorch.agent.daemons import daemon_of
 from netorch.agent.files import read_json, sha256_of, write_json
 from netorch.agent.paths import GENERATIONS
 
@@ -72,4 +72,5 @@ def _key(item: Item) -> Tuple[str, ...]:
 
 
 def _short(file: Item) -> Dict[str, Any]:
-    return {"path": file["path"], "sha256": sha256_of(file["text"].encode()), "stamp": stamp_of(file["text"])}
+    stamp = daemon_of(file["daemon"]).stamp_of(file["text"]) if file["daemon"] else None
+    return {"path": file["path"], "sha256": sha256_of(file["text"].encode()), "stamp": stamp}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from netorch.agent import cold, daemon, journal, services
-from netorch.agent.bird import Bird, BirdAbsent, BirdSilent
+from netorch.agent import cold, journal, services
 from netorch.agent.clock import boot_id
+from netorch.agent.daemons import DaemonAbsent, DaemonSilent, daemon_of, restore_closed
 from netorch.agent.files import file_fact, remove, write_file
 from netorch.agent.outcome import Stop, reason_of
 from netorch.agent.paths import OVERLAY
@@ -51,28 +51,30 @@ def _why_given_up(pending: Journal) -> str:
 def finish(pending: Journal) -> Tuple[int, List[str]]:
     """Put the files of a confirmed change in place, whatever came between; its generation, and what is not as it should be.
 
-    A BIRD that was restarted after the confirmation and before its file was in place came back with the old one.
+    A daemon that was restarted after the confirmation and before its file was in place came back with the old one.
     """
     number = journal.keep_as_generation(pending)
-    candidate = pending["bird"]["candidate"]
+    candidate = pending["daemon"]["candidate"]
     if candidate is None:
         return number, []
+    daemon = daemon_of(pending["daemon"]["name"])
     try:
-        with Bird() as control:
+        with daemon.connect() as control:
             if control.live_stamp() != candidate:
-                control.ask("configure")
-                daemon.settle(control)
+                control.reload()
             live = control.live_stamp()
     except Stop as exc:
         return number, [f"it is confirmed and on disk, but what is live is unknown: {exc.message}"]
-    return number, [] if live == candidate else [f"it is confirmed and on disk, but BIRD runs {live or 'no stamp'}"]
+    if live == candidate:
+        return number, []
+    return number, [f"it is confirmed and on disk, but {daemon.title} runs {live or 'no stamp'}"]
 
 
 def undo(pending: Journal, reason: str) -> Tuple[List[str], List[str]]:
     """Put everything back as the journal says it was; what could not be, and remarks. ``reason`` is kept.
 
-    While BIRD is there but does not answer, or a file or the overlay cannot be written, the journal stays, so that the next call
-    or the watchdog tries again.
+    While the daemon is there but does not answer, or a file or the overlay cannot be written, the journal stays, so that the
+    next call or the watchdog tries again.
     """
     pending["phase"] = journal.UNDOING
     with suppress(OSError):  # a disk that is full now must not keep the change
@@ -84,8 +86,8 @@ def undo(pending: Journal, reason: str) -> Tuple[List[str], List[str]]:
         try:
             if step["step"] == "slot":
                 _undo_slot(step["before"])
-            elif step["step"] == "bird":
-                notes += _undo_bird(pending["bird"], reload=moved)
+            elif step["step"] == "daemon":
+                notes += _undo_daemon(pending["daemon"], reload=moved)
             elif step["step"] == "service":
                 services.put_back(step["before"])
             else:
@@ -93,7 +95,7 @@ def undo(pending: Journal, reason: str) -> Tuple[List[str], List[str]]:
         except Exception as exc:  # noqa: BLE001 - whatever one step failed with, the others are undone
             problems.append(reason_of(exc))
             # Controllers would follow what the overlay says.
-            retry = retry or isinstance(exc, BirdSilent) or (isinstance(exc, OSError) and step["step"] == "overlay")
+            retry = retry or isinstance(exc, DaemonSilent) or (isinstance(exc, OSError) and step["step"] == "overlay")
     if not retry:
         journal.note_undone(pending, reason)
         journal.discard(pending)
@@ -143,17 +145,17 @@ def _put_back(file: Journal, last: str) -> None:
         write_file(file["path"], copy.read(), mode=file["mode"], owner=kept.st_uid, group=kept.st_gid)
 
 
-def _undo_bird(state: Journal, *, reload: bool) -> List[str]:
-    if state.get("cold"):
-        return cold.undo()
+def _undo_daemon(state: Journal, *, reload: bool) -> List[str]:
+    daemon = daemon_of(state["name"])
+    if state["cold"]:
+        return cold.undo(daemon)
     try:
-        with Bird() as control:
-            closed = tuple(state["closed"])
-            return daemon.undo(
-                control, candidate=state["candidate"], before=state["before"], closed=closed, reload=reload
-            )
-    except BirdAbsent:
-        return ["BIRD does not run; its configuration on disk is the last good one"]
+        with daemon.connect() as control:
+            notes = control.undo(candidate=state["candidate"], before=state["before"], reload=reload)
+            restore_closed(control, tuple(state["closed"]))
+            return notes
+    except DaemonAbsent:
+        return [f"{daemon.title} does not run; its configuration on disk is the last good one"]
 
 
 def _undo_overlay(text: str) -> None:

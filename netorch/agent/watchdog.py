@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from netorch.agent import journal, services, slots
 from netorch.agent.clock import uptime, wait
+from netorch.agent.daemons import daemon_of
 from netorch.agent.outcome import Busy, Stop
 from netorch.agent.paths import LOCK
 from netorch.agent.undo import recover
@@ -93,13 +94,16 @@ def watch(change_id: str) -> None:
             if pending is None or pending["id"] != change_id:
                 return
             deadline = pending["deadline"]
+            daemon_of(
+                pending["daemon"]["name"]
+            )  # its module is loaded now: at the deadline the agent's folder may have gone
         left_s = deadline - uptime()
         if left_s <= 0:
             break
         wait(min(_INTERVAL_S, left_s))
     with suppress(OSError, Stop):
         _undo_by_force()
-    while os.path.exists(path):  # BIRD does not answer, or the disk is full: nobody else may ever ask again
+    while os.path.exists(path):  # the daemon does not answer, or the disk is full: nobody else may ever ask again
         wait(_RETRY_S)
         with suppress(OSError, Stop), journal.Lock(NAME, "undoing", wait_s=_LOCK_TIMEOUT_S):
             recover()

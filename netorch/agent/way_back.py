@@ -1,7 +1,8 @@
 """Whether the device still knows a way to the controller that asked: a change without one is taken back at once.
 
-The new connection that confirms is the proof. But it may come within a fraction of a second, and BIRD writes the routes of a
-kernel protocol that it starts anew only with that protocol's first scan, a second or two later: so that is waited for.
+The new connection that confirms is the proof. But it may come within a fraction of a second, and a daemon may take longer to
+write its routes (BIRD those of a kernel protocol that it starts anew, with that protocol's first scan, a second or two later):
+so that is waited for.
 
 Source: BIRD 2.0.12 sysdep/unix/krt.c, krt_scan_timer_start(); sshd(8), SSH_CONNECTION.
 """
@@ -17,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, List, Optional, Tuple
 
-    from netorch.agent.bird import Bird
+    from netorch.agent.daemons import Control
 
     Addresses = Tuple[str, int, str]
 
@@ -60,14 +61,9 @@ def problem(addresses: Optional[Addresses]) -> str:
     return ""
 
 
-def kernel_protocols(daemon: Bird) -> Dict[str, str]:
-    """Every kernel protocol, with since when it runs."""
-    return {found.name: found.since for found in daemon.sessions() if found.protocol == "Kernel"}
-
-
-def watch(daemon: Bird, addresses: Optional[Addresses], *, before: Dict[str, str], loaded: float) -> List[str]:
+def watch(control: Control, addresses: Optional[Addresses], *, before: Dict[str, str], loaded: float) -> List[str]:
     """Look until what was ``loaded`` (in uptime) has had its effect on the kernel; why the controller is cut off, [] if not."""
-    started_anew = kernel_protocols(daemon).items() - before.items()
+    started_anew = control.kernel_writers().items() - before.items()
     until = loaded + (FIRST_SCAN_S if started_anew else 0.0)
     while True:
         found = problem(addresses)

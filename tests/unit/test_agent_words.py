@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netorch.agent.bird import BirdRefused, quoted_name, quoted_text, stamp_of
-from netorch.agent.daemon import complaint
+from netorch.agent.bird_daemon import complaint
 from netorch.agent.files import sysctl_path
 from netorch.agent.outcome import Refused
 

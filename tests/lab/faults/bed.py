@@ -230,7 +230,7 @@ class Watcher:
 
     def candidates(self) -> set[str]:
         """The stamps that were tried."""
-        return {change["bird"]["candidate"] for change in self.changes.values()} - {None}
+        return {change["daemon"]["candidate"] for change in self.changes.values()} - {None}
 
     def last_live(self, stamps: set[str]) -> Optional[float]:
         """When one of ``stamps`` was last seen live."""

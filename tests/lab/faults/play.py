@@ -88,20 +88,20 @@ def _judge(fault: Fault, seed: int, attempt: Attempt, after: Look, said: Optiona
     state = "last good"
     if after.generation != before.generation:
         state = "confirmed"
-        stamp = kept[-1]["bird"]["candidate"] if kept else after.live
+        stamp = kept[-1]["daemon"]["candidate"] if kept else after.live
         wanted = Look(stamp, stamp, after.alias, after.generation)
         if attempt.told not in after.alias and attempt.told in target.path("/etc/bird/bird.conf").read_text():
             unsafe.append("half confirmed: the file is new, the alias is not")
     if after != wanted:
         state = "neither"
         unsafe.append(f"{after}, expected {wanted}")
-    lost = watcher.candidates() - {change["bird"]["candidate"] for change in kept} - {before.live}
+    lost = watcher.candidates() - {change["daemon"]["candidate"] for change in kept} - {before.live}
     last = watcher.last_live(lost)
     late_s = (
         None
         if last is None
         else last
-        - max(change["deadline"] for change in watcher.changes.values() if change["bird"]["candidate"] in lost)
+        - max(change["deadline"] for change in watcher.changes.values() if change["daemon"]["candidate"] in lost)
     )
     if late_s is not None and late_s > fault.late_s:
         unsafe.append(f"an unconfirmed state was live {late_s:.1f} s after its deadline")

@@ -87,7 +87,7 @@ def _judge(target: Target, watcher: Watcher, before: Look) -> tuple[str, list[st
         wrong.append(f"{target.name}: still pending")
     if after.live != after.disk:
         wrong.append(f"{target.name}: {after}")
-    lost = {c["bird"]["candidate"] for c in watcher.changes.values() if not target.is_confirmed(c["id"])} - {
+    lost = {c["daemon"]["candidate"] for c in watcher.changes.values() if not target.is_confirmed(c["id"])} - {
         None,
         before.live,
     }

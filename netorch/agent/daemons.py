@@ -1,0 +1,180 @@
+"""What a transaction needs of a routing daemon, whichever it is.
+
+A further daemon is a module that has a ``Daemon`` and a ``Control``, and a line in ``daemon_of``. Two ways of making a
+configuration live are provided for, see ``Daemon.replaces_file``: loading it from beside the file that it will replace
+(BIRD, which can take it back by itself), and replacing the file first (a daemon that loads from its own place only).
+"""
+
+from __future__ import annotations
+
+from netorch.agent.outcome import Refused, Stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Protocol, Tuple
+else:
+    Protocol = object  # nobody asks at run time, and importing typing takes longer than a call on a device
+
+
+class DaemonAbsent(Stop):
+    """The daemon, or a part of it that netorch needs, does not run."""
+
+
+class DaemonSilent(Stop):
+    """The daemon runs but does not answer, or stopped in the middle of an answer."""
+
+
+class DaemonRefused(Stop):
+    """The daemon answered with an error, or does not have live what it was given."""
+
+
+class ShortProtocol:
+    """A protocol instance in short, as ``model.state.Protocol`` has it. ``bgp_state`` None: it is no BGP session.
+
+    ``error`` is the last error, "" for none. ``is_closed`` is true of a BGP session that is down by the configuration's or
+    somebody's will; one that merely fails, or that the daemon took down itself, is not closed.
+    """
+
+    __slots__ = ("bgp_state", "error", "info", "is_closed", "name", "protocol", "since", "state", "table")
+
+    def __init__(
+        self,
+        name: str,
+        protocol: str,
+        *,
+        table: Optional[str],
+        state: str,
+        since: Optional[str],
+        info: Optional[str],
+        bgp_state: Optional[str],
+        error: str,
+        is_closed: bool,
+    ) -> None:
+        self.name = name
+        self.protocol = protocol
+        self.table = table
+        self.state = state
+        self.since = since
+        self.info = info
+        self.bgp_state = bgp_state
+        self.error = error
+        self.is_closed = is_closed
+
+
+class Control(Protocol):
+    """A connection to a running daemon; a context manager. Every call has a deadline of its own.
+
+    Any method may raise DaemonSilent and DaemonRefused. ``version`` is what runs.
+    """
+
+    version: str
+
+    def __enter__(self) -> Control: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def live_stamp(self) -> Optional[str]:
+        """The stamp of the configuration that is live; None where it has none."""
+
+    def last_reconfiguration(self) -> Optional[str]:
+        """When the live configuration was loaded, in the router's local time; None where the daemon does not know."""
+
+    def short_protocols(self) -> List[ShortProtocol]:
+        """Every protocol instance in short."""
+
+    def full_protocols(self) -> List[Dict[str, Any]]:
+        """Every protocol instance as the JSON of ``model.state.Protocol``."""
+
+    def count_prefixes(self) -> Dict[str, Dict[str, int]]:
+        """How many prefixes each session has accepted, by its name and family (``ipv4``, ``ipv6``)."""
+
+    def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
+        """Make the configuration ``path`` live, and wait until it is: what is live afterwards has ``stamp``.
+
+        A daemon that can take it back by itself does so after ``undo_after_s`` unless it is confirmed.
+        """
+
+    def confirm(self, *, stamp: str) -> str:
+        """Make the loaded configuration stay; why it cannot, "" where it does."""
+
+    def reload(self) -> None:
+        """Make the file on disk live, and wait until it is."""
+
+    def shut_down(self) -> None:
+        """Let the daemon end."""
+
+    def undo(self, *, candidate: Optional[str], before: Optional[str], reload: bool) -> List[str]:
+        """Make live again what was before the change; remarks on how it went.
+
+        ``candidate`` and ``before`` are stamps, ``candidate`` None for a change that loaded nothing. The file on disk is the last
+        good one by now. ``reload``: it had been changed by somebody else meanwhile, so only the file is known to be good.
+        """
+
+    def close_session(self, session: str, message: str) -> None:
+        """Close a session and tell its neighbour why; nothing for one that is not there or is closed."""
+
+    def open_session(self, session: str) -> None:
+        """Let a session start that was closed by hand; nothing for one that is not there or is open."""
+
+    def read_kernel(self) -> None:
+        """Let the daemon notice at once what was changed in the kernel's addresses and routes."""
+
+    def kernel_writers(self) -> Dict[str, str]:
+        """What of the daemon writes routes into the kernel, by name, with since when it runs: one that starts anew may take
+        some seconds until the kernel's table is right again."""
+
+
+class Daemon(Protocol):
+    """A routing daemon on this device.
+
+    ``name`` is the inventory's (``bird``), ``title`` what people call it, ``unit`` its systemd unit, ``path`` its main
+    configuration. ``replaces_file`` tells that a candidate is put in that place before it is live (and the last good one put back
+    there before it is made live again); otherwise it is loaded from beside it, and the file replaced upon confirmation.
+    """
+
+    name: str
+    title: str
+    unit: str
+    path: str
+    replaces_file: bool
+
+    def stamp_of(self, text: str) -> Optional[str]:
+        """The stamp that a configuration carries."""
+
+    def installed_version(self) -> Optional[str]:
+        """The version that is installed, for a daemon that does not run; None for none."""
+
+    def validate(self, candidate: str, *, path: str, text: str) -> None:
+        """Let a process of its own read the file ``candidate``, which holds ``text`` and will be ``path``.
+
+        Raises Refused with the daemon's complaint, in which no secret is shown.
+        """
+
+    def connect(self) -> Control:
+        """A connection; DaemonAbsent, DaemonSilent."""
+
+
+def daemon_of(name: str) -> Daemon:
+    """The daemon called ``name`` in the inventory."""
+    if name == "bird":
+        from netorch.agent.bird_daemon import BirdDaemon
+
+        return BirdDaemon()
+    raise Refused(f"this agent cannot work with the daemon {name!r}", hint="supported: bird")
+
+
+def no_longer_live(title: str, live: Optional[str], *, wanted: str) -> str:
+    """That the change is not live any more, in words."""
+    found = f"({live or 'no stamp'}, expected {wanted})"
+    return (
+        f"the live configuration is no longer the one that was applied {found}: somebody reloaded or restarted {title}"
+    )
+
+
+def restore_closed(control: Control, closed: Tuple[str, ...]) -> None:
+    """Close exactly the sessions ``closed``; an open one is closed without a word to its neighbour."""
+    for found in control.short_protocols():
+        if found.is_closed and found.name not in closed:
+            control.open_session(found.name)
+        elif found.protocol == "BGP" and not found.is_closed and found.name in closed:
+            control.close_session(found.name, "")
