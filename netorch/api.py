@@ -199,14 +199,16 @@ class ChangeOverlay:
 
 @dataclass(frozen=True)
 class Deploy:
-    """Step: bring ``devices`` to the intent that follows from inventory and overlay. Result: True when all are there;
-    a failed device ends the verb with that error. ``only`` narrows it to the kinds of items of these plugins; ``allow`` are
-    guards (docs/deploy.md) that the verb, or its user, has answered already."""
+    """Step: bring ``devices`` to the intent that follows from inventory and overlay. A failed device ends the verb with that
+    error. With ``goes_on`` those that cannot be reached do not, as long as one of them can: they are told, and the command
+    ends with exit code 3. Result: the names of these, () when all devices are there. ``only`` narrows it to the kinds of items
+    of these plugins; ``allow`` are guards (docs/deploy.md) that the verb, or its user, has answered already."""
 
     devices: Tuple[str, ...]
     why: str
     only: FrozenSet[str] = frozenset()
     allow: FrozenSet[str] = frozenset()
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,8 @@ class FakeNetwork:
             return merge_overlays([self.overlay.entries, self._changes])
         if isinstance(step, Deploy):
             self.overlay = merge_overlays([self.overlay.entries, self._changes])
-            return True
+            there = self._gather(step.devices)
+            return tuple(name for name in step.devices if name not in there)
         if isinstance(step, Gather):
             return self._gather(step.devices)
         if isinstance(step, Wait):

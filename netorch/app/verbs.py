@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Container, Mapping
 
 from netorch.api import (
     ChangeOverlay,
@@ -26,7 +26,7 @@ from netorch.app.controller import Controller
 from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import gather_facts, gather_world
 from netorch.app.planning import make_plan, refusals
-from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError
+from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError, TransportError
 from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import Plan
 from netorch.model.request import PingRequest
@@ -36,21 +36,31 @@ from netorch.plan.guards import Allowances, Refusal
 @dataclass
 class VerbRun:
     """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait after that; ``show`` is
-    given every plan, ``report`` every Report. ``entries`` is what the verb has decided so far; ``told`` are devices whose
-    failure has been told."""
+    given every plan, ``report`` every Report, ``tell`` the error of every device that fails and does not end the verb.
+    ``entries`` is what the verb has decided so far; ``told`` are devices whose failure has been told; ``unread`` failed before
+    the verb began, ``missed`` in one of its steps, of the devices that it ``asked``."""
 
     controller: Controller
     show: Callable[[Plan], None]
     report: Callable[[Report], None]
+    tell: Callable[[NetorchError], None]
     is_check: bool = False
     verb: str = "verb"
     entries: tuple[OverlayEntry, ...] = ()
     told: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    unread: dict[str, NetorchError] = field(default_factory=dict)
+    missed: dict[str, NetorchError] = field(default_factory=dict)
 
-    def run(self, plugin: Plugin, verb: Verb, parameters: Mapping[str, Any]) -> None:
-        """Run ``verb`` to its end, from the overlay that the network's switches hold."""
+    def run(self, plugin: Plugin, verb: Verb, parameters: Mapping[str, Any]) -> tuple[dict[str, NetorchError], int]:
+        """Run ``verb`` to its end, from the overlay that the network's switches hold.
+
+        Returns what it could not reach, by device, out of how many that it asked: for a verb that only looks at the overlay
+        these are the switches that hold it.
+        """
         switches = tuple(switch.name for pop in self.controller.inventory.pops for switch in pop.switches)
         world = gather_world(self.controller, switches)
+        self.unread.update(world.failures)
         self._tell(world.failures)  # what they alone know of the overlay is missing
         settings = world.intent.settings.get(plugin.name, {})
         context = VerbContext(
@@ -69,12 +79,13 @@ class VerbRun:
             try:
                 step = steps.send(result)
             except StopIteration:
-                return
+                break
             if has_pretended and isinstance(step, (Wait, Probe)):
                 self.report(Report(text=f"next: {_what(step)}; what follows depends on it"))
-                return
+                break
             result = self._perform(step)
             has_pretended = has_pretended or (self.is_check and isinstance(step, (ChangeOverlay, Deploy)))
+        return (self.missed, len(self.asked)) if self.asked else (self.unread, len(switches))
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, ChangeOverlay):
@@ -83,7 +94,10 @@ class VerbRun:
         if isinstance(step, Deploy):
             return self._deploy(step)
         if isinstance(step, Gather):
-            return self._gather(step.devices, step.wants)
+            facts, failures = self._gather(step.devices, step.wants)
+            self.asked.update(step.devices)
+            self.missed.update(failures)
+            return facts
         if isinstance(step, Wait):
             return self._wait(step)
         if isinstance(step, Probe):
@@ -93,7 +107,7 @@ class VerbRun:
             return None
         raise PluginError(f"a verb yielded {step!r}, expected a step of netorch.api")
 
-    def _deploy(self, step: Deploy) -> bool:
+    def _deploy(self, step: Deploy) -> tuple[str, ...]:
         world = gather_world(self.controller, step.devices, entries=self.entries)
         _refuse_overruled(self.entries, world.overlay)
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
@@ -102,26 +116,39 @@ class VerbRun:
         refused = refusals(self.controller, world, plan, Allowances(guards=step.allow, resets=None))
         if refused:
             raise _refused(refused)
+        self.asked.update(step.devices)
         if self.is_check:
-            return True
+            return self._miss(failures)
         options = Options(reason=step.why, action=self.verb)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
-        _raise_failures(result)
-        return True
+        # A change that was begun and then cut off is "unknown", not "failed".
+        failed = {r.device: r.error for r in result.results if r.outcome == "failed"}
+        away = {name: error for name, error in failed.items() if isinstance(error, TransportError)}
+        if not step.goes_on or len(away) == len(result.results):
+            away = {}
+        _raise_failures(result, but=away)
+        return self._miss(away)
 
-    def _gather(self, devices: tuple[str, ...], wants: tuple[str, ...]) -> dict[str, DeviceFacts]:
+    def _miss(self, failures: Mapping[str, NetorchError]) -> tuple[str, ...]:
+        self.missed.update(failures)
+        self._tell(failures)
+        return tuple(failures)
+
+    def _gather(
+        self, devices: tuple[str, ...], wants: tuple[str, ...]
+    ) -> tuple[dict[str, DeviceFacts], dict[str, NetorchError]]:
         intent = self.controller.intent(Overlay(self.entries))
         chosen = [intent.device(name) for name in devices]
         facts, failures = gather_facts(self.controller, intent, chosen, wants=wants)
         self._tell(failures)
-        return facts
+        return facts, failures
 
     def _tell(self, failures: Mapping[str, NetorchError]) -> None:
         """Once per device: a wait gathers every second."""
         for name, error in failures.items():
             if name not in self.told:
                 self.told.add(name)
-                self.controller.progress.done(name, "failed", error.message)
+                self.tell(error)
 
     def _wait(self, step: Wait) -> bool:
         clock = self.controller.clock
@@ -129,7 +156,8 @@ class VerbRun:
         history: tuple[tuple[float, Mapping[str, DeviceFacts]], ...] = ()
         while True:
             self.controller.progress.step("", f"waiting until {step.what}")
-            history = (*history, (clock.monotonic(), self._gather(step.devices, step.wants)))
+            facts, _ = self._gather(step.devices, step.wants)
+            history = (*history, (clock.monotonic(), facts))
             if step.until(history):
                 return True
             left = deadline - clock.monotonic()
@@ -163,8 +191,8 @@ def _refused(found: tuple[Refusal, ...]) -> GuardRefused:
     return first
 
 
-def _raise_failures(result: DeployResult) -> None:
-    failed = [r for r in result.results if r.outcome in FAILURES]
+def _raise_failures(result: DeployResult, *, but: Container[str]) -> None:
+    failed = [r for r in result.results if r.outcome in FAILURES and r.device not in but]
     if not failed:
         return
     summary = "; ".join(f"{r.device}: {r.outcome}: {r.message}" for r in failed)

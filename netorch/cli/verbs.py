@@ -8,8 +8,9 @@ from typing import Any, Callable, Iterable
 import click
 
 from netorch.api import Option, Plugin, Report, Verb
+from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import audit_option, controller_for, inventory_folder, inventory_option, output_option
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, annotated
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -76,8 +77,8 @@ def _command_of(name: str, plugins: Iterable[Plugin]) -> click.Command | None:
 
 
 def _build(plugin: Plugin, verb: Verb, name: str) -> click.Command:
-    def callback(ctx: click.Context, **parameters: Any) -> None:
-        _run(ctx, plugin, verb, parameters)
+    def callback(ctx: click.Context, **parameters: Any) -> int:
+        return _run(ctx, plugin, verb, parameters)
 
     command: Callable[..., Any] = click.pass_context(callback)
     for decorate in (output_option, audit_option, inventory_option):
@@ -103,7 +104,7 @@ def _click_option(option: Option) -> Callable[..., Any]:
     return click.option(flag, type=kinds[option.kind], default=option.default, multiple=option.many, help=option.help)
 
 
-def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> None:
+def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> int:
     from netorch.app.targets import select_devices
     from netorch.app.verbs import VerbRun
     from netorch.cli.output import emit, emit_rows
@@ -132,6 +133,12 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
                 if step.rows:
                     emit_rows([dict(row) for row in step.rows], "table")
 
-        VerbRun(controller, show, report, is_check=is_check).run(plugin, verb, parameters)
+        def tell(error: NetorchError) -> None:
+            controller.progress.idle()
+            click.echo(annotated(error), err=True)
+
+        run = VerbRun(controller, show, report, tell, is_check=is_check)
+        failures, asked = run.run(plugin, verb, parameters)
     if output != "table":
         emit(documents, output)
+    return exit_code_of(failures, asked=asked)

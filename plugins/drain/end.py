@@ -49,15 +49,17 @@ def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s:
     if any(entry.data.get("stage") == CLOSED for entry in drained.values()):
         drained = {scope: at_stage(entry, GRACEFUL) for scope, entry in drained.items()}
         yield ChangeOverlay(tuple(drained.values()))
-        yield Deploy(switches, why=f"undrain {name}: sessions open")
+        away = yield Deploy(switches, why=f"undrain {name}: sessions open", goes_on=True)
+        lines = tuple(line for line in lines if line.device.name not in away)
         holders = tuple(dict.fromkeys(line.device.name for line in lines))
         watch = until_settled(lines)
         is_back = yield Wait(holders, until=watch, what=f"the sessions of {name} are back", timeout_s=wait_s)
         rows = _rows(lines, newest(watch.history))
         yield Report(text=_words(name, rows, is_back=bool(is_back)))
     yield ChangeOverlay(tuple(ended(entry, context) for entry in drained.values()))
-    yield Deploy(switches, why=f"undrain {name}")
-    yield Report(text=f"{name}: no longer drained", rows=rows, changed=True)
+    away = yield Deploy(switches, why=f"undrain {name}", goes_on=True)
+    later = f"; on {', '.join(away)} once netorch run or a deploy reaches it" if away else ""
+    yield Report(text=f"{name}: no longer drained{later}", rows=rows, changed=True)
 
 
 def _opened(context: VerbContext, ending: Mapping[Scope, OverlayEntry]) -> Tuple[Line, ...]:

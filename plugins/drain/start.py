@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
@@ -10,6 +10,7 @@ from netorch.api import (
     Deploy,
     Facts,
     Gather,
+    NetorchError,
     Overlay,
     Report,
     Steps,
@@ -122,6 +123,7 @@ def _run(context: VerbContext, task: Drain, arguments: Mapping[str, Any]) -> Ste
     facts: Facts = yield Gather(task.switches, wants=("links", "protocols"))
     for scope in task.scopes:
         refuse_dangerous(scope, task.lines, context=context, facts=facts, arguments=arguments)
+    task, away = _within_reach(task, facts)
     before = Watch(measured)
     yield _watch(task, before, what="the rate of today is measured", timeout_s=4 * MEASURE_S)
     former = {port.circuit.name: rate(before.history, port, MEASURE_S) for port in task.ports}
@@ -131,7 +133,7 @@ def _run(context: VerbContext, task: Drain, arguments: Mapping[str, Any]) -> Ste
         for scope in task.scopes
     )
     yield ChangeOverlay(entries)
-    yield Deploy(task.switches, why=_why(task, "graceful shutdown"), allow=_JUDGED)
+    yield Deploy(task.switches, why=_why(task, "graceful shutdown"), allow=_JUDGED, goes_on=True)
     yield Report(text=f"{task.name}: announced with graceful shutdown (RFC 8326), its routes are the last choice")
 
     after = until_quiet(task.ports, former)
@@ -142,9 +144,29 @@ def _run(context: VerbContext, task: Drain, arguments: Mapping[str, Any]) -> Ste
 
     if not task.keep_session:
         yield ChangeOverlay(tuple(at_stage(entry, CLOSED) for entry in entries))
-        yield Deploy(task.switches, why=_why(task, "sessions closed"), allow=_JUDGED)
+        yield Deploy(task.switches, why=_why(task, "sessions closed"), allow=_JUDGED, goes_on=True)
     sessions = "its sessions stay open" if task.keep_session else "its sessions are closed"
-    yield Report(text=f"{task.name}: drained, {sessions}", rows=rows, changed=True)
+    yield Report(text=f"{task.name}: drained, {sessions}{_left_open(away)}", rows=rows, changed=True)
+
+
+def _within_reach(task: Drain, facts: Facts) -> Tuple[Drain, Tuple[str, ...]]:
+    """What can be done now, and the switches with sessions of it that cannot be asked. They learn of the drain from the others of
+    their POP, by the next deploy or run that reaches them."""
+    holders = dict.fromkeys(line.device.name for line in task.lines)
+    away = tuple(name for name in holders if name not in facts)
+    if away and len(away) == len(holders):
+        raise NetorchError(
+            f"{task.name}: no switch that holds its sessions can be reached: {', '.join(away)}",
+            hint="what a drain does must be seen; bring the switch back, or close the line at the provider",
+        )
+    lines = tuple(line for line in task.lines if line.device.name not in away)
+    return replace(task, lines=lines, ports=tuple(port for port in task.ports if port.circuit.switch not in away)), away
+
+
+def _left_open(away: Sequence[str]) -> str:
+    if not away:
+        return ""
+    return f"; on {', '.join(away)} they are as they were, until netorch run or a deploy reaches it"
 
 
 def _why(task: Drain, stage: str) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Mapping
 
 import pytest
 
 from netorch.api import ChangeOverlay, Deploy, OverlayEntry, Plugin, Report, Steps, Verb, VerbContext
+from netorch.app.controller import Controller
 from netorch.app.verbs import VerbRun
-from netorch.errors import Locked, Unreachable
-from netorch.testing import RecordingProgress
+from netorch.errors import DeviceError, Locked, Unreachable
+from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
+from tests.unit.inventory_texts import example, load
 
 SWITCH = "sw1.pop1"
 ENTRY = OverlayEntry("try/it", 2, "try", (SWITCH,), "ann", 1_700_000_000.0)
@@ -28,22 +30,48 @@ VERB = Verb("try", "a trial", decide)
 PLUGIN = Plugin("try", "a trial", verbs=(VERB,))
 
 
-def run(switch: Agent) -> tuple[list[str], RecordingProgress]:
-    """What the verb reports where the switch is ``switch``."""
+@dataclass
+class Outcome:
+    """What became of a run: what the verb reported, and what netorch told beside it."""
+
+    said: list[str]
+    told: list[str]
+    missed: tuple[str, ...] = ()
+    asked: int = 0
+
+
+def run(controller: Controller, verb: Verb = VERB, *, is_check: bool = True) -> Outcome:
+    """The verb, to its end."""
     said: list[str] = []
-    controller = controller_of(lambda name: switch if name == SWITCH else Agent(), PLUGIN)
-    assert isinstance(controller.progress, RecordingProgress)
-    try:
-        VerbRun(controller, lambda plan: None, lambda step: said.append(step.text), is_check=True).run(PLUGIN, VERB, {})
-    finally:
-        said += [f"{name} {outcome}" for name, (outcome, _) in controller.progress.outcomes.items()]
-    return said, controller.progress
+    told: list[str] = []
+    found = VerbRun(
+        controller,
+        lambda plan: None,
+        lambda step: said.append(step.text),
+        lambda error: told.append(str(error)),
+        is_check=is_check,
+    )
+    missed, asked = found.run(PLUGIN, verb, {})
+    return Outcome(said, told, tuple(missed), asked)
+
+
+def with_switch(switch: Agent) -> Controller:
+    """The small network with this switch."""
+    return controller_of(lambda name: switch if name == SWITCH else Agent(), PLUGIN)
+
+
+def pop1(*dead: str) -> Controller:
+    """The example network, of which these cannot be reached."""
+    agents = {name: Agent(on_facts=Unreachable("nothing answers", where=name)) for name in dead}
+    secrets = FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"})
+    found = controller_of(lambda name: agents.get(name) or Agent(), PLUGIN)
+    return replace(found, inventory=load(example()), secrets=secrets)
 
 
 @pytest.mark.parametrize("held", [(), (ENTRY,), (replace(ENTRY, version=1, removed=True),)])
 def test_goes_on_while_its_own_decision_counts(held: tuple[OverlayEntry, ...]) -> None:
     """An entry that the device has already, or an older one, is in nobody's way."""
-    assert run(Agent(overlay=held))[0] == ["it is in force"]
+    assert run(with_switch(Agent(overlay=held))).said == ["it is in force"]
 
 
 @pytest.mark.parametrize(
@@ -52,11 +80,50 @@ def test_goes_on_while_its_own_decision_counts(held: tuple[OverlayEntry, ...]) -
 def test_stops_when_somebody_else_decided_meanwhile(held: OverlayEntry) -> None:
     """Two operators at once: the one whose entry lost is told so, not that it is in force."""
     with pytest.raises(Locked, match=f"{held.author} .* meanwhile"):
-        run(Agent(overlay=(held,)))
+        run(with_switch(Agent(overlay=(held,))))
 
 
-def test_a_switch_that_cannot_be_asked_is_told() -> None:
-    """The overlay may be incomplete without it."""
-    said, progress = run(Agent(on_facts=Unreachable("nothing answers", where=SWITCH)))
-    assert progress.outcomes == {SWITCH: ("failed", "nothing answers")}
-    assert said
+def deploy_pop1(*, goes_on: bool) -> Verb:
+    """A verb that changes both switches of POP1."""
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        entry = replace(ENTRY, devices=("sw1.pop1", "sw2.pop1"))
+        yield ChangeOverlay((entry,))
+        away = yield Deploy(entry.devices, why="a trial", goes_on=goes_on, allow=frozenset({"last", "empty"}))
+        yield Report(text=f"without {', '.join(away) or 'nobody'}")
+
+    return Verb("two", "two switches", steps)
+
+
+def test_a_switch_that_is_away_ends_a_verb_that_needs_it() -> None:
+    """The verb ends with its error; the other switch has been changed."""
+    with pytest.raises(DeviceError, match=r"sw1\.pop1: failed: nothing answers"):
+        run(pop1("sw1.pop1"), deploy_pop1(goes_on=False), is_check=False)
+
+
+def test_a_verb_that_goes_on_learns_who_is_away() -> None:
+    """It ends well, the switch is told once, and the command knows that not all is done."""
+    done = run(pop1("sw1.pop1"), deploy_pop1(goes_on=True), is_check=False)
+    assert done == Outcome(["without sw1.pop1"], ["sw1.pop1: nothing answers"], ("sw1.pop1",), 2)
+
+
+def test_a_verb_does_not_go_on_without_anybody() -> None:
+    """What nobody holds has not happened."""
+    with pytest.raises(DeviceError, match="nothing answers"):
+        run(pop1("sw1.pop1", "sw2.pop1"), deploy_pop1(goes_on=True), is_check=False)
+
+
+def test_only_looking_at_the_overlay_takes_every_switch() -> None:
+    """The list may not be whole where a switch could not be asked: the command ends with that."""
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        yield Report(text="nothing")
+
+    done = run(pop1("sw1.pop2"), Verb("lists", "what is in force", steps))
+    assert done == Outcome(["nothing"], ["sw1.pop2: nothing answers"], ("sw1.pop2",), 3)
+
+
+def test_who_is_not_asked_is_not_missed() -> None:
+    """A switch elsewhere that is away is told, but the verb's own devices were all there."""
+    done = run(pop1("sw1.pop2"), deploy_pop1(goes_on=False), is_check=False)
+    assert done == Outcome(["without nobody"], ["sw1.pop2: nothing answers"], (), 2)
