@@ -36,10 +36,17 @@ def sight(next_hop: NextHop, neighbours: Iterable[Neighbour], own_macs: Abstract
     entry = next((entry for entry in neighbours if _is_about(entry, next_hop)), None)
     if entry is None:
         return Sighting(None, "absent")
-    if entry.state not in USABLE_STATES or entry.mac is None:
-        return Sighting(None, entry.state)
-    refusal = refusal_of(entry.mac, own_macs, expected=frozenset(next_hop.macs))
-    return Sighting(None if refusal else entry.mac, entry.state, refusal)
+    return judge(entry.mac, entry.state, own_macs, expected=frozenset(next_hop.macs))
+
+
+def judge(
+    mac: Optional[Mac], state: str, own_macs: AbstractSet[Mac], *, expected: AbstractSet[Mac] = frozenset()
+) -> Sighting:
+    """The sighting that an entry with ``mac`` in the kernel's ``state`` is; ``expected`` as in ``refusal_of``."""
+    if state not in USABLE_STATES or mac is None:
+        return Sighting(None, state)
+    refusal = refusal_of(mac, own_macs, expected=expected)
+    return Sighting(None if refusal else mac, state, refusal)
 
 
 def refusal_of(mac: Mac, own_macs: AbstractSet[Mac], *, expected: AbstractSet[Mac] = frozenset()) -> str:

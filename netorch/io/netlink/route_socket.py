@@ -65,6 +65,11 @@ class RouteSocket:
             return False
         return True
 
+    @property
+    def port(self) -> int:
+        """The socket's number, which events that its changes cause bear; 0 before the first message."""
+        return int(self._socket.getsockname()[0])
+
     def change(self, kind: int, message: nlmsg, *, flags: int = 0) -> None:
         """Send one request and wait for its acknowledgement.
 
