@@ -21,6 +21,7 @@ COMMANDS = {
     "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),
     "parse": ("netorch.cli.state:parse", "Output of birdc to JSON."),
     "ping": ("netorch.cli.state:ping", "One destination through every provider, side by side."),
+    "pki": ("netorch.cli.pki:pki", "Certificates: the authority, and what it issued and revoked."),
     "plan": ("netorch.cli.deploy:plan", "What deploy would do; changes nothing."),
     "plugin": ("netorch.cli.plugin:plugin", "List plugins, write a new one."),
     "rehearse": ("netorch.cli.rehearse:rehearse", "Try a change on the POP's twin, booted on this machine."),
