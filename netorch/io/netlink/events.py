@@ -116,7 +116,9 @@ class RouteEvent(Event):
         self.index = index
         self.prefix = prefix
         self.protocol = protocol
-XXSocket:
+
+
+class EventSocket:
     """A subscription, for an event loop: ``fileno`` is readable when there is something to ``read``.
 
     ``routes_of``: routes with this protocol number only, picked out by the kernel, since a host's full table would drown all
