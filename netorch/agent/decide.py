@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from netorch.agent import cold, journal, record
 from netorch.agent.daemons import daemon_of
 from netorch.agent.files import file_fact
@@ -37,7 +39,22 @@ def confirm(request: Dict[str, Any]) -> Dict[str, Any]:
         generation, problems = finish(pending)
         if problems:
             return answer("unknown", "; ".join(problems), generation=generation, hint="plan again")
-        return answer("confirmed", generation=generation)
+        return answer("confirmed", generation=generation, proof=_read_back(pending))
+
+
+def _read_back(kept: Journal) -> Dict[str, Any]:
+    """What is there now of a confirmed change, as the JSON of model.request.Proof. Nothing of it is from memory."""
+    daemon = daemon_of(kept["daemon"]["name"])
+    live = None
+    if kept["daemon"]["candidate"] is not None:
+        with suppress(Stop), daemon.connect() as control:
+            live = control.live_stamp()
+    files = []
+    for file in kept["files"]:
+        found = file_fact(file["path"])
+        stamp = daemon.stamp_of(found["text"] or "")
+        files.append({"path": file["path"], "sha256": found["sha256"] or "", "stamp": stamp})
+    return {"live_stamp": live, "files": files}
 
 
 def _meddling(pending: Journal) -> str:
@@ -109,8 +126,10 @@ def _give_up(pending: Journal, reason: str) -> Dict[str, Any]:
 
 def _nothing_waits(change_id: str, pending: Optional[Journal], recovered: str) -> Dict[str, Any]:
     for number in reversed(journal.generations()):
-        if journal.read_generation(number).get("id") == change_id:
-            return answer("confirmed", f"change {change_id} had been confirmed before", generation=number)
+        kept = journal.read_generation(number)
+        if kept.get("id") == change_id:
+            message = f"change {change_id} had been confirmed before"
+            return answer("confirmed", message, generation=number, proof=_read_back(kept))
     if pending is not None:
         raise Refused(f"{change_id} does not wait here: {journal.waiting_text(pending)}")
     if recovered:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch.app.controller import Controller, Device
@@ -12,11 +11,12 @@ from netorch.app.gather import base_request
 from netorch.app.results import DeviceResult, failed_result
 from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
 from netorch.model.intent import Intent
-from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan
 from netorch.model.request import Answer, ApplyRequest, DecideRequest
+from netorch.plan.proof import find_doubt, planned_hashes
 from netorch.plan.rollout import DEFAULT_SIZES, BatchSize
 
+DOUBT_HINT = "somebody else may be at work there: netorch plan shows what is live"
 UNKNOWN_HINT = "the device confirms or reverts alone: run netorch plan again"
 
 
@@ -67,6 +67,10 @@ def _transact(controller: Controller, intent: Intent, plan: DevicePlan, options:
     applied = device.apply(request)
     controller.progress.step(name, "confirming over a new connection")
     confirmed = _confirm(device, DecideRequest(request.id, controller.author))
+    doubt = find_doubt(plan, generation=confirmed.generation, proof=confirmed.proof)
+    if doubt:
+        message = f"it says that it is confirmed, but what it reads back does not prove it: {doubt}"
+        return DeviceResult(name, "unknown", confirmed.generation, message=message, hint=DOUBT_HINT)
     return DeviceResult(name, "changed", generation=confirmed.generation, message="\n".join(applied.notes))
 
 
@@ -77,7 +81,7 @@ def _confirm(device: Device, request: DecideRequest) -> Answer:
     try:
         return device.confirm(request)
     except (TransportError, Locked) as error:
-        raise TimedOut(f"applied, but not confirmed: {error.message}", where=error.where) from error
+        raise TimedOut(f"applied, but not known to be confirmed: {error.message}", where=error.where) from error
 
 
 def _apply_request(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> ApplyRequest:
@@ -87,15 +91,10 @@ def _apply_request(controller: Controller, intent: Intent, plan: DevicePlan, opt
         base=plan.base,
         generation=plan.generation,
         operations=plan.operations,
-        sha256=_hashes(plan),
+        sha256=planned_hashes(plan),
         check=plan.check,
         confirm_timeout_s=options.confirm_timeout_s,
         author=controller.author,
         reason=options.reason_for(plan.device),
         commit=controller.inventory.commit,
     )
-
-
-def _hashes(plan: DevicePlan) -> tuple[str, ...]:
-    files: Sequence[FileItem] = [o.item for o in plan.operations if isinstance(o.item, FileItem)]
-    return tuple(hashlib.sha256(file.text.encode()).hexdigest() for file in files)

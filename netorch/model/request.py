@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from netorch.model.certificate import CertificateFacts
-from netorch.model.facts import DeviceFacts
+from netorch.model.facts import ConfirmedFile, DeviceFacts
 from netorch.model.items import Item
 from netorch.model.plan import Check, CheckResult, Operation
 from netorch.model.types import IPAddress
@@ -120,12 +120,23 @@ class StoredGeneration:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """What was read back of a change once it was confirmed: the stamp that is live (None where the change loaded nothing, or
+    none can be read), and its files as they are on disk, in the order of the change; ``sha256`` "" for one that is not there.
+    """
+
+    live_stamp: Optional[str] = None
+    files: Tuple[ConfirmedFile, ...] = ()
+
+
+@dataclass(frozen=True)
 class Answer:
     """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``generation`` (in ``stored``),
     ``csr`` (a certificate signing request as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``,
-    ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed``, ``reverted``, ``refused``
-    (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown`` (the device finds
-    out by itself); ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on what was done.
+    ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed`` (with its ``proof``),
+    ``reverted``, ``refused`` (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown``
+    (the device finds out by itself); ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on
+    what was done.
     """
 
     outcome: str
@@ -138,5 +149,6 @@ class Answer:
     history: Tuple[Generation, ...] = ()
     stored: Optional[StoredGeneration] = None
     notes: Tuple[str, ...] = ()
+    proof: Optional[Proof] = None
     csr: str = ""
     certificate: Optional[CertificateFacts] = None

@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from netorch.errors import DeviceError, Locked, Reverted
+from netorch.model.facts import ConfirmedFile
 from netorch.model.items import (
     AddressItem,
     AliasItem,
@@ -23,7 +24,7 @@ from netorch.model.items import (
 )
 from netorch.model.overlay import OverlayEntry
 from netorch.model.plan import Check, Operation
-from netorch.model.request import DecideRequest
+from netorch.model.request import DecideRequest, Proof
 from netorch.model.types import Family, Mac
 from tests.lab.agent_device import LabDevice, bird_file, changed, configuration, until
 
@@ -106,6 +107,20 @@ def test_configuration_is_on_disk_only_once_confirmed(device: LabDevice) -> None
     facts = device.client.facts(device.REQUEST)
     assert (facts.daemon.live_stamp, facts.daemon.disk_stamp, facts.pending) == ("new", "new", None)
     assert (answer.generation, device.transport.connections) == (1, connections + 1)
+    assert answer.proof == Proof("new", (ConfirmedFile("/etc/bird/bird.conf", request.sha256[0], "new"),))
+
+
+def test_proof_is_read_anew(device: LabDevice) -> None:
+    """Asked once more after somebody's ``configure``, the device still says confirmed, and reads back what is live now."""
+    request = device.change(new_configuration(device, "new"), check=UP)
+    device.client.apply(request)
+    device.client.confirm(decide(request.id))
+    device.namespace.path("/run/bird/other.conf").write_text(configuration("other"))
+    device.namespace.birdc('configure "/run/bird/other.conf"')
+    proof = device.client.confirm(decide(request.id)).proof
+    assert proof is not None
+    assert proof.live_stamp == "other"
+    assert [file.stamp for file in proof.files] == ["new"]
 
 
 def test_history_tells_who_and_why(device: LabDevice) -> None:

@@ -8,8 +8,8 @@ from typing import Callable, Optional
 from netorch.api import Plugin
 from netorch.app.controller import Controller
 from netorch.io.template_files import read_templates
-from netorch.model.facts import DeviceFacts, Pending
-from netorch.model.items import Item
+from netorch.model.facts import ConfirmedFile, DeviceFacts, Pending
+from netorch.model.items import FileItem, Item
 from netorch.model.overlay import OverlayEntry
 from netorch.model.request import (
     Answer,
@@ -19,6 +19,7 @@ from netorch.model.request import (
     Generation,
     PingAnswer,
     PingRequest,
+    Proof,
     StoredGeneration,
 )
 from netorch.render import TemplateSource
@@ -39,6 +40,8 @@ class Agent:
     waits: Optional[Pending] = None
     generation_now: int = 1
     reports: Callable[[DeviceFacts], DeviceFacts] = lambda facts: facts
+    proves: Callable[[Proof], Optional[Proof]] = lambda proof: proof
+    applied: Optional[ApplyRequest] = None
     asked: list[str] = field(default_factory=list)
 
     def facts(self, request: FactsRequest) -> DeviceFacts:
@@ -52,13 +55,15 @@ class Agent:
         self.asked.append("apply")
         if self.on_apply is not None:
             raise self.on_apply
-        return Answer("pending", generation=1, notes=self.notes)
+        self.applied = request
+        return Answer("pending", generation=request.generation, notes=self.notes)
 
     def confirm(self, request: DecideRequest) -> Answer:
         self.asked.append("confirm")
         if self.on_confirm is not None:
             raise self.on_confirm
-        return Answer("confirmed", generation=2)
+        assert self.applied is not None, "nothing was applied"
+        return Answer("confirmed", generation=self.applied.generation + 1, proof=self.proves(_read_back(self.applied)))
 
     def revert(self, request: DecideRequest) -> Answer:
         self.asked.append("revert")
@@ -76,6 +81,14 @@ class Agent:
 
     def close(self) -> None:
         return
+
+
+def _read_back(request: ApplyRequest) -> Proof:
+    """What a device has that did as it was told; a file's text stands for its stamp."""
+    files = [operation.item for operation in request.operations if isinstance(operation.item, FileItem)]
+    live = next((file.text for file in files if file.daemon), None)
+    held = zip(files, request.sha256, strict=True)
+    return Proof(live, tuple(ConfirmedFile(file.path, sha256, file.text) for file, sha256 in held))
 
 
 def controller_of(devices: Callable[[str], Agent], *plugins: Plugin) -> Controller:

@@ -52,7 +52,7 @@ def test_what_stops_an_apply_becomes_the_devices_result(error: Exception, outcom
 def test_an_applied_change_that_cannot_be_confirmed_is_unknown(error: NetorchError) -> None:
     """The change is live until the device goes back: to say that nothing was changed would be wrong."""
     (result,) = deployed(Agent(on_confirm=error)).results
-    assert (result.outcome, result.message) == ("unknown", f"applied, but not confirmed: {error.message}")
+    assert (result.outcome, result.message) == ("unknown", f"applied, but not known to be confirmed: {error.message}")
     assert "reverts alone" in result.hint
 
 
