@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from netorch.agent.bird import Bird, stamp_of
-from netorch.agent.daemon import settle
+from netorch.agent.bird import stamp_of
+from netorch.agent.bird_daemon import BirdControl
 from netorch.model.state import Protocol
 from netorch.parse import parse_protocols
 from tests.lab.labs import own_network, wait_until
@@ -21,9 +21,9 @@ class LoneBird:
 
     folder: Path
 
-    def control(self) -> Bird:
+    def control(self) -> BirdControl:
         """A connection to its control socket; a context manager."""
-        return Bird(path=str(self.folder / "bird.ctl"))
+        return BirdControl(path=str(self.folder / "bird.ctl"))
 
     def load(self, text: str) -> None:
         """Let a process of its own check ``text``, then run it; it is what runs when this returns."""
@@ -32,8 +32,7 @@ class LoneBird:
         checked = subprocess.run(["bird", "-p", "-c", str(path)], capture_output=True, text=True, check=False)
         assert (checked.returncode, checked.stderr) == (0, ""), checked.stderr[-2000:]
         with self.control() as control:
-            control.ask("configure")
-            settle(control)
+            control.reload()
             assert control.live_stamp() == stamp_of(text), "the daemon runs something else"
 
     def protocols(self) -> dict[str, Protocol]:

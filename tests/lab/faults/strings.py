@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from netorch.agent.daemon import close_session
 from netorch.app.audit import Audit
 from netorch.errors import InventoryError, NetorchError
 from netorch.intent import derive_intent
@@ -255,11 +254,11 @@ def _close_by_hand(bird: LoneBird, device: DeviceIntent, strings: Sequence[str],
                 wanted[session.name] = (
                     cut(visible(strings[number].replace('"', "'")), _MESSAGE_BYTES).rstrip() or "drained"
                 )
-                close_session(control, session.name, wanted[session.name])
+                control.close_session(session.name, wanted[session.name])
             elif session.enabled:
                 plain = "".join(c if c.isprintable() else " " for c in strings[number])
                 wanted[session.name] = cut(plain.replace('"', "'"), 255)
-                close_session(control, session.name, strings[number])
+                control.close_session(session.name, strings[number])
     shown = bird.protocols()
     tally.expect("protocols after they were closed", set(shown), names)
     for name, text in wanted.items():
