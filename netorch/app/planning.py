@@ -18,6 +18,7 @@ from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan import derive_check, plan_device
 from netorch.plan.guards import NOTHING_ALLOWED, Allowances, Refusal, find_refusals
+from netorch.plan.versions import refuse_other_version
 from netorch.render import render_device, seal
 
 
@@ -40,6 +41,7 @@ def make_plan(
     for name in chosen:
         device, facts = world.intent.device(name), world.facts[name]
         try:
+            refuse_other_version(device, facts)
             _refuse_blind(world, device)
             desired = (*_own_items(controller, world, device), *proposals.get(name, ()))
             check = derive_check(device, facts, deployed=_reachable(device, deployed), tolerance=tolerance)

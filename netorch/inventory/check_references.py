@@ -9,7 +9,6 @@ from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
 from netorch.inventory.schema import HostKeys, PolicyKeys, SwitchKeys
 from netorch.inventory.tree import LAB, NETWORK, PROVIDERS, Site, Tree, router_id
-from netorch.model.capabilities import RELEASES, capabilities_of, supported_versions
 from netorch.model.text import did_you_mean
 
 
@@ -32,7 +31,6 @@ def _check_network(tree: Tree, findings: Findings) -> None:
         findings, ((NETWORK, ("plugins", at, "name"), plugin.name) for at, plugin in enumerate(network.plugins))
     )
     _check_policy(network.policy, findings)
-    _check_version(findings, NETWORK, ("defaults",), daemon=network.defaults.daemon, version=network.defaults.version)
     for at, prefix in enumerate(network.own_prefixes):
         for earlier in network.own_prefixes[:at]:
             if prefix.version == earlier.version and prefix.overlaps(earlier):
@@ -46,18 +44,6 @@ def _check_policy(policy: PolicyKeys, findings: Findings) -> None:
         if limits.min_length > limits.max_length:
             message = f"expected at most max_length, {limits.max_length}, found {limits.min_length}"
             findings.add(NETWORK, ("policy", family, "min_length"), message=message)
-
-
-def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
-    can = capabilities_of(daemon, version)
-    if can is not None and can.has_templates:
-        return
-    hint = f"supported: {', '.join(supported_versions())}"
-    if not any(known.daemon == daemon and known.has_templates for known in RELEASES):
-        findings.add(file, (*path, "daemon"), message=f"daemon {daemon!r} is not supported yet", hint=hint)
-    else:
-        message = f"expected a supported version of {daemon}, found {version!r}"
-        findings.add(file, (*path, "version"), message=message, hint=hint)
 
 
 def _check_providers(tree: Tree, findings: Findings) -> None:
@@ -77,10 +63,6 @@ def _check_site(site: Site, tree: Tree, *, findings: Findings) -> None:
         findings.add(site.file, ("name",), message=message, hint="rename one of them")
     _check_once(findings, ((site.file, (*path, "name"), device.name) for path, device in site.devices()))
     for path, device in site.devices():
-        defaults = tree.network.defaults
-        if device.daemon or device.version:
-            daemon, version = device.daemon or defaults.daemon, device.version or defaults.version
-            _check_version(findings, site.file, path, daemon=daemon, version=version)
         if router_id(device) is None:
             hint = "add router_id, or an IPv4 service address"
             findings.add(site.file, (*path, "router_id"), message="required without IPv4 service address", hint=hint)

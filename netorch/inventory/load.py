@@ -9,6 +9,7 @@ from netorch.errors import InternalError
 from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
 from netorch.inventory.check_references import check_references
+from netorch.inventory.check_versions import check_versions
 from netorch.inventory.document import Document, SyntaxProblem, parse_document
 from netorch.inventory.findings import Findings
 from netorch.inventory.messages import validated
@@ -33,6 +34,7 @@ def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", s
     if tree is None:
         raise InternalError("an inventory that is not whole, without a finding", where=folder)
     check_references(tree, findings)
+    check_versions(tree, findings)
     check_addresses(tree, findings)
     findings.raise_any()
     return build_inventory(tree, folder=folder, commit=commit)

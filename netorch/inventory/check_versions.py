@@ -1,0 +1,31 @@
+"""Whether netorch can write configurations for the daemons that the files name."""
+
+from __future__ import annotations
+
+from netorch.inventory.document import Path
+from netorch.inventory.findings import Findings
+from netorch.inventory.tree import NETWORK, Tree
+from netorch.model.capabilities import RELEASES, capabilities_of, supported_versions
+
+
+def check_versions(tree: Tree, findings: Findings) -> None:
+    """Add a finding for every daemon and version that there are no templates for."""
+    defaults = tree.network.defaults
+    _check_version(findings, NETWORK, ("defaults",), daemon=defaults.daemon, version=defaults.version)
+    for site in tree.sites:
+        for path, device in site.devices():
+            if device.daemon or device.version:
+                daemon, version = device.daemon or defaults.daemon, device.version or defaults.version
+                _check_version(findings, site.file, path, daemon=daemon, version=version)
+
+
+def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
+    can = capabilities_of(daemon, version)
+    if can is not None and can.has_templates:
+        return
+    hint = f"supported: {', '.join(supported_versions())}"
+    if not any(known.daemon == daemon and known.has_templates for known in RELEASES):
+        findings.add(file, (*path, "daemon"), message=f"daemon {daemon!r} is not supported yet", hint=hint)
+    else:
+        message = f"expected a supported version of {daemon}, found {version!r}"
+        findings.add(file, (*path, "version"), message=message, hint=hint)
