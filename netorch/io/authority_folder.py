@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,13 +65,19 @@ class AuthorityFolder:
     def __init__(self, path: Path, clock: Clock) -> None:
         self.path = path
         self._clock = clock
+        self._threads = threading.Lock()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """The right to change the folder, for one program on one machine; the kernel frees it when the program dies.
+        """The right to change the folder, for one thread of one program; the kernel frees it when the program dies.
 
         Raises Locked after LOCK_WAIT_S.
         """
+        with self._threads, self._lock_file():
+            yield
+
+    @contextmanager
+    def _lock_file(self) -> Iterator[None]:
         with self._told(self.path):
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
