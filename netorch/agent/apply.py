@@ -53,8 +53,7 @@ def apply(request: Dict[str, Any]) -> Dict[str, Any]:
             return change.take_back(reason_of(exc))
         if found:
             return change.take_back("the checks failed after the change", findings=found)
-        checked = {"passed": True, "findings": []}
-        return answer("pending", checked=checked, generation=change.generation, notes=change.notes)
+        return answer("pending", generation=change.generation, notes=change.notes)
 
 
 class Change:
@@ -306,7 +305,7 @@ class Change:
     def take_back(self, reason: str, *, findings: Tuple[str, ...] = ()) -> Dict[str, Any]:
         """Undo; the answer."""
         problems, notes = undo(self.journal, "; ".join((reason, *findings)))
-        checked = {"passed": not findings, "findings": list(findings)}
+        checked = {"findings": list(findings)}
         if problems:
             message = f"{reason}; undoing it failed as well: {'; '.join(problems)}"
             return answer("failed", message, checked=checked, notes=notes)

@@ -51,6 +51,8 @@ class Status:
             "generation": facts.generation if facts else None,
             "live_stamp": facts.daemon.live_stamp if facts else None,
             "disk_stamp": facts.daemon.disk_stamp if facts else None,
+            "last_reconfiguration": facts.daemon.last_reconfiguration if facts else None,
+            "agent_version": facts.agent if facts else None,
             "pending": facts.pending.id if facts and facts.pending else None,
             "pending_author": facts.pending.author if facts and facts.pending else None,
             "pending_remaining_s": facts.pending.remaining_s if facts and facts.pending else None,

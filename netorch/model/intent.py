@@ -53,7 +53,6 @@ class Session:
     kind: str
     peer: str
     family: Family
-    local_asn: int
     peer_asn: int
     local: IPAddress
     neighbor: IPAddress

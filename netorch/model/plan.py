@@ -21,15 +21,6 @@ class Operation:
     risk: str = "none"
     cause: str = field(default="", compare=False)
 
-    def inverse(self) -> Operation:
-        """The operation that takes this one back."""
-        if self.action == "add":
-            return Operation("remove", self.item, self.item, self.risk)
-        if self.action == "remove":
-            return Operation("add", self.item, None, self.risk)
-        assert self.before is not None, "a change knows what it replaces"
-        return Operation("change", self.before, self.item, self.risk)
-
 
 @dataclass(frozen=True)
 class Reset:
@@ -99,5 +90,4 @@ class Plan:
 class CheckResult:
     """What became of a check: ``findings`` name what failed, in words for the operator; () when all is well."""
 
-    passed: bool
     findings: Tuple[str, ...] = ()

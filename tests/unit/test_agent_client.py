@@ -93,7 +93,7 @@ def test_request_goes_over_standard_input() -> None:
 )
 def test_outcomes_become_errors(outcome: str, error: type[NetorchError]) -> None:
     """Each outcome has its class and with it its exit code; message, findings, hint and device come along."""
-    checked = {"passed": False, "findings": ["northtel_v4: Active"]}
+    checked = {"findings": ["northtel_v4: Active"]}
     device = Scripted(said({"outcome": outcome, "message": "why", "hint": "what to do", "checked": checked}))
     with pytest.raises(NetorchError) as raised:
         Device("h1.pop1", device).apply(APPLY)

@@ -21,7 +21,6 @@ def session(name: str, kind: str = "provider", peer: str = "north", *, enabled: 
         kind=kind,
         peer=peer,
         family=Family.IPV4,
-        local_asn=64500,
         peer_asn=64496,
         local=ip_address("203.0.113.2"),
         neighbor=ip_address("203.0.113.1"),
