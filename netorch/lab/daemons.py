@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netorch.lab.plan import Service
+from netorch.model.capabilities import parse_version
 from netorch.model.conventions import CONFIGURATIONS
 
 BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
@@ -19,8 +20,31 @@ BIRD = Service(
     (("/run/bird", "bird", 0o775),),
     ready_file="/run/bird/bird.ctl",
 )
+FRR_DAEMONS = "/etc/frr/daemons"
+_FRR_RUNNING = (("/run/frr", "frr", 0o755), ("/var/tmp/frr", "frr", 0o755))  # noqa: S108 - FRR's own choice
+_FRR_ALWAYS = ("zebra", "staticd")
+_FRR_ON_DEMAND = ("bgpd", "bfdd", "ospfd", "ospf6d", "ripd", "ripngd")
+_FIRST_WITH_MGMTD = (9,)
 SSHD = Service("sshd", ("/usr/sbin/sshd", "-D"), (("/run/sshd", "root", 0o755),), ready_port=22)
 _EXABGP_ENVIRONMENT = ("exabgp_daemon_drop=false", "exabgp_api_cli=false", "exabgp_log_destination=stdout")
+
+
+def routing_services(daemon: str, version: str) -> tuple[Service, ...]:
+    """What runs on a device beside sshd. Of FRR's daemons those that always run, and those that /etc/frr/daemons names."""
+    if daemon == "bird":
+        return (BIRD,)
+    management = "mgmtd" if parse_version(version) >= _FIRST_WITH_MGMTD else ""
+    always = (*_FRR_ALWAYS, *((management,) if management else ()))
+    return tuple(
+        Service(
+            name,
+            ("/bin/bash", f"{LAB_FOLDER}/frr.sh", name, management),
+            _FRR_RUNNING,
+            ready_file=f"/run/frr/{name}.vty",
+            enabled_by=() if name in always else (FRR_DAEMONS, f"{name}=yes"),
+        )
+        for name in (*always, *_FRR_ON_DEMAND)
+    )
 
 
 def speaker_services(speaker: str, exabgp: str) -> tuple[Service, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-from netorch.lab.daemons import BIRD_CONFIGURATION, LAB_FOLDER
+from netorch.lab.daemons import BIRD_CONFIGURATION, FRR_DAEMONS, LAB_FOLDER
 from netorch.lab.plan import DEVICE_KINDS, LabPlan, Node
+from netorch.model.conventions import CONFIGURATIONS
 
 # As Debian's package leaves it: the daemon starts and talks to nobody.
 FRESH_BIRD = """# Basic configuration: lets the daemon start and does nothing else.
@@ -40,6 +40,33 @@ protocol static {
 }
 """
 
+# As Debian's package leaves them, but that the daemons of a border are on.
+_FRESH_FRR = {
+    CONFIGURATIONS["frr"]: "log syslog informational\n",
+    "/etc/frr/vtysh.conf": "service integrated-vtysh-config\n",
+    FRR_DAEMONS: """bgpd=yes
+bfdd=yes
+ospfd=no
+ospf6d=no
+ripd=no
+ripngd=no
+
+vtysh_enable=yes
+zebra_options="  -A 127.0.0.1 -s 90000000"
+mgmtd_options="  -A 127.0.0.1"
+bgpd_options="   -A 127.0.0.1"
+ospfd_options="  -A 127.0.0.1"
+ospf6d_options=" -A ::1"
+ripd_options="   -A 127.0.0.1"
+ripngd_options=" -A ::1"
+staticd_options="-A 127.0.0.1"
+bfdd_options="   -A 127.0.0.1"
+""",
+}
+
+# Folders of a routing daemon's own user.
+_OWNERS = {"/etc/bird/": "bird", "/etc/frr/": "frr"}
+
 _SSHD = """ListenAddress {address}
 HostKey /etc/ssh/ssh_host_ed25519_key
 PermitRootLogin prohibit-password
@@ -53,11 +80,13 @@ Subsystem sftp internal-sftp
 """
 
 # What a device must not see of this machine: keys, homes, logs.
-_HIDDEN = ("root", "home", "etc/ssh", "etc/bird", "var/log")
+_HIDDEN = ("root", "home", "etc/ssh", "etc/bird", "etc/frr", "var/log")
 
 
-def write_node(folder: Path, plan: LabPlan, node: Node, *, extra: Mapping[str, str]) -> None:
-    """Fill ``folder/upper``. ``extra`` maps absolute paths to texts; those in /etc/bird belong to bird."""
+def write_node(folder: Path, plan: LabPlan, node: Node, *, root: Path, extra: Mapping[str, str]) -> None:
+    """Fill ``folder/upper``, which will lie on ``root``. ``extra`` maps absolute paths to texts; those in the folder of a routing
+    daemon belong to its user.
+    """
     upper = folder / "upper"
     for part in ("root", "work", "upper"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -69,35 +98,48 @@ def write_node(folder: Path, plan: LabPlan, node: Node, *, extra: Mapping[str, s
     texts = {
         "/etc/hostname": f"{node.name}\n",
         "/etc/hosts": _hosts(plan, node),
-        f"{LAB_FOLDER}/supervisor.py": _program("supervisor"),
+        f"{LAB_FOLDER}/supervisor.py": _program("supervisor.py"),
         f"{LAB_FOLDER}/node.json": json.dumps(
             {"services": [vars(service) for service in node.services]}, sort_keys=True
         ),
-        BIRD_CONFIGURATION: FRESH_BIRD,
-        "/etc/bird/envvars": "BIRD_RUN_USER=bird\nBIRD_RUN_GROUP=bird\n",
+        **_fresh_daemon(node),
         **extra,
     }
+    users = _users(root)
     for path, text in texts.items():
-        write_file(upper, path, text)
-    bird = pwd.getpwnam("bird")
-    os.chown(upper / "etc/bird", bird.pw_uid, bird.pw_gid)
-    (upper / "etc/bird").chmod(0o750)
+        write_file(upper, path, text, users=users)
+    for daemon_folder, user in _OWNERS.items():
+        if user in users:
+            os.chown(upper / daemon_folder.strip("/"), *users[user])
+            (upper / daemon_folder.strip("/")).chmod(0o750)
 
 
-def sshd_files(node: Node, *, host_key: str, host_key_public: str, authorized_key: str) -> dict[str, str]:
+def _fresh_daemon(node: Node) -> Mapping[str, str]:
+    if any(service.name == "bgpd" for service in node.services):
+        return {**_FRESH_FRR, f"{LAB_FOLDER}/frr.sh": _program("frr.sh")}
+    return {BIRD_CONFIGURATION: FRESH_BIRD, "/etc/bird/envvars": "BIRD_RUN_USER=bird\nBIRD_RUN_GROUP=bird\n"}
+
+
+def _users(root: Path) -> dict[str, tuple[int, int]]:
+    """User and group ids by name, as ``root`` has them."""
+    lines = (root / "etc/passwd").read_text(encoding="utf-8").splitlines()
+    return {words[0]: (int(words[2]), int(words[3])) for words in (line.split(":") for line in lines)}
+
+
+def sshd_files(node: Node, *, root: Path, host_key: str, host_key_public: str, authorized_key: str) -> dict[str, str]:
     """What a device's sshd needs."""
     return {
         "/etc/ssh/sshd_config": _SSHD.format(address=node.address),
         "/etc/ssh/ssh_host_ed25519_key": host_key,
         "/etc/ssh/ssh_host_ed25519_key.pub": host_key_public,
         "/root/.ssh/authorized_keys": f"{authorized_key}\n",
-        "/etc/shadow": _shadow_with_root(Path("/etc/shadow").read_text(encoding="utf-8")),
+        "/etc/shadow": _shadow_with_root((root / "etc/shadow").read_text(encoding="utf-8")),
     }
 
 
 def internet_programs() -> dict[str, str]:
     """The programs of the Internet's node."""
-    return {f"{LAB_FOLDER}/{name}.py": _program(name) for name in ("delay", "responder")}
+    return {f"{LAB_FOLDER}/{name}.py": _program(f"{name}.py") for name in ("delay", "responder")}
 
 
 def boot_program() -> Path:
@@ -105,22 +147,22 @@ def boot_program() -> Path:
     return Path(str(resources.files("netorch.lab.inside").joinpath("boot.py")))
 
 
-def write_file(upper: Path, path: str, text: str) -> None:
+def write_file(upper: Path, path: str, text: str, *, users: Mapping[str, tuple[int, int]]) -> None:
     """Write one file of a node, with the owner and mode that such a file has on a Debian machine."""
     target = upper / path.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
-    private = path.startswith(("/etc/bird/", "/root/", "/etc/exabgp", "/etc/gobgp", "/etc/shadow"))
+    private = path.startswith((*_OWNERS, "/root/", "/etc/exabgp", "/etc/gobgp", "/etc/shadow"))
     target.touch(mode=0o600)
     target.write_text(text, encoding="utf-8")
     mode = 0o600 if path.endswith("_key") else 0o640 if private else 0o644
     target.chmod(mode)
-    if path.startswith("/etc/bird/"):
-        bird = pwd.getpwnam("bird")
-        os.chown(target, bird.pw_uid, bird.pw_gid)
+    for daemon_folder, user in _OWNERS.items():
+        if path.startswith(daemon_folder):
+            os.chown(target, *users[user])
 
 
 def _program(name: str) -> str:
-    return resources.files("netorch.lab.inside").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    return resources.files("netorch.lab.inside").joinpath(name).read_text(encoding="utf-8")
 
 
 def _hosts(plan: LabPlan, node: Node) -> str:

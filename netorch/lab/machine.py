@@ -253,8 +253,9 @@ def _write_files(inventory: Inventory, settings: LabSettings, plan: LabPlan, too
         folder.mkdir(parents=True)
         if node.kind == PROVIDER:
             report(f"{node.name}: what it announces")
-        extra = _extra_files(inventory, node, passwords=passwords, public=public, folder=folder, tools=tools)
-        write_node(folder, plan, node, extra=extra)
+        root = settings.root_of(node.rootfs)
+        extra = _extra_files(inventory, node, passwords=passwords, public=public, folder=folder, root=root, tools=tools)
+        write_node(folder, plan, node, root=root, extra=extra)
         (folder / "complete").touch()
     host_keys = [
         (node.address, (settings.node_folder(node.name) / "host_key.pub").read_text(encoding="ascii"))
@@ -265,7 +266,14 @@ def _write_files(inventory: Inventory, settings: LabSettings, plan: LabPlan, too
 
 
 def _extra_files(
-    inventory: Inventory, node: Node, *, passwords: dict[int, str], public: str, folder: Path, tools: Tools
+    inventory: Inventory,
+    node: Node,
+    *,
+    passwords: dict[int, str],
+    public: str,
+    folder: Path,
+    root: Path,
+    tools: Tools,
 ) -> Mapping[str, str]:
     if node.kind == INTERNET:
         return internet_files(inventory)
@@ -275,6 +283,7 @@ def _extra_files(
     tools.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", str(key)])
     return sshd_files(
         node,
+        root=root,
         host_key=key.read_text(encoding="ascii"),
         host_key_public=key.with_suffix(".pub").read_text(encoding="ascii"),
         authorized_key=public,

@@ -61,6 +61,7 @@ class Machine:
                     "hostname": self.node.name,
                     "netns": str(NETNS_FOLDER / self.node.netns),
                     "folder": str(self.folder),
+                    "lower": str(self.settings.root_of(self.node.rootfs)),
                     "mount": str(self.settings.files),
                     "binds": [path for path in self.node.binds if os.path.isdir(path)],
                 }
@@ -136,7 +137,8 @@ class Machine:
         init = self.init
         if init is None:
             raise NetorchError("ended while it started", where=self.node.name, hint=f"see {self.folder / 'boot.log'}")
-        return all(services[service.name].starts > 0 and _is_ready(service, init.pid) for service in self.node.services)
+        expected = [each for each in self.node.services if _is_enabled(each, init.pid)]
+        return all(services[service.name].starts > 0 and _is_ready(service, init.pid) for service in expected)
 
     def _inside(self, name: str) -> Optional[Path]:
         init = self.init
@@ -144,6 +146,13 @@ class Machine:
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         wait_for(condition, f"{self.node.name}: {what}", clock=self.settings.clock, timeout_s=self.settings.timeout_s)
+
+
+def _is_enabled(service: Service, init: int) -> bool:
+    if not service.enabled_by:
+        return True
+    path, line = service.enabled_by
+    return line in Path(f"/proc/{init}/root{path}").read_text(encoding="utf-8").splitlines()
 
 
 def _is_ready(service: Service, init: int) -> bool:

@@ -11,6 +11,9 @@ from typing import Any
 ROOT = ""
 """The node name of the machine's own network namespace, where the operator's shell is."""
 
+OWN_ROOT = ""
+"""The name that stands for this machine's own root, among those of root file systems."""
+
 SWITCH, HOST, PROVIDER, INTERNET = "switch", "host", "provider", "internet"
 DEVICE_KINDS = (SWITCH, HOST)
 
@@ -18,7 +21,8 @@ DEVICE_KINDS = (SWITCH, HOST)
 @dataclass(frozen=True)
 class Service:
     """A daemon that the node's supervisor keeps running. ``directories`` are made first: path, owner, mode. It is up once
-    ``ready_file`` exists and something listens on TCP port ``ready_port``, where they are given."""
+    ``ready_file`` exists and something listens on TCP port ``ready_port``, where they are given. With ``enabled_by``, a file
+    and a line, it runs only while that file has that line."""
 
     name: str
     argv: tuple[str, ...]
@@ -26,13 +30,15 @@ class Service:
     once: bool = False
     ready_file: str = ""
     ready_port: int = 0
+    enabled_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Node:
     """One machine of the lab. ``create`` and ``setup`` are lines for ``ip -batch`` in its namespace: ``create`` for a fresh
     namespace, ``setup`` harmless when repeated. ``address`` is where its sshd listens, "" without one. ``binds`` are folders
-    of this machine that the node needs and its root file system may lack."""
+    of this machine that the node needs and its root file system may lack. ``rootfs`` is the name of the root file system that
+    it lies on, OWN_ROOT for this machine's own."""
 
     name: str
     kind: str
@@ -43,6 +49,7 @@ class Node:
     setup: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     binds: tuple[str, ...] = ()
+    rootfs: str = OWN_ROOT
 
 
 @dataclass(frozen=True)
@@ -116,4 +123,5 @@ def plan_from_json(text: str) -> LabPlan:
 
 def _service(data: Mapping[str, Any]) -> Service:
     directories = tuple((str(path), str(owner), int(mode)) for path, owner, mode in data["directories"])
-    return Service(**{**data, "argv": tuple(data["argv"]), "directories": directories})
+    words = {name: tuple(data[name]) for name in ("argv", "enabled_by")}
+    return Service(**{**data, **words, "directories": directories})

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 from netorch.errors import NetorchError
+from netorch.lab.plan import OWN_ROOT
+from netorch.lab.rootfs import check_rootfses, rootfs_for
 from netorch.lab.settings import LabSettings
 from netorch.lab.topology import ROOT_ADDRESS, impaired, played, speaker_of
 from netorch.model.inventory import Inventory
@@ -24,6 +26,7 @@ _PROGRAMS = (
     "/usr/sbin/bird",
     "/usr/bin/python3",
 )
+_FRR = ("/bin/bash", "/usr/bin/vtysh", "/usr/lib/frr/zebra")
 _SPEAKERS = {"gobgp": ("/usr/bin/gobgpd", "/usr/bin/gobgp")}
 
 
@@ -35,6 +38,10 @@ def check_requirements(inventory: Inventory, settings: LabSettings) -> None:
     wanted = [*_PROGRAMS, *(program for speaker in speakers for program in _SPEAKERS.get(speaker, ()))]
     if "exabgp" in speakers:
         wanted.append(settings.exabgp)
+    roots = {(device.daemon, rootfs_for(device.daemon, device.version)) for device in inventory.devices}
+    if ("frr", OWN_ROOT) in roots:
+        wanted += _FRR
+    check_rootfses(settings.rootfs, [root for _, root in roots])
     missing = [program for program in wanted if shutil.which(program) is None]
     try:
         pwd.getpwnam("bird")

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from netorch.errors import Locked, NetorchError
 from netorch.lab.commands import Tools
+from netorch.lab.plan import OWN_ROOT
 from netorch.lab.settings import Report
+from netorch.model.capabilities import is_release
 
 STAMP = "etc/netorch-rootfs.json"
-OWN_ROOT = ""
-"""The name that stands for this machine's own root."""
 
 _BUILD_TIMEOUT_S = 1800.0
 _MIRROR = ("apt-get", "indextargets", "--format", "$(REPO_URI)", "Identifier: Packages", "Label: Debian")
@@ -39,9 +39,9 @@ _INSTALL = ("apt-get", "install", "-y", "-q", "--no-install-recommends", "-o", "
 # The machine's own way to its mirrors; taken out again when all is there.
 _FOR_APT = ("etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt")
 _NOT_NEEDED = ("var/lib/apt/lists", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale", "etc/apt")
-_IN_CHROOT = (
-    'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" && exec chroot "$0" "$@"'
-)
+_IN_CHROOT = """
+mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmpfs "$0/run" && exec chroot "$0" "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ ROOTFSES = (
     RootFs("debian13", "trixie", (("bird2", "2.17"), ("frr", "10.3")), _COMMON),
     RootFs("debian13-bird3", "trixie", (("bird3", "3.1"), ("frr", "10.3")), _COMMON),
 )
-# By daemon and how its version begins. What Debian 12 has runs on this machine's own root.
+# By daemon and release. What Debian 12 has runs on this machine's own root.
 _ROOT_OF = {
-    ("bird", "2.0"): OWN_ROOT,
-    ("frr", "8.4"): OWN_ROOT,
+    ("bird", "2.0.12"): OWN_ROOT,
+    ("frr", "8.4.4"): OWN_ROOT,
     ("bird", "2.17"): "debian13",
     ("frr", "10.3"): "debian13",
     ("bird", "3.1"): "debian13-bird3",
@@ -78,11 +78,11 @@ def rootfs_for(daemon: str, version: str) -> str:
 
     Raises NetorchError for a version that the lab cannot play.
     """
-    name = _ROOT_OF.get((daemon, ".".join(version.split(".")[:2])))
-    if name is None:
-        known = ", ".join(f"{each} {release}" for each, release in _ROOT_OF)
-        raise NetorchError(f"the lab has no {daemon} {version}", where="lab", hint=f"it has {known}")
-    return name
+    for (name, release), root in _ROOT_OF.items():
+        if name == daemon and is_release(version, release):
+            return root
+    known = ", ".join(f"{name} {release}" for name, release in _ROOT_OF)
+    raise NetorchError(f"the lab has no {daemon} {version}", where="lab", hint=f"it has {known}")
 
 
 def check_rootfses(folder: Path, names: Sequence[str]) -> None:

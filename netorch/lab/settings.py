@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from netorch.io.clock import SystemClock
+from netorch.lab.plan import OWN_ROOT
 from netorch.ports import Clock, Secrets
 
 Report = Callable[[str], None]
@@ -46,6 +47,10 @@ class LabSettings:
     def plan_file(self) -> Path:
         """What this lab consists of; written before anything is made, so that ``lab_down`` finds all of it."""
         return self.files / "plan.json"
+
+    def root_of(self, rootfs: str) -> Path:
+        """The folder that the root file system called ``rootfs`` lies in, ``/`` for this machine's own."""
+        return Path("/") if rootfs == OWN_ROOT else self.rootfs / rootfs
 
     def node_folder(self, node: str) -> Path:
         """The folder of one node: ``upper`` (its files), ``init`` (its first process), ``boot.log``."""

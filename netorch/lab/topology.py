@@ -8,8 +8,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from typing import Union
 
 from netorch.errors import NetorchError
-from netorch.lab.daemons import BIRD, SSHD, internet_services, speaker_services
+from netorch.lab.daemons import SSHD, internet_services, routing_services, speaker_services
 from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, End, LabPlan, Node, mac_of
+from netorch.lab.rootfs import rootfs_for
 from netorch.model.inventory import Circuit, Host, Inventory, LabSpeaker, Provider, Switch
 from netorch.model.types import Family, IPAddress, family_of
 
@@ -212,7 +213,8 @@ def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
         sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=2, send_redirects=0)},
         create=(f"link add name {switch.fabric} address {mac_of(switch.name, switch.fabric)} {_BRIDGE}",),
         setup=tuple(setup),
-        services=(SSHD, BIRD),
+        services=(SSHD, *routing_services(switch.daemon, switch.version)),
+        rootfs=rootfs_for(switch.daemon, switch.version),
     )
 
 
@@ -229,7 +231,8 @@ def _host(host: Host, prefix: str) -> Node:
         address=host.ssh.address,
         sysctls={**_QUIET_IPV6, **_ipv4_conf(rp_filter=2)},
         setup=tuple(setup),
-        services=(SSHD, BIRD),
+        services=(SSHD, *routing_services(host.daemon, host.version)),
+        rootfs=rootfs_for(host.daemon, host.version),
     )
 
 

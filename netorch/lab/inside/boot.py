@@ -72,7 +72,13 @@ def make_root(spec: Dict[str, Any]) -> None:
         mount("none", "/", None, MS_REC | MS_PRIVATE)
     except OSError:  # the machine is itself a chroot, whose / is no mount: at least what is mounted here stays here
         mount("none", spec["mount"], None, MS_REC | MS_PRIVATE)
-    mount("overlay", root, "overlay", 0, f"lowerdir=/,upperdir={folder}/upper,workdir={folder}/work")
+    mount(
+        "overlay",
+        root,
+        "overlay",
+        0,
+        f"lowerdir={spec.get('lower', '/')},upperdir={folder}/upper,workdir={folder}/work",
+    )
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV)
     mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV)
     mount("tmpfs", f"{root}/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")

@@ -1,8 +1,9 @@
 """First process of a node: starts its services, restarts those that die, collects orphans, keeps the system log.
 
 A service named NAME stays down while ``/run/netorch-lab/NAME.stopped`` exists; SIGHUP makes the supervisor look. What runs
-is written to ``/run/netorch-lab/services.json`` after every change. Beside the node's own services it runs those that netorch's
-agent asks for by a file in ``/var/lib/netorch/services``, looked for every half second.
+is written to ``/run/netorch-lab/services.json`` after every change. A service with ``enabled_by``, as FRR's daemons have it, runs
+only while that file has that line. Beside the node's own services it runs those that netorch's agent asks for by a file in
+``/var/lib/netorch/services``. Both are looked at every half second.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Service:
         self.directories = spec["directories"]
         self.once: bool = spec["once"]
         self.marker: str = spec.get("marker", "")
+        self.enabled_by: List[str] = spec.get("enabled_by", [])
         self.pid: Optional[int] = None
         self.started = 0.0
         self.starts = 0
@@ -45,6 +47,8 @@ class Service:
     @property
     def wanted(self) -> bool:
         if self.marker and not os.path.exists(self.marker):
+            return False
+        if self.enabled_by and not has_line(*self.enabled_by):
             return False
         return not os.path.exists(f"{RUN}/{self.name}.stopped") and not (self.once and self.starts)
 
@@ -80,6 +84,14 @@ class Service:
     def ended(self) -> None:
         now = time.monotonic()  # noqa: TID251
         self.pid, self.due = None, now + RESTART_S[now - self.started < SHORT_LIFE_S]
+
+
+def has_line(path: str, line: str) -> bool:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return line in file.read().splitlines()
+    except FileNotFoundError:
+        return False
 
 
 def apply_sysctls() -> None:
