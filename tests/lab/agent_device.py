@@ -115,13 +115,10 @@ class Namespace:
 
     def close(self) -> None:
         """End every process inside, then the keeper."""
-        inside = subprocess.run(
-            ["find", "/proc", "-maxdepth", "1", "-name", "[0-9]*"], capture_output=True, text=True, check=True
-        ).stdout.split()
         own = _namespace_of(f"/proc/{self.pid}")
-        for process in inside:
-            if process != f"/proc/{self.pid}" and _namespace_of(process) == own:
-                _kill(int(process.rpartition("/")[2]))
+        for process in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            if process != self.pid and _namespace_of(f"/proc/{process}") == own:
+                _kill(process)
         self._keeper.kill()
         self._keeper.wait()
         assert self._keeper.stdout is not None
