@@ -17,6 +17,7 @@ from netorch.render.marks import SECRET_TOKEN, STAMP_TOKEN, without_tokens
 STAMP_LENGTH = 16
 HIDDEN = "(hidden)"
 
+CARRIAGE_RETURN = "one line of text; the carriage return at its end comes from an editor"
 MAX_SECRET_BYTES = 80  # Linux: TCP_MD5SIG_MAXKEYLEN in include/uapi/linux/tcp.h
 
 
@@ -57,7 +58,7 @@ def _writable(secret: str, reference: str, dialect: Dialect) -> str:
         raise RenderError(
             f"expected {expected}, found something else (not shown)",
             where=f"secret {reference}",
-            hint="agree on another password with the neighbour",
+            hint=CARRIAGE_RETURN if secret.endswith("\r") else "agree on another password with the neighbour",
         )
     if len(secret) > MAX_SECRET_BYTES:
         raise RenderError(

@@ -14,6 +14,9 @@ from netorch.render.marks import secret_token, without_tokens
 TEXT = 'define NETORCH_STAMP = "@stamp@";\npassword "@secret:file:../a b@";\npassword "@secret:env:X@";\n'
 
 
+UNWRITABLE = ['a"b', "a\nb", "a\rb", "a\x00b", "a\t", "ä", "a\udcff", "x" * 81, "@stamp@", "@secret:env:X@"]
+
+
 def resolve(reference: str) -> str:
     return {"file:../a b": "first", "env:X": "second"}[reference]
 
@@ -26,13 +29,20 @@ def test_stamp_is_the_digest_of_the_text_with_its_secrets() -> None:
     assert stamp not in seal(TEXT, lambda _: "another", daemon="bird")
 
 
-@pytest.mark.parametrize("secret", ["", 'a"b', "a\nb", "a\rb", "a\x00b", "ä", "x" * 81, "@stamp@", "@secret:env:X@"])
+@pytest.mark.parametrize("secret", ["", *UNWRITABLE])
 def test_secret_that_cannot_be_written_is_refused_unseen(secret: str) -> None:
     """The error names the reference and never the secret."""
     with pytest.raises(RenderError) as caught:
         seal(TEXT, lambda _: secret, daemon="bird")
     assert caught.value.where == "secret file:../a b"
     assert secret == "" or secret not in str(caught.value)
+
+
+def test_an_editors_carriage_return_is_named() -> None:
+    """The usual cause of a secret that ends with a control character."""
+    with pytest.raises(RenderError) as caught:
+        seal(TEXT, lambda _: "horse\r", daemon="bird")
+    assert "comes from an editor" in caught.value.hint
 
 
 def test_longest_secret_is_taken() -> None:
