@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 from netorch.app.controller import Controller
 from netorch.app.results import CertificateResult
-from netorch.errors import NetorchError, UsageError
+from netorch.errors import DeviceError, NetorchError, UsageError
 from netorch.io.authority import Authority
 from netorch.model.certificate import Certificate, CertificateFacts, CertifyRequest, CsrRequest, Standing
 from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Pki
+from netorch.model.request import FactsRequest
 
 DAY_S = 86400.0
 NEW_AUTHORITY = "certificate: one is issued, by an authority that is made for it"
@@ -204,6 +205,9 @@ class CertificateKeeper:
         try:
             self._keep(self._install(name, reason, is_fresh=is_fresh), reason=reason)
         except NetorchError as error:
+            if isinstance(error, DeviceError) and self._is_done_by_another(name):
+                self._keep(CertificateResult(name, "updated", "another controller did it at the same time"))
+                return
             message = str(error).removeprefix(f"{name}: ")
             self._keep(
                 CertificateResult(
@@ -211,6 +215,18 @@ class CertificateKeeper:
                 ),
                 reason=reason,
             )
+
+    def _is_done_by_another(self, name: str) -> bool:
+        """Whether the device, which took nothing from here, has what it needs all the same."""
+        former = self.facts[name]
+        request = FactsRequest(name, former.daemon.name, wants=("certificate",))
+        try:
+            held = self.controller.devices(name).facts(request).certificate
+            need = find_need(name, held, self.authority.standing(), now=self.controller.clock.now())
+        except NetorchError:
+            return False
+        changed = former.certificate is None or held is None or held.serial != former.certificate.serial
+        return need.is_none and changed
 
     def _install(self, name: str, reason: str, *, is_fresh: bool) -> CertificateResult:
         device, former = self.controller.devices(name), self.facts[name].certificate
