@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable
@@ -180,7 +182,8 @@ class _Routes:
         argv = enter_command(
             attempt.target.name, ("stdbuf", "-oL", "ip", "-o", "monitor", "route"), attempt.bed.lab.settings
         )
-        self._monitor = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        # A session of its own: what enters the device leaves a child there that is to end with it.
+        self._monitor = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
         self._thread = threading.Thread(target=self._read, daemon=True)
 
     def __enter__(self) -> _Routes:
@@ -188,7 +191,7 @@ class _Routes:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._monitor.kill()
+        os.killpg(self._monitor.pid, signal.SIGKILL)
         self._thread.join()
         self._monitor.wait()
 
