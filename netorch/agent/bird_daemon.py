@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
+    from netorch.agent.daemons import PrefixCounts
+
 VALIDATE_TIMEOUT_S = 30.0
 VERSION_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 30.0
@@ -73,9 +75,9 @@ class BirdControl(Bird):
 
         return list(to_json(parse_protocols(self.ask("show protocols all").text)))
 
-    def count_prefixes(self) -> Dict[str, Dict[str, int]]:
+    def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """``show protocols all``, its ``Routes:`` lines only: a full parse takes longer than the whole rest of an apply."""
-        counts: Dict[str, Dict[str, int]] = {}
+        counts: Dict[str, Dict[str, PrefixCounts]] = {}
         name = channel = ""
         for line in self.ask("show protocols all").lines:
             if line[:1] not in ("", " "):
@@ -83,7 +85,10 @@ class BirdControl(Bird):
             elif line.startswith("  Channel "):
                 channel = line.split()[1]
             elif line.startswith("    Routes: "):
-                counts.setdefault(name, {})[channel] = int(line.split()[1])
+                words = line.split()
+                found = dict(zip(words[2::2], words[1::2]))
+                numbers = int(found.get("imported,", 0)), int(found.get("exported,", 0))
+                counts.setdefault(name, {})[channel] = numbers
         return counts
 
     def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
@@ -139,6 +144,8 @@ class BirdControl(Bird):
             self._settle()
             live = self.live_stamp()
         if live == before and not reload:
+            # Somebody's own `configure timeout` would bring back what was live before it: the candidate.
+            self.try_ask("configure confirm")
             return []
         self.reload()
         return ["BIRD's own undo was not to be had: the file on disk was loaded instead"]

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Mapping, Optional, Tuple
 
-    from netorch.agent.daemons import Control, ShortProtocol
+    from netorch.agent.daemons import Control, PrefixCounts, ShortProtocol
 
 _FAST_INTERVAL_S = 0.05
 _SLOW_INTERVAL_S = 0.25
@@ -19,11 +19,12 @@ _FAST_FOR_S = 3.0
 class Check:
     """What ``model.checks`` looks at of a ``model.plan.Check``."""
 
-    __slots__ = ("down", "prefix_drop_percent", "settle_s", "timeout_s", "up")
+    __slots__ = ("announce", "down", "prefix_drop_percent", "settle_s", "timeout_s", "up")
 
     def __init__(self, document: Dict[str, Any]) -> None:
         self.up: Tuple[str, ...] = tuple(document["up"])
         self.down: Tuple[str, ...] = tuple(document["down"])
+        self.announce: Tuple[str, ...] = tuple(document["announce"])
         self.prefix_drop_percent: Optional[float] = document["prefix_drop_percent"]
         self.settle_s = float(document["settle_s"])
         self.timeout_s = float(document["timeout_s"])
@@ -32,11 +33,11 @@ class Check:
 class Channel:
     """What ``model.checks`` looks at of a ``model.state.Channel``."""
 
-    __slots__ = ("family", "routes_imported")
+    __slots__ = ("family", "routes_exported", "routes_imported")
 
-    def __init__(self, family: str, routes_imported: int) -> None:
+    def __init__(self, family: str, counts: PrefixCounts) -> None:
         self.family = family
-        self.routes_imported = routes_imported
+        self.routes_imported, self.routes_exported = counts
 
 
 class Protocol:
@@ -44,11 +45,11 @@ class Protocol:
 
     __slots__ = ("bgp_state", "channels", "last_error", "state")
 
-    def __init__(self, session: ShortProtocol, prefixes: Dict[str, int]) -> None:
+    def __init__(self, session: ShortProtocol, prefixes: Dict[str, PrefixCounts]) -> None:
         self.state = session.state
         self.bgp_state = session.bgp_state
         self.last_error = session.error
-        self.channels = tuple(Channel(family, routes) for family, routes in prefixes.items())
+        self.channels = tuple(Channel(family, counts) for family, counts in prefixes.items())
 
     def channel(self, family: str) -> Optional[Channel]:
         """The channel of ``family``."""
@@ -56,7 +57,7 @@ class Protocol:
 
 
 def look(control: Control, *, prefixes: bool) -> Dict[str, Any]:
-    """Every protocol by name, with how many ``prefixes`` each of its channels has accepted if that is wanted."""
+    """Every protocol by name, with how many ``prefixes`` each of its channels has accepted and announces if wanted."""
     counts = control.count_prefixes() if prefixes else {}
     return {session.name: Protocol(session, counts.get(session.name, {})) for session in control.short_protocols()}
 
@@ -68,7 +69,8 @@ def run_check(control: Control, check: Check, *, before: Mapping[str, Any]) -> T
     """
     started = uptime()
     wanted: Any = check
-    keep = any(channel.routes_imported for name in check.up if name in before for channel in before[name].channels)
+    held = [channel for name in check.up if name in before for channel in before[name].channels]
+    keep = any(channel.routes_imported or channel.routes_exported for channel in held)
     while True:
         found = findings(wanted, look(control, prefixes=keep), before)
         passed_s = uptime() - started

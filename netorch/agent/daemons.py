@@ -12,6 +12,8 @@ from netorch.agent.outcome import Refused, Stop
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Protocol, Tuple
+
+    PrefixCounts = Tuple[int, int]
 else:
     Protocol = object  # nobody asks at run time, and importing typing takes longer than a call on a device
 
@@ -85,8 +87,8 @@ class Control(Protocol):
     def full_protocols(self) -> List[Dict[str, Any]]:
         """Every protocol instance as the JSON of ``model.state.Protocol``."""
 
-    def count_prefixes(self) -> Dict[str, Dict[str, int]]:
-        """How many prefixes each session has accepted, by its name and family (``ipv4``, ``ipv6``)."""
+    def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
+        """How many prefixes each session has accepted, and how many it announces, by its name and family (``ipv4``, ``ipv6``)."""
 
     def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
         """Make the configuration ``path`` live, and wait until it is: what is live afterwards has ``stamp``.

@@ -44,6 +44,7 @@ def carry_out(
     from netorch.app.deploying import deploy
     from netorch.app.planning import refusals
     from netorch.cli.plan_view import plan_document, print_plan
+    from netorch.plan.guards import relaxed
 
     redact = controller.redact
     refused = refusals(controller, world, plan, wish.allowed)
@@ -65,7 +66,7 @@ def carry_out(
         if wish.output == "table":
             print_plan(later, redact, diff=wish.diff, title="the step that had to wait:")
 
-    result = deploy(controller, world, plan, failures=failures, options=wish.options, show=show)
+    result = deploy(controller, world, relaxed(plan, wish.allowed), failures=failures, options=wish.options, show=show)
     _show_result(result, documents, wish.output)
     return result.exit_code
 

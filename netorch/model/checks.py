@@ -25,6 +25,9 @@ def findings(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Pro
             drop = _prefix_drop(check.prefix_drop_percent, protocol, before.get(name))
             if drop:
                 found.append(f"{name}: {drop}")
+            silence = _silence(protocol, before.get(name)) if name in check.announce else ""
+            if silence:
+                found.append(f"{name}: {silence}")
     for name in check.down:
         protocol = now.get(name)
         if protocol is not None and protocol.bgp_state == "Established":
@@ -46,4 +49,12 @@ def _prefix_drop(limit_percent: Optional[float], now: Protocol, before: Optional
         has = (after.routes_imported or 0) if after is not None else 0
         if had and 100.0 * (had - has) / had > limit_percent:
             return f"accepts {has} {channel.family} prefixes, {had} before: more than {limit_percent:g} % fewer"
+    return ""
+
+
+def _silence(now: Protocol, before: Optional[Protocol]) -> str:
+    for channel in before.channels if before is not None else ():
+        after = now.channel(channel.family)
+        if channel.routes_exported and not (after.routes_exported if after is not None else 0):
+            return f"announces no {channel.family} prefix, {channel.routes_exported} before"
     return ""

@@ -37,7 +37,8 @@ class Check:
 
     ``up`` are sessions that must be (or come) up, ``down`` those that must be down, within ``timeout_s``. A session in
     ``up`` whose accepted prefixes fall by more than ``prefix_drop_percent`` fails the check as well; None leaves that
-    out. Where prefixes are compared, the check must hold for ``settle_s``.
+    out. ``announce`` are sessions of ``up`` that must not fall silent: where one announced prefixes of a family, it still
+    announces some. Where prefixes are compared, the check must hold for ``settle_s``.
     """
 
     up: Tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Check:
     prefix_drop_percent: Optional[float] = None
     settle_s: float = 0.0
     timeout_s: float = 30.0
+    announce: Tuple[str, ...] = ()
 
 
 NO_CHECK = Check()

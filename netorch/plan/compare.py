@@ -11,6 +11,7 @@ from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.inventory import Tolerance
 from netorch.model.plan import Check
 from netorch.model.types import Family
+from netorch.plan.checks import must_announce
 
 Facts = Mapping[str, DeviceFacts]
 
@@ -69,8 +70,7 @@ def _sessions(
 def _exports(device: DeviceIntent, before: DeviceFacts, after: DeviceFacts) -> List[str]:
     found: List[str] = []
     for session in device.sessions:
-        meant = any(prefix.version == session.family.number for prefix in device.originated)
-        if session.kind == "provider" and session.enabled and meant:
+        if must_announce(device, session):
             had = _routes(before, session.name, session.family, "routes_exported")
             has = _routes(after, session.name, session.family, "routes_exported")
             if had and has == 0:

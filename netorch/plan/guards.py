@@ -6,7 +6,7 @@ template wrote it, and at the sessions that are Established now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from netorch.errors import GuardRefused
@@ -112,6 +112,14 @@ def find_refusals(
             if guard not in allowed.guards:
                 found += check(pop)
     return tuple(found)
+
+
+def relaxed(plan: Plan, allowed: Allowances) -> Plan:
+    """``plan`` whose checks do not ask on the device for what the operator allows to go."""
+    if "no-export" not in allowed.guards:
+        return plan
+    devices = tuple(replace(device, check=replace(device.check, announce=())) for device in plan.devices)
+    return replace(plan, devices=devices)
 
 
 def _change(intent: Intent, device: DeviceIntent, plan: Optional[DevicePlan], facts: Optional[DeviceFacts]) -> _Change:

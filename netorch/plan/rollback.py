@@ -63,10 +63,13 @@ def keep_closed(file: FileItem, now: BgpText, *, own_asn: int) -> str:
 def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:
     protocols = {protocol.name: protocol.bgp_state for protocol in facts.daemon.protocols}
     names = then.sessions
+    up = tuple(name for name in names if not names[name].closed and protocols.get(name) == "Established")
+    heard = {s.name for s in then.external if not s.mute and all(then.announced.get(f) for f in s.families)}
     return Check(
-        up=tuple(name for name in names if not names[name].closed and protocols.get(name) == "Established"),
+        up=up,
         down=tuple(name for name in names if names[name].closed),
         prefix_drop_percent=tolerance.prefix_drop_percent,
+        announce=tuple(name for name in up if name in heard),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from netorch.model.checks import findings
 from netorch.model.facts import DaemonFacts, DeviceFacts
@@ -34,9 +34,12 @@ def device(*sessions: Session) -> DeviceIntent:
     return DeviceIntent("sw1.pop1", "pop1", "switch", "bird", "2.0.12", 64500, "10.0.0.1", (), (), (), sessions, ())
 
 
-def protocol(name: str, state: str = "Established", routes: int = 0, error: str | None = None) -> Protocol:
+def protocol(
+    name: str, state: str = "Established", routes: int = 0, error: str | None = None, announced: int = 0
+) -> Protocol:
     """A BGP protocol as BIRD reports it."""
-    return Protocol(name, "BGP", bgp_state=state, last_error=error, channels=(Channel("ipv4", routes_imported=routes),))
+    channel = Channel("ipv4", routes_imported=routes, routes_exported=announced)
+    return Protocol(name, "BGP", bgp_state=state, last_error=error, channels=(channel,))
 
 
 def facts(*protocols: Protocol, stamp: str | None = "s1") -> DeviceFacts:
@@ -91,3 +94,21 @@ def test_a_session_that_should_be_closed_and_is_not_fails_the_check() -> None:
     """Closing is checked like opening."""
     assert findings(Check(down=("a",)), {"a": protocol("a")}, {}) == ("a: Established, expected it to be closed",)
     assert findings(Check(down=("a", "b")), {"a": protocol("a", "Down")}, {}) == ()
+
+
+def test_a_session_that_falls_silent_fails_the_check() -> None:
+    """One that announced prefixes and announces none any more is no success where it must announce; fewer are."""
+    check, before = Check(up=("a",), announce=("a",)), {"a": protocol("a", announced=4)}
+    assert findings(check, {"a": protocol("a", announced=1)}, before) == ()
+    assert findings(check, {"a": protocol("a")}, before) == ("a: announces no ipv4 prefix, 4 before",)
+    assert findings(replace(check, announce=()), {"a": protocol("a")}, before) == ()
+
+
+def test_sessions_with_providers_must_announce_what_is_originated() -> None:
+    """Not asked of hosts' sessions, of closed ones, nor of a device that has nothing to announce."""
+    sessions = (session("north_v4"), session("h1_v4", "host", "h1.pop1"), session("south_v4", enabled=False))
+    up = facts(protocol("north_v4"), protocol("h1_v4"))
+    switch = device(*sessions)
+    assert derive_check(switch, up, deployed=set()).announce == ()
+    originating = replace(switch, originated=(ip_network("192.0.2.0/24"),))
+    assert derive_check(originating, up, deployed=set()).announce == ("north_v4",)
