@@ -168,8 +168,9 @@ class BirdControl(Bird):
         BIRD's netlink socket is full of a table's echo. A kernel protocol that learns is read anew when it is reloaded; one
         that does not, or is not up, has nothing to say to it.
         """
-        for name in self.kernel_writers():
-            self.try_ask(f"reload in {bird.quoted_name(name)}")
+        for name in map(bird.quoted_name, self.kernel_writers()):
+            if self.try_ask(f"reload in {name}").code >= bird.FIRST_ERROR:
+                self.try_ask(f"reload filters in {name}")  # what BIRD 3 calls it: it looks at the kernel as well
 
     def kernel_writers(self) -> Dict[str, str]:
         """The kernel protocols: each writes its routes with its first scan, a second or two after it was started."""

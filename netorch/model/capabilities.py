@@ -3,7 +3,7 @@
 A release is known by the front of its version: ``2.17`` stands for 2.17.0 and 2.17.5, ``2.0.12`` for itself alone. Only
 releases that were tried are listed; there is no guess about those between them.
 
-Source: the daemons' release notes (BIRD: NEWS); what differs in their output, samples in tests/parse.
+Source: each tried with ``bird -p`` of 2.0.12, 2.17.5 and 3.1.7; what differs in their output, samples in tests/parse.
 """
 
 from __future__ import annotations
@@ -16,46 +16,40 @@ Version = Tuple[int, ...]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """One release of a daemon. ``has_templates``: netorch renders for it; the others can at most be looked at.
+    """One release of a daemon, and what tells it from others. ``has_templates``: netorch renders for it; the others can at
+    most be looked at.
 
-    ``roles``: BGP roles (RFC 9234). ``typed_functions``: a filter's function must state the type that it returns.
-    ``braced_cases``: a body of ``case`` with several statements stands in braces. ``internal_attributes``: ``show route
-    all`` names attributes as filters do (``bgp_path``), not as ``BGP.as_path``. ``statistics_columns``: of a channel's
-    counters in ``show protocols all``. ``reload_filters``: there is ``reload filters``, which asks nobody for routes.
-    ``rejects_as_sets``: paths with AS_SET are refused unless told otherwise (RFC 9774). ``authentication``: a password is
-    introduced by a keyword of its own, and warned of without it.
+    ``typed_functions``: a filter's function states the type that it returns (older releases refuse that, these warn without
+    it). ``authentication``: a password is introduced by ``authentication md5`` (older ones refuse that, these warn without it).
+    ``internal_attributes``: ``show route all`` names attributes as filters do (``bgp_path``), not as ``BGP.as_path``.
+    ``statistics_columns``: of a session's counters in ``show protocols all`` (those of a pipe are always five).
     """
 
     daemon: str
     release: str
     has_templates: bool = False
-    roles: bool = False
     typed_functions: bool = False
-    braced_cases: bool = False
+    authentication: bool = False
     internal_attributes: bool = False
     statistics_columns: int = 0
-    reload_filters: bool = False
-    rejects_as_sets: bool = False
-    authentication: bool = False
 
 
 RELEASES = (
-    Capabilities("bird", "2.0.12", has_templates=True, roles=True, statistics_columns=5),
-    Capabilities("bird", "2.17", roles=True, typed_functions=True, statistics_columns=5),
+    Capabilities("bird", "2.0.12", has_templates=True, statistics_columns=5),
+    Capabilities("bird", "2.17", typed_functions=True, authentication=True, statistics_columns=5),
     Capabilities(
         "bird",
         "3.1",
-        roles=True,
         typed_functions=True,
-        braced_cases=True,
+        authentication=True,
         internal_attributes=True,
         statistics_columns=7,
-        reload_filters=True,
-        authentication=True,
     ),
-    Capabilities("frr", "8.4.4", roles=True),
-    Capabilities("frr", "10.3", roles=True),
+    Capabilities("frr", "8.4.4"),
+    Capabilities("frr", "10.3"),
 )
+"""In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
+BIRD 3 demands."""
 
 
 def capabilities_of(daemon: str, version: Optional[str]) -> Optional[Capabilities]:

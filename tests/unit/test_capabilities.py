@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from netorch.errors import DeviceError
-from netorch.model.capabilities import RELEASES, is_release, parse_version
+from netorch.model.capabilities import RELEASES, capabilities_of, is_release, parse_version
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent
 from netorch.plan.versions import refuse_other_version
@@ -15,6 +17,7 @@ from netorch.render.daemons import DIALECTS
 from netorch.testing import fake_facts, small_intent
 
 HOST = "h1.pop1"
+SAMPLES = Path(__file__).parents[1] / "parse" / "samples"
 
 
 def on(version: str | None) -> tuple[DeviceIntent, DeviceFacts]:
@@ -59,6 +62,17 @@ def test_releases_do_not_overlap() -> None:
     pairs = [(one, other) for one in RELEASES for other in RELEASES if one is not other and one.daemon == other.daemon]
     assert pairs
     assert not [pair for pair in pairs if is_release(pair[0].release, pair[1].release)]
+
+
+@pytest.mark.parametrize("folder", sorted(SAMPLES.glob("bird_*")), ids=lambda folder: folder.name)
+def test_output_is_as_the_table_says(folder: Path) -> None:
+    """What a release prints was taken from that release."""
+    can = capabilities_of("bird", folder.name.removeprefix("bird_"))
+    assert can is not None
+    printed = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.raw")))
+    heads = {re.sub(r"RX limit", "rx_limit", line) for line in re.findall(r"Route change stats: (.*)", printed)}
+    assert max(len(head.split()) for head in heads) == can.statistics_columns
+    assert ("BGP.as_path" in printed, "bgp_path" in printed) == (not can.internal_attributes, can.internal_attributes)
 
 
 def test_whatever_has_templates_can_be_written() -> None:
