@@ -41,7 +41,7 @@ def history(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...]
         histories, failures = get_history(controller, names)
     rows = history_rows(histories)
     if rows or output != "table":
-        emit_rows(rows, output)
+        emit_rows(rows, output, optional=("files", "commit", "operations"))
     for name in (name for name, kept in histories.items() if not kept and output == "table"):
         click.echo(f"{name}: nothing was ever deployed")
     for error in failures.values():

@@ -77,6 +77,8 @@ def netorch(ctx: click.Context, inventory: str) -> None:
     7 refused by a guard, 64 usage.
     """
     ctx.obj = inventory
+    if os.environ.get("NO_COLOR"):  # no-color.org: any value but the empty one
+        ctx.color = False
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,13 +10,17 @@ from netorch.app.status import is_up
 from netorch.cli.output import emit_rows
 from netorch.model.conventions import MAIN_TABLE
 
+LESS_OF_DEVICES = ("daemon", "agent", "ipv6_routes", "ipv4_routes")
+LESS_OF_SESSIONS = ("since", "expected", "peer", "exported")
+"""What a narrow terminal does without, first to last."""
+
 DRIFT_SHOWN = 10
 """Per device; ``netorch plan`` shows all."""
 
 
 def print_status(document: dict[str, Any]) -> None:
     """Devices, provider sessions, and below them drift, missing neighbours and drains."""
-    emit_rows([_device_row(device) for device in document["devices"]], "table")
+    emit_rows([_device_row(device) for device in document["devices"]], "table", optional=LESS_OF_DEVICES)
     sessions = [
         _session_row(device["device"], session)
         for device in document["devices"]
@@ -25,7 +29,7 @@ def print_status(document: dict[str, Any]) -> None:
     ]
     if sessions:
         click.echo()
-        emit_rows(sessions, "table")
+        emit_rows(sessions, "table", optional=LESS_OF_SESSIONS)
     for device in document["devices"]:
         if device["pending"]:
             left = f"{device['pending_remaining_s']:.0f} s are left to confirm it"
