@@ -65,7 +65,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Session:
+class WatchedSession:
     """A session as people speak of it, with its ends; the first is ours."""
 
     label: str

@@ -156,7 +156,7 @@ class InterfaceAddress:
 
 
 @dataclass(frozen=True)
-class Interface:
+class InterfaceState:
     """A network interface as the daemon sees it.
 
     ``link_type`` is ``MultiAccess`` or ``PtP``; ``master`` a name, or ``#INDEX`` where the daemon knows no name.
@@ -201,7 +201,7 @@ class BfdSession:
 
 
 @dataclass(frozen=True)
-class NextHop:
+class RouteNextHop:
     """Where packets go. Without ``address`` the destination is on the interface itself; ``weight`` counts among several."""
 
     interface: str
@@ -257,7 +257,7 @@ class Route:
     stale: bool = False
     suppressed: bool = False
     origin_asn: Optional[int] = None
-    next_hops: Tuple[NextHop, ...] = ()
+    next_hops: Tuple[RouteNextHop, ...] = ()
     source: Optional[str] = None
     scope: Optional[str] = None
     bgp: Optional[BgpAttributes] = None
@@ -265,7 +265,7 @@ class Route:
 
 
 @dataclass(frozen=True)
-class RouteCount:
+class TableCount:
     """How many routes of a table were selected (``shown``), out of how many, for how many networks."""
 
     table: str

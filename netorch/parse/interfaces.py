@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_interface
 from typing import Tuple
 
 from netorch.errors import ParseError
-from netorch.model.state import BfdSession, Interface, InterfaceAddress, InterfaceSummary
+from netorch.model.state import BfdSession, InterfaceAddress, InterfaceState, InterfaceSummary
 from netorch.parse.framing import read_reply
 from netorch.parse.textfsm_rows import Row, elements, parse_rows, refused_values
 
@@ -16,8 +16,8 @@ _ADDRESS = re.compile(
 )
 
 
-def parse_interfaces(text: str) -> Tuple[Interface, ...]:
-    """Parse ``show interfaces``: one Interface per block, in the daemon's order.
+def parse_interfaces(text: str) -> Tuple[InterfaceState, ...]:
+    """Parse ``show interfaces``: one InterfaceState per block, in the daemon's order.
 
     Raises ParseError for a line that no rule matches and for a block without its flags (plain text that ends among the
     addresses goes unnoticed); ReplyError where BIRD answered with an error.
@@ -29,10 +29,10 @@ def parse_interfaces(text: str) -> Tuple[Interface, ...]:
         return tuple(_interface(row) for row in rows)
 
 
-def _interface(row: Row) -> Interface:
+def _interface(row: Row) -> InterfaceState:
     if "mtu" not in row:
         raise ParseError("its flags are missing: the output was cut", where=f"interface {row['name']}")
-    return Interface(
+    return InterfaceState(
         name=row["name"],
         up=row["state"] == "up",
         index=int(row["index"]),

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Dict, Optional, Tuple
 
 from netorch.errors import ParseError
-from netorch.model.state import BgpAttributes, NextHop, Route, RouteCount
+from netorch.model.state import BgpAttributes, Route, RouteNextHop, TableCount
 from netorch.parse.framing import ReplyError, read_reply
 from netorch.parse.textfsm_rows import Row, elements, parse_rows, refused_values
 
@@ -96,7 +96,7 @@ def _require_whole_route(
     where: str,
     *,
     source: Optional[str],
-    hops: Tuple[NextHop, ...],
+    hops: Tuple[RouteNextHop, ...],
     bgp: Optional[BgpAttributes],
     details: bool,
 ) -> None:
@@ -113,12 +113,12 @@ def _require_whole_route(
         raise ParseError(f"its {missing} is missing: the output ends inside the route", where=where)
 
 
-def _next_hop(text: str, where: str) -> NextHop:
+def _next_hop(text: str, where: str) -> RouteNextHop:
     matched = _NEXT_HOP.match(text)
     if not matched:
         raise ParseError(f"expected a next hop, found {text!r}", where=where)
     address, weight, labels = matched["address"], matched["weight"], matched["labels"]
-    return NextHop(
+    return RouteNextHop(
         interface=matched["interface"],
         address=ip_address(address) if address else None,
         weight=int(weight) if weight else None,
@@ -175,8 +175,8 @@ def _communities(text: str) -> Tuple[str, ...]:
     return tuple(":".join(part.strip() for part in community.split(",")) for community in _COMMUNITY.findall(text))
 
 
-def parse_route_counts(text: str) -> Tuple[RouteCount, ...]:
-    """Parse ``show route count``: one RouteCount per table, in the daemon's order.
+def parse_route_counts(text: str) -> Tuple[TableCount, ...]:
+    """Parse ``show route count``: one TableCount per table, in the daemon's order.
 
     Raises ParseError where the total does not match the tables (a cut inside plain text that left no second table goes
     unnoticed); ReplyError where BIRD answered with an error.
@@ -185,7 +185,7 @@ def parse_route_counts(text: str) -> Tuple[RouteCount, ...]:
     """
     rows = parse_rows("bird_show_route_count", read_reply(text))
     counts = tuple(
-        RouteCount(
+        TableCount(
             table=row["table"], shown=int(row["shown"]), routes=int(row["routes"]), networks=int(row["networks"])
         )
         for row in rows

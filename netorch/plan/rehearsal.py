@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from typing import AbstractSet, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from netorch.errors import GuardRefused
-from netorch.model.observation import Finding, Heard, HostTable, Moved, Observation, Probe, Session, Trial
+from netorch.model.observation import Finding, Heard, HostTable, Moved, Observation, Probe, Trial, WatchedSession
 from netorch.model.types import IPNetwork
 
 EXAMPLES = 5
@@ -30,7 +30,7 @@ def judge(
     before: Observation,
     after: Observation,
     *,
-    sessions: Sequence[Session],
+    sessions: Sequence[WatchedSession],
     allowed: AbstractSet[IPNetwork],
     probes: Sequence[Probe],
     trial: Trial,
@@ -59,7 +59,11 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 
 def _session_findings(
-    before: Observation, after: Observation, sessions: Sequence[Session], *, foreseen: Mapping[Tuple[str, str], str]
+    before: Observation,
+    after: Observation,
+    sessions: Sequence[WatchedSession],
+    *,
+    foreseen: Mapping[Tuple[str, str], str],
 ) -> Iterator[Finding]:
     for session in sessions:
         ends = [end for end in session.ends if end in before.sessions or end in after.sessions]

@@ -13,7 +13,7 @@ from netorch.errors import DeviceError
 from netorch.lab import INTERNET_NODE, exec_in
 from netorch.lab.topology import played
 from netorch.model.intent import Intent
-from netorch.model.observation import Heard, HostTable, Observation, Session, SessionEnd, SessionState
+from netorch.model.observation import Heard, HostTable, Observation, SessionEnd, SessionState, WatchedSession
 from netorch.model.types import Family, IPAddress, IPNetwork
 from netorch.parse import parse_protocols, parse_routes
 from netorch.ports import Clock, Progress
@@ -127,7 +127,7 @@ class Observer:
         return done.stdout.decode(errors="replace")
 
 
-def sessions_of(intents: Iterable[Intent], twin: Twin) -> tuple[Session, ...]:
+def sessions_of(intents: Iterable[Intent], twin: Twin) -> tuple[WatchedSession, ...]:
     """Every session between the twin's nodes, once each, with both ends; a switch's end comes first."""
     names = {circuit.id: circuit.name for circuit in twin.inventory.circuits}
     ends: dict[str, dict[SessionEnd, None]] = {}
@@ -142,4 +142,4 @@ def sessions_of(intents: Iterable[Intent], twin: Twin) -> tuple[Session, ...]:
                 else:
                     pair = (device.name, session.peer) if device.role == "switch" else (session.peer, device.name)
                     ends.setdefault(f"{' - '.join(pair)} {family.value}", {})[own] = None
-    return tuple(Session(label, tuple(found)) for label, found in ends.items())
+    return tuple(WatchedSession(label, tuple(found)) for label, found in ends.items())

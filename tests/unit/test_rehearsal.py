@@ -6,14 +6,14 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
-from netorch.model.observation import Finding, Heard, HostTable, Observation, Probe, Session, SessionState, Trial
+from netorch.model.observation import Finding, Heard, HostTable, Observation, Probe, SessionState, Trial, WatchedSession
 from netorch.model.types import Family
 from netorch.plan.rehearsal import exit_code, judge, moves
 
 OWN = ip_network("192.0.2.0/24")
 FOREIGN = ip_network("1.2.3.0/24")
 OURS, THEIRS = ("sw1.pop1", "northtel_1_v4"), ("northtel", "circuit1_4")
-SESSION = Session("sw1.pop1 - northtel-pop1-a ipv4", (OURS, THEIRS))
+SESSION = WatchedSession("sw1.pop1 - northtel-pop1-a ipv4", (OURS, THEIRS))
 UP = SessionState(True, "2026-01-01 10:00:00.000")
 LATER = SessionState(True, "2026-01-01 10:00:09.000")
 DOWN = SessionState(False, "2026-01-01 10:00:09.000")
