@@ -70,8 +70,9 @@ def host_sysctls(host: Host) -> tuple[tuple[str, str], ...]:
 def _quick_resolution(fabric: str) -> tuple[tuple[str, str], ...]:
     # The mirror's agent probes every provider's address more than once a second. A router that does not answer one probe is
     # asked for among all, and its successor's answer counts at once: a swap without gratuitous ARP is seen within a second. With
-    # the kernel's defaults it is 4 s, and the lock time alone would make it 2 s, since the probe counts as an update.
-    both = (("retrans_time_ms", "250"), ("ucast_solicit", "1"), ("mcast_resolicit", "3"))
+    # the kernel's defaults it is 4 s, and the lock time alone would make it 2 s, since the probe counts as an update. 240 ms are
+    # whole ticks at 100, 250, 300 and 1000 Hz: anything else is read back as another number than was written.
+    both = (("retrans_time_ms", "240"), ("ucast_solicit", "1"), ("mcast_resolicit", "3"))
     return (
         *((f"net.{family}.neigh.{fabric}.{name}", value) for family in ("ipv4", "ipv6") for name, value in both),
         (f"net.ipv4.neigh.{fabric}.locktime", "0"),
