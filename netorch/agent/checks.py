@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.agent.clock import uptime, wait
-from netorch.model.checks import findings
+from netorch.model.checks import findings, leaks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ _FAST_FOR_S = 3.0
 class Check:
     """What ``model.checks`` looks at of a ``model.plan.Check``."""
 
-    __slots__ = ("announce", "down", "prefix_drop_percent", "settle_s", "timeout_s", "up")
+    __slots__ = ("announce", "announce_most", "down", "prefix_drop_percent", "settle_s", "timeout_s", "up")
 
     def __init__(self, document: Dict[str, Any]) -> None:
         self.up: Tuple[str, ...] = tuple(document["up"])
         self.down: Tuple[str, ...] = tuple(document["down"])
         self.announce: Tuple[str, ...] = tuple(document["announce"])
+        self.announce_most = tuple((name, int(most)) for name, most in document["announce_most"])
         self.prefix_drop_percent: Optional[float] = document["prefix_drop_percent"]
         self.settle_s = float(document["settle_s"])
         self.timeout_s = float(document["timeout_s"])
@@ -65,14 +66,19 @@ def look(control: Control, *, prefixes: bool) -> Dict[str, Any]:
 def run_check(control: Control, check: Check, *, before: Mapping[str, Any]) -> Tuple[str, ...]:
     """Why ``check`` does not hold, in words for the operator; () as soon as it does.
 
-    ``before`` are the protocols before the change; where their prefixes must not be lost, it must hold for ``settle_s``.
+    ``before`` are the protocols before the change; where prefixes are compared with theirs, it must hold for ``settle_s``. A leak
+    ends it at once.
     """
     started = uptime()
     wanted: Any = check
     held = [channel for name in check.up if name in before for channel in before[name].channels]
     keep = any(channel.routes_imported or channel.routes_exported for channel in held)
     while True:
-        found = findings(wanted, look(control, prefixes=keep), before)
+        current = look(control, prefixes=keep or bool(check.announce_most))
+        leaked = leaks(wanted, current, before)
+        if leaked:
+            return leaked
+        found = findings(wanted, current, before)
         passed_s = uptime() - started
         end_s = check.timeout_s if found else min(check.settle_s, check.timeout_s) if keep else 0.0
         if passed_s >= end_s:

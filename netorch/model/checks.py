@@ -35,6 +35,16 @@ def findings(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Pro
     return tuple(found)
 
 
+def leaks(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Protocol]) -> Tuple[str, ...]:
+    """Sessions that announce more than they may, in words for the operator: what no waiting makes better."""
+    found: List[str] = []
+    for name, most in check.announce_most:
+        has, had = _announced(now.get(name)), _announced(before.get(name))
+        if has > max(most, had):
+            found.append(f"{name}: announces {has} prefixes, {had} before, and has {most} of our own to announce")
+    return tuple(found)
+
+
 def _state(protocol: Protocol) -> str:
     state = protocol.bgp_state or protocol.state or "unknown"
     return f"{state}, last error: {protocol.last_error}" if protocol.last_error else state
@@ -50,6 +60,11 @@ def _prefix_drop(limit_percent: Optional[float], now: Protocol, before: Optional
         if had and 100.0 * (had - has) / had > limit_percent:
             return f"accepts {has} {channel.family} prefixes, {had} before: more than {limit_percent:g} % fewer"
     return ""
+
+
+def _announced(protocol: Optional[Protocol]) -> int:
+    channels = protocol.channels if protocol is not None else ()
+    return sum(channel.routes_exported or 0 for channel in channels)
 
 
 def _silence(now: Protocol, before: Optional[Protocol]) -> str:

@@ -38,7 +38,8 @@ class Check:
     ``up`` are sessions that must be (or come) up, ``down`` those that must be down, within ``timeout_s``. A session in
     ``up`` whose accepted prefixes fall by more than ``prefix_drop_percent`` fails the check as well; None leaves that
     out. ``announce`` are sessions of ``up`` that must not fall silent: where one announced prefixes of a family, it still
-    announces some. Where prefixes are compared, the check must hold for ``settle_s``.
+    announces some. ``announce_most`` are sessions with how many prefixes they may announce: more than that and more than
+    before are a leak. Where prefixes are compared, the check must hold for ``settle_s``.
     """
 
     up: Tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Check:
     settle_s: float = 0.0
     timeout_s: float = 30.0
     announce: Tuple[str, ...] = ()
+    announce_most: Tuple[Tuple[str, int], ...] = ()
 
 
 NO_CHECK = Check()

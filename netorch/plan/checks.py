@@ -27,27 +27,31 @@ def derive_check(
 ) -> Check:
     """Sessions that were up must be up, or be meant to be down; on a first deploy every session must come up whose
     other end is a provider or a device in ``deployed`` (those that have their configuration). A session that loses more of
-    its accepted prefixes than ``tolerance`` says is taken for broken, and so is one with a provider
-    that falls silent. Of a daemon that was deployed and does not run, nothing is expected but that it starts: a provider that is
-    down as well must not keep it down.
+    its accepted prefixes than ``tolerance`` says is taken for broken, and so is one with a provider that falls silent, or
+    announces more than what is ours. Of a daemon that was deployed and does not run, nothing is expected but that it starts: a
+    provider that is down as well must not keep it down.
     """
     is_first = facts.daemon.live_stamp is None and (facts.daemon.running or facts.generation == 0)
     up = [s.name for s in device.sessions if s.enabled and _must_be_up(s, facts, is_first=is_first, deployed=deployed)]
     down = [s.name for s in device.sessions if not s.enabled]
-    announce = [s.name for s in device.sessions if s.name in up and must_announce(device, s)]
+    external = [session for session in device.sessions if session.name in up and session.kind == "provider"]
     return Check(
         up=tuple(up),
         down=tuple(down),
         prefix_drop_percent=None if is_first else tolerance.prefix_drop_percent,
         timeout_s=timeout_s,
-        announce=() if is_first else tuple(announce),
+        announce=() if is_first else tuple(s.name for s in external if must_announce(device, s)),
+        announce_most=tuple((s.name, _own_prefixes(device, s)) for s in external),
     )
 
 
 def must_announce(device: DeviceIntent, session: Session) -> bool:
     """Whether the session is with a provider, who is to hear of some of our prefixes."""
-    meant = any(prefix.version == session.family.number for prefix in device.originated)
-    return meant and session.kind == "provider" and session.enabled
+    return session.kind == "provider" and session.enabled and _own_prefixes(device, session) > 0
+
+
+def _own_prefixes(device: DeviceIntent, session: Session) -> int:
+    return sum(prefix.version == session.family.number for prefix in device.originated)
 
 
 def _must_be_up(session: Session, facts: DeviceFacts, *, is_first: bool, deployed: AbstractSet[str]) -> bool:

@@ -116,10 +116,15 @@ def find_refusals(
 
 def relaxed(plan: Plan, allowed: Allowances) -> Plan:
     """``plan`` whose checks do not ask on the device for what the operator allows to go."""
-    if "no-export" not in allowed.guards:
-        return plan
-    devices = tuple(replace(device, check=replace(device.check, announce=())) for device in plan.devices)
-    return replace(plan, devices=devices)
+    devices = []
+    for device in plan.devices:
+        check = device.check
+        if "no-export" in allowed.guards:
+            check = replace(check, announce=())
+        if "unfiltered" in allowed.guards:
+            check = replace(check, announce_most=())
+        devices.append(replace(device, check=check))
+    return replace(plan, devices=tuple(devices))
 
 
 def _change(intent: Intent, device: DeviceIntent, plan: Optional[DevicePlan], facts: Optional[DeviceFacts]) -> _Change:

@@ -64,12 +64,14 @@ def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:
     protocols = {protocol.name: protocol.bgp_state for protocol in facts.daemon.protocols}
     names = then.sessions
     up = tuple(name for name in names if not names[name].closed and protocols.get(name) == "Established")
-    heard = {s.name for s in then.external if not s.mute and all(then.announced.get(f) for f in s.families)}
+    own = {s.name: sum(len(then.announced.get(f, ())) for f in s.families) for s in then.external if s.name in up}
+    mute = {session.name for session in then.external if session.mute}
     return Check(
         up=up,
         down=tuple(name for name in names if names[name].closed),
         prefix_drop_percent=tolerance.prefix_drop_percent,
-        announce=tuple(name for name in up if name in heard),
+        announce=tuple(name for name, prefixes in own.items() if prefixes and name not in mute),
+        announce_most=tuple(own.items()),
     )
 
 

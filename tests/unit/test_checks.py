@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from netorch.model.checks import findings
+from netorch.model.checks import findings, leaks
 from netorch.model.facts import DaemonFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import Check
@@ -104,6 +104,15 @@ def test_a_session_that_falls_silent_fails_the_check() -> None:
     assert findings(replace(check, announce=()), {"a": protocol("a")}, before) == ()
 
 
+def test_a_session_that_leaks_is_found() -> None:
+    """More prefixes than we have, and more than before, are somebody else's; what was there before is not judged."""
+    check = Check(up=("a",), announce_most=(("a", 2),))
+    assert leaks(check, {"a": protocol("a", announced=2)}, {}) == ()
+    assert leaks(check, {"a": protocol("a", announced=9)}, {"a": protocol("a", announced=9)}) == ()
+    (finding,) = leaks(check, {"a": protocol("a", announced=9)}, {"a": protocol("a", announced=2)})
+    assert finding == "a: announces 9 prefixes, 2 before, and has 2 of our own to announce"
+
+
 def test_sessions_with_providers_must_announce_what_is_originated() -> None:
     """Not asked of hosts' sessions, of closed ones, nor of a device that has nothing to announce."""
     sessions = (session("north_v4"), session("h1_v4", "host", "h1.pop1"), session("south_v4", enabled=False))
@@ -111,4 +120,5 @@ def test_sessions_with_providers_must_announce_what_is_originated() -> None:
     switch = device(*sessions)
     assert derive_check(switch, up, deployed=set()).announce == ()
     originating = replace(switch, originated=(ip_network("192.0.2.0/24"),))
-    assert derive_check(originating, up, deployed=set()).announce == ("north_v4",)
+    check = derive_check(originating, up, deployed=set())
+    assert (check.announce, check.announce_most) == (("north_v4",), (("north_v4", 1),))

@@ -9,6 +9,7 @@ import pytest
 
 from netorch.model.intent import DeviceIntent, Intent, Session
 from netorch.model.inventory import Guards
+from netorch.model.plan import Check
 from netorch.plan.guards import GUARDS, Allowances, Refusal, find_refusals, relaxed
 from tests.unit.inventory_texts import edited, example
 from tests.unit.planned import Planned, planned
@@ -216,13 +217,14 @@ def test_sessions_inside_the_network_need_no_filter() -> None:
 
 
 def test_devices_do_not_ask_for_announcements_that_may_go() -> None:
-    """With the override a session may fall silent; every other check stays."""
+    """With the override a session may fall silent, or announce what is not ours; every other check stays."""
     plan = planned(example(), example()).plan
-    checks = [replace(device.check, up=("north",), announce=("north",)) for device in plan.devices]
-    asked = replace(plan, devices=tuple(replace(d, check=c) for d, c in zip(plan.devices, checks, strict=True)))
+    check = Check(up=("north",), announce=("north",), announce_most=(("north", 1),))
+    asked = replace(plan, devices=tuple(replace(device, check=check) for device in plan.devices))
     assert relaxed(asked, Allowances()) == asked
-    found = [device.check for device in relaxed(asked, Allowances(frozenset({"no-export"}))).devices]
-    assert found == [replace(check, announce=()) for check in checks]
+    for guard, left in (("no-export", replace(check, announce=())), ("unfiltered", replace(check, announce_most=()))):
+        relaxed_plan = relaxed(asked, Allowances(frozenset({guard})))
+        assert {device.check for device in relaxed_plan.devices} == {left}
 
 
 def test_a_session_that_would_announce_nothing() -> None:
