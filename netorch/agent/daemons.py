@@ -19,11 +19,11 @@ else:
 
 
 class DaemonAbsent(Stop):
-    """The daemon, or a part of it that netorch needs, does not run."""
+    """The daemon does not run: nothing of it."""
 
 
 class DaemonSilent(Stop):
-    """The daemon runs but does not answer, or stopped in the middle of an answer."""
+    """The daemon runs but does not answer, or stopped in the middle of an answer, or lacks a part of it that netorch needs."""
 
 
 class DaemonRefused(Stop):

@@ -7,8 +7,9 @@ from typing import Optional
 
 from netorch.data import data_files, data_text
 from netorch.errors import RenderError
+from netorch.model.capabilities import RELEASES
 
-_FOLDERS = ("bird",)
+_FOLDERS = tuple(dict.fromkeys(known.daemon for known in RELEASES if known.has_templates))
 _SUFFIX = ".j2"
 
 
