@@ -62,6 +62,9 @@ class Progress(Protocol):
     def step(self, device: str, text: str) -> None:
         """``device`` ("" for the run as a whole) now does ``text``."""
 
+    def advance(self, device: str, *, finished: int, total: int) -> None:
+        """``device`` does nothing more for now: so many of the devices that are worked on at the same time have finished."""
+
     def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
         """``device`` is finished: ``changed``, ``unchanged``, ``failed``, ``reverted`` or ``unknown``."""
 

@@ -135,6 +135,9 @@ class RecordingProgress:
         """Keep a step."""
         self.steps.append((device, text))
 
+    def advance(self, device: str, *, finished: int, total: int) -> None:
+        """Nothing to keep."""
+
     def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
         """Keep an outcome."""
         self.outcomes[device] = (outcome, detail)

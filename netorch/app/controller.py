@@ -125,6 +125,7 @@ class Controller:
                     failures[name] = error
                 except Exception as error:  # noqa: BLE001 - one device's failure becomes its result
                     failures[name] = InternalError(f"{type(error).__name__}: {error}", where=name)
+                self.progress.advance(name, finished=len(results) + len(failures), total=len(names))
             executor.shutdown()
         except TimeoutError:
             self._leave(executor, tuple(name for name in names if name not in results | failures), failures)
