@@ -20,6 +20,11 @@ def main(arguments: List[str]) -> int:
 
         watch(arguments[1])
         return 0
+    if arguments[:1] in (["feed"], ["mirror"]):
+        from netorch.agent.mirror.start import serve
+
+        serve(arguments[0])
+        return 0
     _write(1, _answer(lambda: _handle(arguments)))
     return 0
 

@@ -201,16 +201,18 @@ def dump_neighbours(kernel: RouteSocket) -> List[NeighbourEvent]:
     """
     sequence = kernel.send(RTM_GETNEIGH, ndmsg(), flags=NLM_F_REQUEST | NLM_F_DUMP)
     found: List[NeighbourEvent] = []
+    is_disturbed = False
     while True:
         data = kernel.receive()
         for start, _, kind, flags, number in _messages(data):
             if number != sequence:
                 continue
-            if flags & NLM_F_DUMP_INTR:
-                raise OSError(errno.EINTR, "the kernel's neighbours changed while they were read")
+            is_disturbed = is_disturbed or bool(flags & NLM_F_DUMP_INTR)
             if kind == NLMSG_ERROR:
                 raise OSError(-struct.unpack_from("=i", data, start)[0], "the kernel does not tell its neighbours")
             if kind == NLMSG_DONE:
+                if is_disturbed:
+                    raise OSError(errno.EINTR, "the kernel's neighbours changed while they were read")
                 return found
         found += (event for event in events_in(data) if isinstance(event, NeighbourEvent))
 
