@@ -6,8 +6,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from netorch.model.items import FileItem, Item
 from netorch.model.plan import Check, Operation
 from netorch.model.request import ApplyRequest, FactsRequest
 from netorch.ports import Reply
+from tests.waiting import wait_until
 
 BIRD_CONF = "/etc/bird/bird.conf"
 DEVICE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -64,14 +63,6 @@ protocol bgp pop {
 """
 
 
-def until(condition: Callable[[], object], *, what: str, timeout_s: float = 20.0) -> None:
-    """Wait until ``condition`` holds; fail the test with ``what`` when it does not within ``timeout_s``."""
-    deadline = time.monotonic() + timeout_s  # noqa: TID251 - the test's own deadline
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"  # noqa: TID251
-        time.sleep(0.05)  # noqa: TID251 - between two looks
-
-
 class Namespace:
     """A process that keeps a network and a mount namespace; commands run inside through nsenter."""
 
@@ -106,7 +97,7 @@ class Namespace:
         self.path(BIRD_CONF).write_text(configuration)
         self.run("bird", "-P", "/run/bird/pid")
         written = self.path("/run/bird/pid")
-        until(lambda: written.exists() and written.read_text().strip(), what="BIRD has written its process id")
+        wait_until(lambda: written.exists() and written.read_text().strip(), what="BIRD has written its process id")
         return int(written.read_text())
 
     def birdc(self, command: str) -> str:
@@ -198,7 +189,7 @@ class LabDevice:
         self.bird = self.namespace.start_bird(configuration(stamp))
         routes = "\n".join(f"  route 198.51.{number}.0/24 blackhole;" for number in range(10))
         self.neighbour.start_bird(NEIGHBOUR.replace("@ROUTES@", routes))
-        until(self.has_prefixes, what="northtel_v4 is Established and has sent its prefixes")
+        wait_until(self.has_prefixes, what="northtel_v4 is Established and has sent its prefixes")
 
     def is_established(self) -> bool:
         return "Established" in self.namespace.birdc("show protocols northtel_v4")

@@ -24,8 +24,8 @@ from netorch.model.items import AddressItem, RuleItem, SysctlItem
 from netorch.model.types import Family
 from netorch.render import TemplateSource, render_device, seal
 from tests.lab.provider_bird import provider_configuration
-from tests.lab.ssh_server import wait_until
 from tests.unit.inventory_texts import example, load
+from tests.waiting import wait_until
 
 PASSWORD = "example of a password"
 SWITCHES = ("sw1.pop1", "sw2.pop1")

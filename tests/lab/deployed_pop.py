@@ -15,8 +15,9 @@ from netorch.lab import announcements, exec_in, expected_prefixes, log_files, pr
 from netorch.model.inventory import Circuit, Host, Inventory
 from netorch.model.types import Family, IPNetwork, Mac
 from tests.lab.capture import Capture, capture
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
 from tests.lab.operator_shell import Said, Shell
+from tests.waiting import wait_until
 
 POP = "pop1"
 SWITCHES = ("sw1.pop1", "sw2.pop1")
@@ -253,7 +254,7 @@ def wait_until_complete(pop: FirstDeploy) -> None:
             return counts == wanted
 
         try:
-            wait_until(is_complete, COMPLETE_TIMEOUT_S, "complete tables")
+            wait_until(is_complete, timeout_s=COMPLETE_TIMEOUT_S, what="complete tables")
         except Exception as error:
             raise AssertionError(f"{host} has {counts} routes, expected {wanted}") from error
 

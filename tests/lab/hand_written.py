@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from netorch.lab import exec_in
 from netorch.model.types import Mac
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
+from tests.waiting import wait_until
 
 SWITCH, HOST, UPLINK = "sw2.pop1", "h1.pop1", "eth1"
 SERVICE = {4: "192.0.2.11", 6: "2001:db8:1::11"}
@@ -203,11 +204,15 @@ def bring_up(lab: Lab) -> None:
     configure_switch(lab)
     configure_host(lab)
     names = [line.name for line in LINES]
-    wait_until(lambda: established(lab, SWITCH, *names, "host4", "host6"), 60, "the switch's sessions are established")
+    wait_until(
+        lambda: established(lab, SWITCH, *names, "host4", "host6"),
+        timeout_s=60,
+        what="the switch's sessions are established",
+    )
     mirror(lab)
 
     def carried() -> bool:
         filled = all(len(kernel_routes(lab, HOST, 1000 + line.number, line.version)) > 10 for line in LINES)
         return filled and all(OWN[version] in kernel_routes(lab, "internet", "main", version) for version in OWN)
 
-    wait_until(carried, 30, "the host's tables fill and the Internet knows the way back")
+    wait_until(carried, timeout_s=30, what="the host's tables fill and the Internet knows the way back")

@@ -7,26 +7,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netorch.inventory import load_inventory
-from netorch.io.clock import SystemClock
 from netorch.io.inventory_files import read_inventory
 from netorch.lab import LabSettings, exec_in, lab_down, lab_up
-from netorch.lab.commands import wait_for
 from netorch.model.inventory import Inventory
 
 ROOT = Path(__file__).resolve().parents[2]
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Return once ``condition`` holds; TimedOut naming ``what`` after ``timeout_s``."""
-    wait_for(condition, what, clock=SystemClock(), timeout_s=timeout_s)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from netorch.agent.bird import stamp_of
 from netorch.agent.bird_daemon import BirdControl
 from netorch.model.state import Protocol
 from netorch.parse import parse_protocols
-from tests.lab.labs import own_network, wait_until
+from tests.lab.labs import own_network
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def lone_bird(folder: Path) -> Iterator[LoneBird]:
     command = ["bird", "-f", "-c", f"{folder}/bird.conf", "-s", f"{folder}/bird.ctl", "-P", f"{folder}/bird.pid"]
     with own_network(), subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_until((folder / "bird.ctl").exists, 20, "BIRD listens")
+            wait_until((folder / "bird.ctl").exists, timeout_s=20, what="BIRD listens")
             yield LoneBird(folder)
         finally:
             process.kill()

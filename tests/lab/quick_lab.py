@@ -21,9 +21,10 @@ from tests.lab.deployed_pop import (
     kernel_routes,
     mark,
 )
-from tests.lab.labs import ROOT, Lab, booted, lab_settings, own_network, wait_until
+from tests.lab.labs import ROOT, Lab, booted, lab_settings, own_network
 from tests.lab.operator_shell import Shell
 from tests.unit.inventory_texts import edited, example
+from tests.waiting import wait_until
 
 SPEAKERS = """speakers:
   - {provider: northtel, prefixes_ipv4: 40, prefixes_ipv6: 40, delay_ms: 0}
@@ -110,7 +111,7 @@ def quick_lab(folder: Path, files: Mapping[str, str], *, name: str) -> Iterator[
 
 def wait_until_exact(lab: Lab) -> None:
     """Return once every host of POP1 holds exactly what the providers announce, in every table and family."""
-    wait_until(lambda: not any(inexact(lab, host) for host in HOSTS), 30, "exact tables")
+    wait_until(lambda: not any(inexact(lab, host) for host in HOSTS), timeout_s=30, what="exact tables")
 
 
 def inexact(lab: Lab, host: str) -> bool:

@@ -7,24 +7,16 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from netorch.io.clock import Deadline, SystemClock
 from netorch.io.ssh import SshConnector, SshEnvironment
 from netorch.model.inventory import Ssh
+from tests.waiting import wait_until
 
 SSH_PORT = 22
-
-
-def wait_until(condition: Callable[[], bool], *, timeout_s: float = 10.0, what: str) -> None:
-    """Poll until ``condition`` holds; AssertionError naming ``what`` when it does not in time."""
-    deadline = Deadline.after(SystemClock(), timeout_s)
-    while not condition():
-        assert not deadline.passed(), f"{what}: not within {timeout_s:g} s"
-        deadline.clock.wait(0.02)
 
 
 def make_key(path: Path, *, kind: str = "ed25519", passphrase: str = "") -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from netorch.io.clock import SystemClock
 from netorch.lab import lab_status
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
+from tests.waiting import wait_until
 
 INTERVAL_S = 0.008
 CATCH_UP = 20
@@ -52,7 +53,7 @@ def steady_ping(lab: Lab, node: str, destination: str, *options: str, folder: Pa
         subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", *argv], stdout=file, stderr=file) as ping,
     ):
         try:
-            wait_until(lambda: b"bytes from" in path.read_bytes(), 10, f"{destination} answers {node}")
+            wait_until(lambda: b"bytes from" in path.read_bytes(), timeout_s=10, what=f"{destination} answers {node}")
             yield result
         finally:
             ping.send_signal(signal.SIGINT)

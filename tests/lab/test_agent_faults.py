@@ -19,7 +19,8 @@ from netorch.errors import DeviceError, Locked, NetorchError, TransportError
 from netorch.model.items import AddressItem
 from netorch.model.plan import Check, Operation
 from netorch.model.request import ApplyRequest, DecideRequest
-from tests.lab.agent_device import BIRD_CONF, LabDevice, bird_file, changed, configuration, until
+from tests.lab.agent_device import BIRD_CONF, LabDevice, bird_file, changed, configuration
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -70,13 +71,13 @@ def test_killed_agent_is_undone_by_the_watchdog(device: LabDevice) -> None:
     before = device.owned()
     check = Check(up=("absent_v4",), timeout_s=3.0)
     applying = Applying(device, device.change(LOAD, ADDRESS, check=check, confirm_timeout_s=1.0))
-    until(lambda: device.live_stamp() == "new", what="the change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the change is live")
     os.kill(agent_pid(device), signal.SIGKILL)
     applying.wait()
     assert isinstance(applying.error, TransportError), "what it did is unknown"
     assert "the agent was killed" in applying.error.message
-    until(lambda: device.live_stamp() == "old", what="BIRD is back", timeout_s=9.0)
-    until(lambda: device.owned() == before, what="everything else is back", timeout_s=5.0)
+    wait_until(lambda: device.live_stamp() == "old", what="BIRD is back", timeout_s=9.0)
+    wait_until(lambda: device.owned() == before, what="everything else is back", timeout_s=5.0)
 
 
 def test_stopped_agent_cannot_keep_a_change(device: LabDevice) -> None:
@@ -84,17 +85,17 @@ def test_stopped_agent_cannot_keep_a_change(device: LabDevice) -> None:
     before = device.owned()
     check = Check(up=("absent_v4",), timeout_s=2.0)
     applying = Applying(device, device.change(LOAD, ADDRESS, check=check, confirm_timeout_s=1.0))
-    until(lambda: device.live_stamp() == "new", what="the change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the change is live")
     os.kill(agent_pid(device), signal.SIGSTOP)
     applying.wait()
-    until(lambda: device.owned() == before, what="the device is as before", timeout_s=8.0)
+    wait_until(lambda: device.owned() == before, what="the device is as before", timeout_s=8.0)
 
 
 def test_lock_names_its_holder(device: LabDevice) -> None:
     """A second controller is told who is at work, and on what."""
     second = device.change(ADDRESS)
     applying = Applying(device, device.change(LOAD, check=NEVER))
-    until(lambda: device.live_stamp() == "new", what="the first change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the first change is live")
     with pytest.raises(Locked, match=r"alice@control is at work here \(applying change-2\), for \d+ s"):
         device.client.apply(second)
     os.kill(agent_pid(device), signal.SIGKILL)
@@ -104,7 +105,7 @@ def test_lock_names_its_holder(device: LabDevice) -> None:
 def test_confirmation_is_refused_before_the_checks_have_passed(device: LabDevice) -> None:
     """When the agent died before its checks had passed, confirming undoes the change instead."""
     applying = Applying(device, device.change(LOAD, ADDRESS, check=NEVER))
-    until(lambda: device.live_stamp() == "new", what="the change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the change is live")
     os.kill(agent_pid(device), signal.SIGKILL)
     applying.wait()
     with pytest.raises(DeviceError, match="died before its checks had passed"):
@@ -149,7 +150,7 @@ def test_damaged_file_is_refused(device: LabDevice) -> None:
 def test_dead_bird_is_a_clear_error(device: LabDevice) -> None:
     """Without BIRD a configuration is refused with the way out; facts tell that it does not run."""
     os.kill(device.bird, signal.SIGKILL)
-    until(lambda: not device.client.facts(device.REQUEST).daemon.running, what="BIRD is gone")
+    wait_until(lambda: not device.client.facts(device.REQUEST).daemon.running, what="BIRD is gone")
     request = device.change(LOAD, ADDRESS)
     with pytest.raises(DeviceError, match="BIRD does not run") as error:
         device.client.apply(request)
@@ -178,11 +179,13 @@ def test_bird_that_lets_nobody_in_is_not_taken_for_absent(device: LabDevice) -> 
         for one in waiting:
             one.setblocking(False)
         assert errno.EAGAIN in [one.connect_ex(path) for one in waiting]
-        until(
+        wait_until(
             lambda: "192.0.2.11" not in device.namespace.run("ip", "address"), what="the rest is undone", timeout_s=40
         )
     os.kill(device.bird, signal.SIGCONT)
-    until(lambda: not device.namespace.run("ls", "/var/lib/netorch/pending"), what="the change is gone", timeout_s=30)
+    wait_until(
+        lambda: not device.namespace.run("ls", "/var/lib/netorch/pending"), what="the change is gone", timeout_s=30
+    )
     assert device.live_stamp() == "old"
 
 
@@ -202,9 +205,13 @@ def test_bird_that_hangs_past_the_deadline_is_put_back_when_it_goes_on(device: L
     """The watchdog tries until it succeeds: no controller has to ask again."""
     device.client.apply(device.change(LOAD, ADDRESS, confirm_timeout_s=2.0))
     os.kill(device.bird, signal.SIGSTOP)
-    until(lambda: "192.0.2.11" not in device.namespace.run("ip", "address"), what="the rest is undone", timeout_s=30)
+    wait_until(
+        lambda: "192.0.2.11" not in device.namespace.run("ip", "address"), what="the rest is undone", timeout_s=30
+    )
     os.kill(device.bird, signal.SIGCONT)
-    until(lambda: not device.namespace.run("ls", "/var/lib/netorch/pending"), what="the change is gone", timeout_s=30)
+    wait_until(
+        lambda: not device.namespace.run("ls", "/var/lib/netorch/pending"), what="the change is gone", timeout_s=30
+    )
     assert device.live_stamp() == "old"
 
 
@@ -237,8 +244,8 @@ def test_unconfirmed_configuration_does_not_survive_a_restart_of_bird(device: La
     os.kill(device.bird, signal.SIGKILL)
     device.namespace.run("rm", "-f", "/run/bird/pid")
     device.namespace.run("bird", "-P", "/run/bird/pid")
-    until(lambda: device.live_stamp() == "old", what="BIRD is back")
+    wait_until(lambda: device.live_stamp() == "old", what="BIRD is back")
     with pytest.raises(DeviceError, match="no longer the one that was applied"):
         device.client.confirm(DecideRequest("change-1", "alice@control"))
-    until(device.is_established, what="the session is back")
+    wait_until(device.is_established, what="the session is back")
     assert device.owned() == before

@@ -27,8 +27,9 @@ from netorch.model.items import (
 from netorch.model.plan import Check, Operation
 from netorch.model.request import ApplyRequest, DecideRequest
 from netorch.model.types import Family, Mac
-from tests.lab.agent_device import BIRD_CONF, LabDevice, bird_file, changed, configuration, until
+from tests.lab.agent_device import BIRD_CONF, LabDevice, bird_file, changed, configuration
 from tests.lab.test_agent_faults import Applying, agent_pid
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -112,7 +113,7 @@ def test_boot_undoes_what_nobody_can_confirm_any_more(device: LabDevice) -> None
     restart_bird(device)
     (note,) = run_boot_unit(device)["notes"]  # type: ignore[misc]
     assert note == f"change {request.id} was undone: the machine was restarted before it was confirmed"
-    until(device.is_established, what="the session is back")
+    wait_until(device.is_established, what="the session is back")
     assert device.owned() == before
     with pytest.raises(Reverted, match="the machine was restarted"):
         device.client.confirm(DecideRequest(request.id, "alice@control"))
@@ -125,7 +126,7 @@ def test_restart_between_confirmation_and_rename_ends_on_the_confirmed_state(dev
     journal = device.namespace.path(f"{folder}/journal.json")
     journal.write_text(json.dumps({**json.loads(journal.read_text()), "phase": "confirmed"}))
     restart_bird(device)
-    until(lambda: device.live_stamp() == "old", what="BIRD is back with the file on disk")
+    wait_until(lambda: device.live_stamp() == "old", what="BIRD is back with the file on disk")
     run_boot_unit(device)
     facts = device.client.facts(device.REQUEST)
     assert (facts.generation, facts.daemon.live_stamp, facts.daemon.disk_stamp) == (1, "new", "new")
@@ -160,17 +161,17 @@ def test_broken_file_and_a_reload_do_not_keep_the_change(device: LabDevice) -> N
     path.write_text("garbage")
     assert "syntax error" in device.namespace.run("sh", "-c", "birdc configure || true")
     assert device.live_stamp() == "new"
-    until(lambda: device.live_stamp() == "old", what="the last good one is live", timeout_s=12.0)
-    until(lambda: path.read_text() == configuration("old"), what="and on disk")
+    wait_until(lambda: device.live_stamp() == "old", what="the last good one is live", timeout_s=12.0)
+    wait_until(lambda: path.read_text() == configuration("old"), what="and on disk")
 
 
 def test_reload_during_the_checks_is_told(device: LabDevice) -> None:
     """A SIGHUP while checks run loads the old file: the apply itself fails and says so."""
     check = Check(up=("northtel_v4",), prefix_drop_percent=50.0, settle_s=3.0, timeout_s=10.0)
     applying = Applying(device, device.change(LOAD, check=check))
-    until(lambda: device.live_stamp() == "new", what="the change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the change is live")
     os.kill(device.bird, signal.SIGHUP)
-    until(lambda: device.live_stamp() == "old", what="the reload has happened")
+    wait_until(lambda: device.live_stamp() == "old", what="the reload has happened")
     applying.wait()
     assert isinstance(applying.error, Reverted)
     assert "somebody reloaded or restarted BIRD" in applying.error.message
@@ -206,7 +207,7 @@ def test_watchdog_ends_the_holder_and_nobody_else(device: LabDevice) -> None:
     """A process that only stands in the lock's file, as one that got a dead holder's number does, is left alone."""
     check = Check(up=("absent_v4",), timeout_s=2.0)
     applying = Applying(device, device.change(LOAD, check=check, confirm_timeout_s=1.0))
-    until(lambda: device.live_stamp() == "new", what="the change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the change is live")
     holder = agent_pid(device)
     with subprocess.Popen(device.namespace.enter("sleep", "300")) as bystander:
         try:
@@ -214,7 +215,7 @@ def test_watchdog_ends_the_holder_and_nobody_else(device: LabDevice) -> None:
             lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": bystander.pid}))
             os.kill(holder, signal.SIGSTOP)
             applying.wait()
-            until(lambda: device.live_stamp() == "old", what="the change is undone", timeout_s=12.0)
+            wait_until(lambda: device.live_stamp() == "old", what="the change is undone", timeout_s=12.0)
             assert bystander.poll() is None
         finally:
             bystander.kill()

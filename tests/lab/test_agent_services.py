@@ -11,7 +11,8 @@ from netorch.errors import Reverted
 from netorch.model.items import FileItem, ServiceItem
 from netorch.model.plan import Operation
 from netorch.model.request import DecideRequest, FactsRequest
-from tests.lab.agent_device import LabDevice, until
+from tests.lab.agent_device import LabDevice
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -122,7 +123,7 @@ def test_undone_stop_starts_it_again(device: LabDevice) -> None:
     device.client.apply(request)
     assert device.client.facts(facts(device)).agents == ()
     device.client.revert(DecideRequest(request.id, "alice"))
-    until(lambda: has_service(device), what="the service runs again", timeout_s=6.0)
+    wait_until(lambda: has_service(device), what="the service runs again", timeout_s=6.0)
 
 
 def test_dead_service_is_no_item_and_a_change_starts_it_again(device: LabDevice) -> None:

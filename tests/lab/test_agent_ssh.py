@@ -16,8 +16,9 @@ from netorch.io.device import Device
 from netorch.model.items import AddressItem
 from netorch.model.plan import Check, Operation
 from netorch.model.request import DecideRequest
-from tests.lab.agent_device import LabDevice, bird_file, changed, configuration, until
+from tests.lab.agent_device import LabDevice, bird_file, changed, configuration
 from tests.lab.ssh_server import SshLab, SshServer, ssh_lab
+from tests.waiting import wait_until
 
 __all__ = ["ssh_lab"]
 
@@ -72,12 +73,14 @@ def test_cut_connection_leaves_the_device_to_decide(device: LabDevice, server: S
 
     applying = threading.Thread(target=apply)
     applying.start()
-    until(lambda: device.live_stamp() == "new", what="the change is live")
+    wait_until(lambda: device.live_stamp() == "new", what="the change is live")
     sshd = [pid for pid in server.workers()[1:] if Path(f"/proc/{pid}/comm").read_text() == "sshd\n"]
     for pid in sshd:
         os.kill(pid, signal.SIGKILL)
     applying.join(timeout=30)
     assert len(errors) == 1
-    until(lambda: device.live_stamp() == "old", what="the checks have failed and the change is undone", timeout_s=8.0)
-    until(lambda: device.owned() == before, what="everything else is back")
+    wait_until(
+        lambda: device.live_stamp() == "old", what="the checks have failed and the change is undone", timeout_s=8.0
+    )
+    wait_until(lambda: device.owned() == before, what="everything else is back")
     device.client.close()

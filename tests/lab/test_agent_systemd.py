@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.agent_device import LabDevice, bird_file, changed, configuration, until
+from tests.lab.agent_device import LabDevice, bird_file, changed, configuration
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -48,14 +49,14 @@ def test_watchdog_is_a_unit_where_systemd_runs(device: LabDevice) -> None:
     called = device.namespace.path("/run/called").read_text().splitlines()
     assert "--unit=netorch-watchdog-change-1" in called
     assert called[-2:] == ["watchdog", "change-1"]
-    until(lambda: device.live_stamp() == "old", what="the unit has undone the change", timeout_s=6.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the unit has undone the change", timeout_s=6.0)
 
 
 def test_watchdog_is_a_process_where_systemd_refuses(device: LabDevice) -> None:
     """A systemd-run that fails costs the device nothing of its safety."""
     install_systemd_run(device, "#!/bin/sh\nexit 1\n")
     device.client.apply(device.change(LOAD, confirm_timeout_s=1.0))
-    until(lambda: device.live_stamp() == "old", what="the process has undone the change", timeout_s=6.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the process has undone the change", timeout_s=6.0)
 
 
 def test_boot_unit_is_installed_where_systemd_runs(device: LabDevice) -> None:

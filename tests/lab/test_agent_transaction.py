@@ -26,7 +26,8 @@ from netorch.model.overlay import OverlayEntry
 from netorch.model.plan import Check, Operation
 from netorch.model.request import DecideRequest, Proof
 from netorch.model.types import Family, Mac
-from tests.lab.agent_device import LabDevice, bird_file, changed, configuration, until
+from tests.lab.agent_device import LabDevice, bird_file, changed, configuration
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -89,7 +90,7 @@ def test_reverting_gives_the_facts_back(device: LabDevice) -> None:
     device.client.apply(request)
     assert device.live_stamp() == "new"
     device.client.revert(decide(request.id))
-    until(device.is_established, what="the closed session is back")
+    wait_until(device.is_established, what="the closed session is back")
     assert device.owned() == before
     assert device.live_stamp() == "old"
 
@@ -172,7 +173,7 @@ def test_candidate_that_drops_a_session_is_undone(device: LabDevice) -> None:
     request = device.change(operation, *adds(*ITEMS), check=Check(up=("northtel_v4",), timeout_s=1.0))
     with pytest.raises(Reverted, match=r"northtel_v4: .*expected Established"):
         device.client.apply(request)
-    until(device.is_established, what="the session is back")
+    wait_until(device.is_established, what="the session is back")
     assert device.owned() == before
 
 
@@ -206,15 +207,15 @@ def test_watchdog_undoes_what_nobody_confirms(device: LabDevice) -> None:
     request = device.change(new_configuration(device, "new"), *adds(*ITEMS), check=UP, confirm_timeout_s=2.0)
     device.client.apply(request)
     assert device.live_stamp() == "new"
-    until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change", timeout_s=5.0)
-    until(lambda: device.owned() == before, what="everything else is back", timeout_s=2.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change", timeout_s=5.0)
+    wait_until(lambda: device.owned() == before, what="everything else is back", timeout_s=2.0)
 
 
 def test_late_confirmation_is_a_failure(device: LabDevice) -> None:
     """A confirmation that comes after the change was undone never reports success."""
     request = device.change(new_configuration(device, "new"), check=UP, confirm_timeout_s=1.0)
     device.client.apply(request)
-    until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change", timeout_s=5.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change", timeout_s=5.0)
     with pytest.raises(Reverted, match="undone: nobody confirmed it before its deadline"):
         device.client.confirm(decide(request.id))
     assert device.client.facts(device.REQUEST).generation == 0
@@ -261,7 +262,7 @@ def test_closed_session_tells_its_neighbour_why(device: LabDevice) -> None:
     hostile = 'drained"; disable all; "' + "\n" + "x" * 300
     request = device.change(Operation("add", ClosedSessionItem("northtel_v4", hostile)))
     device.client.apply(request)
-    until(
+    wait_until(
         lambda: "drained'; disable all; ' xxx" in device.neighbour.birdc("show protocols all pop"),
         what="the neighbour has the message",
     )
@@ -294,7 +295,7 @@ def test_session_over_its_limit_is_not_closed_by_anyone(device: LabDevice) -> No
     )
     device.namespace.path("/etc/bird/bird.conf").write_text(text)
     device.namespace.birdc("configure")
-    until(lambda: "down" in device.namespace.birdc("show protocols northtel_v4"), what="the limit is hit")
+    wait_until(lambda: "down" in device.namespace.birdc("show protocols northtel_v4"), what="the limit is hit")
     facts = device.client.facts(device.REQUEST)
     session = facts.protocol("northtel_v4")
     assert session is not None

@@ -26,8 +26,9 @@ from netorch.model.codec import to_json
 from netorch.model.inventory import Pki
 from netorch.model.request import FactsRequest
 from netorch.testing import small_inventory
-from tests.lab.agent_device import LocalTransport, Namespace, until
+from tests.lab.agent_device import LocalTransport, Namespace
 from tests.unit.agents import controller_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -276,7 +277,9 @@ def test_expired_certificate_is_refused_and_renewed(devices: Pair) -> None:
     switch.enrol()
     host.enrol(life_s=3)
     assert talk(switch, host) == ""
-    until(lambda: talk(switch, host) == "certificate has expired", what="the certificate has expired", timeout_s=10)
+    wait_until(
+        lambda: talk(switch, host) == "certificate has expired", what="the certificate has expired", timeout_s=10
+    )
     host.enrol(fresh=True)
     assert talk(switch, host) == ""
 

@@ -10,9 +10,9 @@ import pytest
 
 from netorch.lab import exec_in, set_service
 from tests.lab.deployed_pop import bgp_states
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import cron_environment
 from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, only_pop2, quick_lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -33,7 +33,9 @@ def project(quick: QuickLab) -> Iterator[Project]:
     yield quick.project
     set_service(SWITCH, "bird", quick.lab.settings, running=True)
     quick.project("deploy", "pop2", "--yes", code=None)
-    wait_until(lambda: set(bgp_states(quick.lab, SWITCH).values()) == {"Established"}, 30, "all sessions are up")
+    wait_until(
+        lambda: set(bgp_states(quick.lab, SWITCH).values()) == {"Established"}, timeout_s=30, what="all sessions are up"
+    )
 
 
 def is_running(quick: QuickLab) -> bool:
@@ -44,7 +46,7 @@ def is_running(quick: QuickLab) -> bool:
 def break_it(quick: QuickLab, text: str = BROKEN) -> None:
     """A slip of the editor, and then the daemon dies: its supervisor cannot bring it back."""
     quick.lab.run(SWITCH, "sh", "-c", f"echo '{text}' > /etc/bird/bird.conf; pkill -9 -x bird")
-    wait_until(lambda: not is_running(quick), 10, "BIRD is dead")
+    wait_until(lambda: not is_running(quick), timeout_s=10, what="BIRD is dead")
 
 
 def whole(quick: QuickLab) -> bool:
@@ -63,7 +65,7 @@ def test_a_broken_file_under_a_dead_daemon_is_put_right(
     said = project(*command, environment=cron_environment())
     assert f"{SWITCH}  changed" in said.out
     assert BROKEN not in bird_file(quick.lab, SWITCH)
-    wait_until(lambda: whole(quick), 20, "the switch is as it was")
+    wait_until(lambda: whole(quick), timeout_s=20, what="the switch is as it was")
     assert project("plan", "pop2", "--detailed-exitcode").code == 0
 
 
@@ -82,10 +84,10 @@ def test_a_dead_controller_leaves_no_unconfirmed_file(quick: QuickLab, project: 
     """Killed before it confirms: the watchdog puts the former file back and ends the daemon that cannot read it."""
     break_it(quick)
     with project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "5") as controller:
-        wait_until(lambda: BROKEN not in bird_file(quick.lab, SWITCH), 20, "the candidate is in place")
+        wait_until(lambda: BROKEN not in bird_file(quick.lab, SWITCH), timeout_s=20, what="the candidate is in place")
         controller.send_signal(signal.SIGKILL)
-    wait_until(lambda: bird_file(quick.lab, SWITCH).strip() == BROKEN, 60, "the former file is back")
-    wait_until(lambda: not is_running(quick), 10, "BIRD does not run an unconfirmed configuration")
+    wait_until(lambda: bird_file(quick.lab, SWITCH).strip() == BROKEN, timeout_s=60, what="the former file is back")
+    wait_until(lambda: not is_running(quick), timeout_s=10, what="BIRD does not run an unconfirmed configuration")
 
 
 def test_a_dead_daemon_with_the_right_file_is_started_again(quick: QuickLab, project: Project, tmp_path: Path) -> None:
@@ -95,10 +97,12 @@ def test_a_dead_daemon_with_the_right_file_is_started_again(quick: QuickLab, pro
         set_service(SWITCH, "bird", quick.lab.settings, running=False)
         assert "[the daemon does not run]" in project("plan", SWITCH).out
         with project.running("deploy", SWITCH, "--yes") as deploy:
-            wait_until(lambda: _has_pending(quick), 20, "the deploy is at work")
+            wait_until(lambda: _has_pending(quick), timeout_s=20, what="the deploy is at work")
             set_service(SWITCH, "bird", quick.lab.settings, running=True)  # as systemd does when it is asked to
             assert project.finish(deploy, timeout_s=60).code == 0
-        wait_until(lambda: "Established" in bgp_states(quick.lab, SWITCH)["northtel_5_v4"], 20, "northtel is up")
+        wait_until(
+            lambda: "Established" in bgp_states(quick.lab, SWITCH)["northtel_5_v4"], timeout_s=20, what="northtel is up"
+        )
         assert "Established" not in bgp_states(quick.lab, SWITCH)["meadow_6_v4"]
     finally:
         project("undrain", "meadow", "--pop", "pop2")

@@ -28,11 +28,11 @@ from tests.lab.deployed_pop import (
     neighbors,
     service,
 )
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said, cron_environment
 from tests.lab.quick_lab import QuickLab, bird_file, quick_example, quick_lab, wait_until_exact
 from tests.lab.steady_ping import Steady, steady_ping
 from tests.unit.inventory_texts import edited
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -93,7 +93,7 @@ def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
         _drain_again_and_elsewhere(told, folder)
         told.undrain = quick.project("undrain", DRAINED, "--pop", "pop1")
         told.plan = quick.project("plan", "pop1", "--detailed-exitcode", code=None)
-        wait_until(lambda: _moment(quick) == told.before, 20, "everything is as before")
+        wait_until(lambda: _moment(quick) == told.before, timeout_s=20, what="everything is as before")
         told.after = _moment(quick)
     return told
 
@@ -123,7 +123,7 @@ def _drain(told: Story) -> None:
 def _drain_again_and_elsewhere(told: Story, folder: Path) -> None:
     quick = told.lab_project
     project = quick.project
-    wait_until(lambda: not _through(_moment(quick), DRAINED, quick), 20, "no host sends to the provider")
+    wait_until(lambda: not _through(_moment(quick), DRAINED, quick), timeout_s=20, what="no host sends to the provider")
     told.drained = _moment(quick)
     clock = SystemClock()
     counted, since_s = _packets(quick), clock.monotonic()

@@ -10,9 +10,9 @@ import pytest
 from netorch.lab import set_service
 from netorch.model.types import Family
 from tests.lab.deployed_pop import bgp_states, mark, only_behind, service
-from tests.lab.labs import wait_until
 from tests.lab.quick_lab import QuickLab, bird_file, live_stamp, only_pop2, quick_lab
 from tests.lab.steady_ping import steady_ping
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -83,13 +83,13 @@ def test_the_last_that_works_is_refused(untouched: QuickLab) -> None:
     """A provider is the POP's last also when the other's sessions are down: exit 7, and the hint names the flag."""
     set_service("meadow", "bird", untouched.lab.settings, running=False)
     try:
-        wait_until(lambda: closed(untouched) == MEADOW, 20, "meadow is down")
+        wait_until(lambda: closed(untouched) == MEADOW, timeout_s=20, what="meadow is down")
         said = untouched.project("drain", "northtel", code=7)
     finally:
         set_service("meadow", "bird", untouched.lab.settings, running=True)
     assert "leaves no other provider session Established for IPv4 and IPv6" in said.err
     assert "--allow-last" in said.err
-    wait_until(lambda: closed(untouched) == set(), 30, "meadow is back")
+    wait_until(lambda: closed(untouched) == set(), timeout_s=30, what="meadow is back")
 
 
 def test_a_drain_that_keeps_sessions(quick: QuickLab, tmp_path: Path) -> None:

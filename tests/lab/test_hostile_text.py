@@ -13,11 +13,12 @@ from netorch.errors import InventoryError
 from netorch.model.types import Family
 from tests.lab.deployed_pop import bgp_states
 from tests.lab.hostile_texts import INJECTIONS, cut, scalar, unmarked, visible
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
 from tests.lab.operator_shell import Said, cron_environment
 from tests.lab.quick_lab import QuickLab, bird_file, only_pop2, protocol_names, quick_lab
 from tests.unit.inventory_texts import edited, load
 from tests.unit.test_inventory_properties import HOSTILE
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -203,4 +204,8 @@ def test_reasons_reach_the_neighbour_as_text(quick: QuickLab) -> None:
     assert [row["reason"] for row in rows] == [visible(reason) for reason in REASONS]
     assert all(row["author"].startswith('ann"; } protocol@') for row in rows)
     assert not set("\x1b\u202e") & set(project("drains").out), "what somebody typed steers no terminal"
-    wait_until(lambda: list(bgp_states(lab, SWITCH).values()).count("Established") > CIRCUITS - 3, 20, "others stay")
+    wait_until(
+        lambda: list(bgp_states(lab, SWITCH).values()).count("Established") > CIRCUITS - 3,
+        timeout_s=20,
+        what="others stay",
+    )

@@ -12,7 +12,8 @@ from netorch.errors import NetorchError, TimedOut
 from netorch.lab import INTERNET_NODE, LabSettings, exec_in, expected_prefixes, lab_status, lab_up, log_files
 from netorch.lab.processes import recorded
 from netorch.model.types import Family
-from tests.lab.labs import Lab, small, wait_until
+from tests.lab.labs import Lab, small
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -109,7 +110,9 @@ def test_hosts_reach_their_switches(lab: Lab) -> None:
             switch = next(each for each in lab.inventory.devices if each.name == uplink.switch)
             for family in Family:
                 address = str(switch.fabric_address(family).ip)  # type: ignore[union-attr]
-                wait_until(lambda h=host, a=address: lab.ping(h.name, a), 5, f"{host.name} reaches {address}")  # type: ignore[misc]
+                wait_until(
+                    lambda h=host, a=address: lab.ping(h.name, a), timeout_s=5, what=f"{host.name} reaches {address}"
+                )  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("provider", ["northtel", "southnet", "meadow"])
@@ -190,8 +193,8 @@ def test_command_that_hangs_is_ended(lab: Lab) -> None:
         exec_in("h1.pop1", ["sh", "-c", "sleep 4711; true"], lab.settings, timeout_s=0.5)
     wait_until(
         lambda: "sleep 4711" not in lab.run("h1.pop1", "ps", "-eo", "args").replace("sh -c", ""),
-        5,
-        "the command is gone",
+        timeout_s=5,
+        what="the command is gone",
     )
 
 

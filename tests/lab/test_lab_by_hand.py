@@ -26,7 +26,8 @@ from tests.lab.hand_written import (
     kernel_routes,
     neighbour_mac,
 )
-from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, wait_until
+from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -128,7 +129,7 @@ def test_switch_still_resolves_providers(hand: Lab, tmp_path: Path) -> None:
     line = LINES[0]
     with capture("northtel", "circuit2", hand.settings, folder=tmp_path) as seen:
         hand.run(SWITCH, "ip", "neigh", "del", line.neighbor, "dev", "br0")
-        wait_until(lambda: hand.ping(SWITCH, line.neighbor), 5, "the provider answers the switch")
+        wait_until(lambda: hand.ping(SWITCH, line.neighbor), timeout_s=5, what="the provider answers the switch")
     assert any(frame.ethertype == ARP and str(frame.target_ip) == line.neighbor for frame in seen.frames)
 
 
@@ -161,7 +162,7 @@ def test_providers_do_not_see_each_other(hand: Lab, tmp_path: Path) -> None:
         capture(HOST, UPLINK, hand.settings, folder=tmp_path) as at_host,
     ):
         hand.run("southnet", "ip", "neigh", "del", "203.0.113.10", "dev", "circuit3")
-        wait_until(lambda: hand.ping("southnet", "203.0.113.10"), 5, "the switch answers southnet")
+        wait_until(lambda: hand.ping("southnet", "203.0.113.10"), timeout_s=5, what="the switch answers southnet")
     assert any(frame.source == mac for frame in at_host.frames)
     assert not any(frame.source == mac for frame in at_northtel.frames)
 
@@ -173,11 +174,15 @@ def test_session_without_its_password_stays_down(hand: Lab) -> None:
     assert established(hand, SWITCH, "southnet4")
     hand.run(SWITCH, "sh", "-c", "cat > /run/wrong.conf", stdin=text.replace(secret, "wrong"))
     hand.run(SWITCH, "birdc", "configure", '"/run/wrong.conf"')
-    wait_until(lambda: not established(hand, SWITCH, "southnet4"), 20, "the session with a wrong password ends")
+    wait_until(
+        lambda: not established(hand, SWITCH, "southnet4"), timeout_s=20, what="the session with a wrong password ends"
+    )
     failed = "no packet with a wrong password is taken"
-    wait_until(lambda: not established(hand, "southnet", "circuit3_4"), 20, failed)
+    wait_until(lambda: not established(hand, "southnet", "circuit3_4"), timeout_s=20, what=failed)
     hand.run(SWITCH, "birdc", "configure")
-    wait_until(lambda: established(hand, SWITCH, "southnet4", "southnet6"), 60, "the right password works again")
+    wait_until(
+        lambda: established(hand, SWITCH, "southnet4", "southnet6"), timeout_s=60, what="the right password works again"
+    )
 
 
 def test_inbound_follows_graceful_shutdown(hand: Lab) -> None:
@@ -190,13 +195,13 @@ def test_inbound_follows_graceful_shutdown(hand: Lab) -> None:
             .split()[0]
         )
 
-    wait_until(lambda: way_in() == "p1", 30, "replies come through northtel")
+    wait_until(lambda: way_in() == "p1", timeout_s=30, what="replies come through northtel")
     configure_switch(hand, drained="northtel")
-    wait_until(lambda: way_in() == "p2", 30, "replies come through southnet")
+    wait_until(lambda: way_in() == "p2", timeout_s=30, what="replies come through southnet")
     routes = hand.run("internet", "birdc", "show", "route", "all", "for", OWN[4], "protocol", "provider1_4")
     assert "(65535,0)" in routes
     configure_switch(hand)
-    wait_until(lambda: way_in() == "p1", 30, "replies come through northtel again")
+    wait_until(lambda: way_in() == "p1", timeout_s=30, what="replies come through northtel again")
 
 
 def test_tcp_says_through_whom_it_came(hand: Lab) -> None:
@@ -219,21 +224,29 @@ def test_cut_cable_ends_a_session(hand: Lab) -> None:
     """A pulled cable takes the carrier and with it the provider's sessions; plugged again, both families return."""
     set_link(SWITCH, "swp1", hand.settings, connected=False)
     carrier = "/sys/class/net/swp1/carrier"
-    wait_until(lambda: hand.run(SWITCH, "cat", carrier).strip() == "0", 5, "the switch's port loses its carrier")
-    wait_until(lambda: not established(hand, "northtel", "circuit2_4"), 20, "the provider's session ends with its link")
+    wait_until(
+        lambda: hand.run(SWITCH, "cat", carrier).strip() == "0", timeout_s=5, what="the switch's port loses its carrier"
+    )
+    wait_until(
+        lambda: not established(hand, "northtel", "circuit2_4"),
+        timeout_s=20,
+        what="the provider's session ends with its link",
+    )
     set_link(SWITCH, "swp1", hand.settings, connected=True)
-    wait_until(lambda: established(hand, "northtel", "circuit2_4", "circuit2_6"), 120, "the sessions are there")
+    wait_until(
+        lambda: established(hand, "northtel", "circuit2_4", "circuit2_6"), timeout_s=120, what="the sessions are there"
+    )
 
 
 def test_pulled_uplink_leaves_the_mirror_alone(hand: Lab) -> None:
     """A host that loses an uplink's carrier keeps its addresses and permanent entries, as on a cut cable."""
     set_link(HOST, UPLINK, hand.settings, connected=False)
     carrier = f"/sys/class/net/{UPLINK}/carrier"
-    wait_until(lambda: hand.run(HOST, "cat", carrier).strip() == "0", 5, "the uplink loses its carrier")
+    wait_until(lambda: hand.run(HOST, "cat", carrier).strip() == "0", timeout_s=5, what="the uplink loses its carrier")
     assert "PERMANENT" in hand.run(HOST, "ip", "neigh", "show", LINES[0].neighbor)
     assert FABRIC[6][1] in hand.run(HOST, "ip", "-6", "addr", "show", "dev", UPLINK)
     set_link(HOST, UPLINK, hand.settings, connected=True)
-    wait_until(lambda: hand.ping(HOST, FABRIC[4][0]), 10, "the uplink works again")
+    wait_until(lambda: hand.ping(HOST, FABRIC[4][0]), timeout_s=10, what="the uplink works again")
 
 
 def test_unplugged_interface_is_named(hand: Lab) -> None:
@@ -249,11 +262,11 @@ def test_new_router_has_a_new_mac(hand: Lab) -> None:
     new = Mac("02:00:00:00:00:99")
     set_mac("northtel", "circuit2", new, hand.settings)
     hand.run(SWITCH, "ip", "neigh", "flush", "to", line.neighbor)
-    wait_until(lambda: hand.ping(SWITCH, line.neighbor), 10, "the new router answers")
+    wait_until(lambda: hand.ping(SWITCH, line.neighbor), timeout_s=10, what="the new router answers")
     assert neighbour_mac(hand, line) == new
     set_mac("northtel", "circuit2", old, hand.settings)
     hand.run(SWITCH, "ip", "neigh", "flush", "to", line.neighbor)
-    wait_until(lambda: hand.ping(SWITCH, line.neighbor), 10, "the old router answers")
+    wait_until(lambda: hand.ping(SWITCH, line.neighbor), timeout_s=10, what="the old router answers")
 
 
 def test_rebooted_switch_keeps_files_and_loses_kernel_state(hand: Lab) -> None:
@@ -265,4 +278,4 @@ def test_rebooted_switch_keeps_files_and_loses_kernel_state(hand: Lab) -> None:
     assert "10.1.2.77" not in hand.run(SWITCH, "ip", "neigh", "show")
     assert FABRIC[4][0] in hand.run(SWITCH, "ip", "-br", "addr", "show", "dev", "br0")
     names = [line.name for line in LINES]
-    wait_until(lambda: established(hand, SWITCH, *names, "host4", "host6"), 120, "its sessions return")
+    wait_until(lambda: established(hand, SWITCH, *names, "host4", "host6"), timeout_s=120, what="its sessions return")

@@ -9,7 +9,8 @@ import pytest
 
 from netorch.lab import lab_status, lab_up, restart_node, set_service, start_node, stop_node
 from netorch.lab.processes import recorded
-from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small, wait_until
+from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -32,8 +33,10 @@ def test_killed_daemon_comes_back(pop2: Lab) -> None:
     """The supervisor restarts a daemon that died."""
     pid, starts = service(pop2, "h1.pop2", "bird")
     pop2.run("h1.pop2", "kill", "-9", str(pid))
-    wait_until(lambda: service(pop2, "h1.pop2", "bird")[1] == starts + 1, 10, "bird is started again")
-    wait_until(lambda: "up and running" in pop2.sh("h1.pop2", "birdc show status || true"), 10, "bird answers")
+    wait_until(lambda: service(pop2, "h1.pop2", "bird")[1] == starts + 1, timeout_s=10, what="bird is started again")
+    wait_until(
+        lambda: "up and running" in pop2.sh("h1.pop2", "birdc show status || true"), timeout_s=10, what="bird answers"
+    )
 
 
 def test_stopped_daemon_stays_down(pop2: Lab) -> None:
@@ -42,7 +45,9 @@ def test_stopped_daemon_stays_down(pop2: Lab) -> None:
     assert "bird.ctl" not in pop2.run("h1.pop2", "ls", "/run/bird")
     assert service(pop2, "h1.pop2", "bird")[0] is None
     set_service("h1.pop2", "bird", pop2.settings, running=True)
-    wait_until(lambda: "up and running" in pop2.sh("h1.pop2", "birdc show status || true"), 10, "bird answers")
+    wait_until(
+        lambda: "up and running" in pop2.sh("h1.pop2", "birdc show status || true"), timeout_s=10, what="bird answers"
+    )
 
 
 def test_restart_keeps_files_and_loses_the_rest(pop2: Lab) -> None:
@@ -62,7 +67,7 @@ def test_restart_keeps_files_and_loses_the_rest(pop2: Lab) -> None:
     assert "192.0.2.200" not in pop2.run("h2.pop2", "ip", "addr")
     assert "fwmark" not in pop2.run("h2.pop2", "ip", "rule")
     assert pop2.run("h2.pop2", "sysctl", "-n", "net.ipv4.conf.all.rp_filter").strip() == "0"
-    wait_until(lambda: pop2.ping("h2.pop2", "10.2.1.1"), 5, "the uplink works")
+    wait_until(lambda: pop2.ping("h2.pop2", "10.2.1.1"), timeout_s=5, what="the uplink works")
 
 
 def test_neighbours_of_a_restarted_node_keep_their_ends(pop2: Lab) -> None:
@@ -71,16 +76,16 @@ def test_neighbours_of_a_restarted_node_keep_their_ends(pop2: Lab) -> None:
     assert not next(status for status in lab_status(pop2.settings) if status.name == "h1.pop2").running
     start_node("h1.pop2", pop2.settings)
     assert "swp11" in pop2.run("sw1.pop2", "ip", "link", "show", "master", "br0")
-    wait_until(lambda: pop2.ping("h1.pop2", "10.2.1.1"), 5, "the uplink works")
+    wait_until(lambda: pop2.ping("h1.pop2", "10.2.1.1"), timeout_s=5, what="the uplink works")
 
 
 @pytest.mark.parametrize("node", ["northtel", "internet", "sw1.pop2"])
 def test_any_node_can_be_restarted(pop2: Lab, node: str) -> None:
     """Providers, the Internet and switches too come back with a working network."""
     restart_node(node, pop2.settings)
-    wait_until(lambda: pop2.ping("northtel", "8.8.8.8"), 10, "northtel reaches the Internet")
-    wait_until(lambda: pop2.ping("northtel", "203.0.113.18"), 10, "northtel reaches the switch")
-    wait_until(lambda: pop2.ping("h1.pop2", "10.2.1.1"), 10, "a host reaches the switch")
+    wait_until(lambda: pop2.ping("northtel", "8.8.8.8"), timeout_s=10, what="northtel reaches the Internet")
+    wait_until(lambda: pop2.ping("northtel", "203.0.113.18"), timeout_s=10, what="northtel reaches the switch")
+    wait_until(lambda: pop2.ping("h1.pop2", "10.2.1.1"), timeout_s=10, what="a host reaches the switch")
 
 
 def test_up_repairs_what_died(pop2: Lab) -> None:
@@ -94,5 +99,5 @@ def test_up_repairs_what_died(pop2: Lab) -> None:
     after = {name: recorded(pop2.settings.node_folder(name) / "init") for name in init}
     assert after["h1.pop2"] not in (None, victim)
     assert {name for name in init if init[name] != after[name]} == {"h1.pop2"}
-    wait_until(lambda: pop2.ping("h1.pop2", "10.2.1.1"), 5, "the host reaches its switch")
-    wait_until(lambda: pop2.ping("meadow", "203.0.113.22"), 5, "meadow reaches the switch")
+    wait_until(lambda: pop2.ping("h1.pop2", "10.2.1.1"), timeout_s=5, what="the host reaches its switch")
+    wait_until(lambda: pop2.ping("meadow", "203.0.113.22"), timeout_s=5, what="meadow reaches the switch")

@@ -9,7 +9,8 @@ import pytest
 from netorch.lab import expected_prefixes, set_link
 from netorch.model.types import Family
 from tests.lab.hand_written import HOST, LINES, SERVICE, SWITCH, Line, bring_up
-from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, wait_until
+from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -45,7 +46,7 @@ def test_switch_gets_what_is_announced(mixed: Lab, line: Line) -> None:
         return {prefix for row in text.splitlines() if (prefix := row.split(" ")[0]) and "/" in prefix}
 
     names = {str(prefix) for prefix in good}
-    wait_until(lambda: names <= received(), 60, f"{line.provider} announces all")
+    wait_until(lambda: names <= received(), timeout_s=60, what=f"{line.provider} announces all")
     assert {ip_network(text) for text in received()} <= good | bad
 
 
@@ -55,4 +56,6 @@ def test_replies_come_back(mixed: Lab, line: Line) -> None:
     options = ("-m", str(1000 + line.number), "-I", SERVICE[line.version])
     good = expected_prefixes(mixed.inventory, line.provider, Family.IPV4 if line.version == 4 else Family.IPV6)[0]
     target = str(max(good).network_address + 1)
-    wait_until(lambda: mixed.ping(HOST, target, *options), 30, f"{target} answers through {line.provider}")
+    wait_until(
+        lambda: mixed.ping(HOST, target, *options), timeout_s=30, what=f"{target} answers through {line.provider}"
+    )

@@ -13,7 +13,8 @@ from netorch.errors import NetorchError
 from netorch.lab import LabSettings, lab_up, set_service
 from netorch.lab.rootfs import ROOTFSES, STAMP
 from netorch.model.inventory import Inventory
-from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small, wait_until
+from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -75,7 +76,7 @@ def test_bird_runs_as_its_own_user(lab: Lab, device: str) -> None:
 @pytest.mark.parametrize("device", ["sw1.pop1", "sw2.pop1"])
 def test_frr_runs_the_daemons_of_a_border(lab: Lab, device: str) -> None:
     """FRR's daemons answer, and each has read its part of the file."""
-    wait_until(lambda: "bfdd" in lab.run(device, "vtysh", "-c", "show daemons"), 10, "bfdd")
+    wait_until(lambda: "bfdd" in lab.run(device, "vtysh", "-c", "show daemons"), timeout_s=10, what="bfdd")
     daemons = set(lab.run(device, "vtysh", "-c", "show daemons").split())
     assert daemons >= {"zebra", "staticd", "bgpd", "bfdd"}
     assert ("mgmtd" in daemons) == (device == "sw1.pop1")
@@ -91,16 +92,20 @@ def test_frr_daemon_that_died_comes_back_with_its_configuration(lab: Lab, device
     lab.run(device, "vtysh", "-b")
     lab.sh(device, "kill -9 $(cat /run/frr/bgpd.pid)")
     running = "vtysh -d bgpd -c 'show running-config' || true"
-    wait_until(lambda: "bgp router-id 192.0.2.250" in lab.sh(device, running), 20, "bgpd has its configuration again")
+    wait_until(
+        lambda: "bgp router-id 192.0.2.250" in lab.sh(device, running),
+        timeout_s=20,
+        what="bgpd has its configuration again",
+    )
 
 
 @needs_rootfs
 def test_frr_daemon_runs_once_it_is_enabled(lab: Lab) -> None:
     """/etc/frr/daemons decides which of FRR's daemons run."""
     lab.sh("sw1.pop1", "sed -i s/^ripd=no/ripd=yes/ /etc/frr/daemons")
-    wait_until(lambda: "ripd" in lab.run("sw1.pop1", "vtysh", "-c", "show daemons"), 20, "ripd runs")
+    wait_until(lambda: "ripd" in lab.run("sw1.pop1", "vtysh", "-c", "show daemons"), timeout_s=20, what="ripd runs")
     lab.sh("sw1.pop1", "sed -i s/^ripd=yes/ripd=no/ /etc/frr/daemons")
-    wait_until(lambda: "ripd" not in lab.run("sw1.pop1", "vtysh", "-c", "show daemons"), 20, "ripd ends")
+    wait_until(lambda: "ripd" not in lab.run("sw1.pop1", "vtysh", "-c", "show daemons"), timeout_s=20, what="ripd ends")
 
 
 @needs_rootfs
@@ -109,7 +114,7 @@ def test_frr_daemon_is_stopped_and_started_like_any(lab: Lab) -> None:
     set_service("sw2.pop1", "bgpd", lab.settings, running=False)
     assert "bgpd" not in lab.run("sw2.pop1", "vtysh", "-c", "show daemons").split()
     set_service("sw2.pop1", "bgpd", lab.settings, running=True)
-    wait_until(lambda: "bgpd" in lab.run("sw2.pop1", "vtysh", "-c", "show daemons"), 20, "bgpd")
+    wait_until(lambda: "bgpd" in lab.run("sw2.pop1", "vtysh", "-c", "show daemons"), timeout_s=20, what="bgpd")
 
 
 @needs_rootfs

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from netorch.lab import set_link
 from tests.lab.deployed_pop import bgp_states
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said, cron_environment
 from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, only_pop2, quick_lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -162,7 +162,9 @@ def test_a_rollback_keeps_a_drain(quick: QuickLab, project: Project) -> None:
         assert states["northtel_5_v4"] == "Established"
     finally:
         quick.project("undrain", "meadow", "--pop", "pop2")
-    wait_until(lambda: set(bgp_states(quick.lab, SWITCH).values()) == {"Established"}, 20, "all sessions are up")
+    wait_until(
+        lambda: set(bgp_states(quick.lab, SWITCH).values()) == {"Established"}, timeout_s=20, what="all sessions are up"
+    )
 
 
 def test_generations_that_are_not_there(project: Project) -> None:
@@ -178,9 +180,9 @@ def leave_pending(quick: QuickLab, project: Project, number: int) -> None:
     """A controller that dies between apply and confirmation."""
     change_all(project, number)
     with project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "120") as process:
-        wait_until(lambda: has_pending(quick, SWITCH), 20, "the change is pending")
+        wait_until(lambda: has_pending(quick, SWITCH), timeout_s=20, what="the change is pending")
         process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: _is_applied(quick), 20, "the change is applied")
+        wait_until(lambda: _is_applied(quick), timeout_s=20, what="the change is applied")
         process.kill()
 
 
@@ -210,7 +212,7 @@ def test_cron_over_a_manual_deploy(quick: QuickLab, project: Project) -> None:
     deploy ends well."""
     change_all(project, 6)
     with project.running("deploy", SWITCH, "--yes") as person:
-        wait_until(lambda: has_pending(quick, SWITCH), 20, "the person is at work")
+        wait_until(lambda: has_pending(quick, SWITCH), timeout_s=20, what="the person is at work")
         person.send_signal(signal.SIGSTOP)
         said = run(quick.project, "pop2", code=5)
         person.send_signal(signal.SIGCONT)

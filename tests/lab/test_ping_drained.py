@@ -6,8 +6,8 @@ import pytest
 
 from netorch.model.types import Family
 from tests.lab.deployed_pop import behind_all, kernel_routes, mark
-from tests.lab.labs import wait_until
 from tests.lab.quick_lab import QuickLab, only_pop2, quick_lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -21,13 +21,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Family], R
     rows = {}
     with quick_lab(tmp_path_factory.mktemp("ping"), only_pop2(), name="ping") as quick:
         quick.project("deploy", POP, "--yes")
-        wait_until(lambda: all(_has_routes(quick, provider) for provider in (DRAINED, KEPT)), 30, "routes of both")
+        wait_until(
+            lambda: all(_has_routes(quick, provider) for provider in (DRAINED, KEPT)),
+            timeout_s=30,
+            what="routes of both",
+        )
         rows.update({("before", family): _ping(quick, family) for family in Family})
         quick.project("drain", DRAINED, "--pop", POP, "--wait", "1s")
-        wait_until(lambda: not _has_routes(quick, DRAINED), 20, "no route through the drained provider")
+        wait_until(lambda: not _has_routes(quick, DRAINED), timeout_s=20, what="no route through the drained provider")
         rows.update({("drained", family): _ping(quick, family) for family in Family})
         quick.project("undrain", DRAINED, "--pop", POP)
-        wait_until(lambda: _has_routes(quick, DRAINED), 30, "the drained provider's routes are back")
+        wait_until(lambda: _has_routes(quick, DRAINED), timeout_s=30, what="the drained provider's routes are back")
         rows.update({("after", family): _ping(quick, family) for family in Family})
     return rows
 

@@ -10,7 +10,7 @@ import pytest
 from netorch.lab import set_mac
 from netorch.model.types import Family
 from tests.lab.deployed_pop import HOSTS, POP, FirstDeploy, mac, mark, only_behind, service
-from tests.lab.labs import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -35,7 +35,7 @@ def _swap(pop: FirstDeploy, address: str) -> None:
     for hop in NEXT_HOPS.values():
         pop.lab.run("sw2.pop1", "ip", "neigh", "flush", "to", hop)
     learned = "the switch reaches the router"
-    wait_until(lambda: all(pop.lab.ping("sw2.pop1", hop) for hop in NEXT_HOPS.values()), 10, learned)
+    wait_until(lambda: all(pop.lab.ping("sw2.pop1", hop) for hop in NEXT_HOPS.values()), timeout_s=10, what=learned)
 
 
 @pytest.fixture

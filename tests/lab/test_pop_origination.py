@@ -19,7 +19,7 @@ from tests.lab.deployed_pop import (
     neighbors,
     wait_until_complete,
 )
-from tests.lab.labs import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -44,10 +44,10 @@ def _announced(pop: FirstDeploy) -> set[tuple[str, ...]]:
 
 def test_prefixes_are_announced_while_a_host_originates_them(silenced: FirstDeploy) -> None:
     """Without a host that originates them the prefixes are withdrawn from every provider; one host brings them back."""
-    wait_until(lambda: _announced(silenced) == {()}, 20, "every provider has lost the prefixes")
+    wait_until(lambda: _announced(silenced) == {()}, timeout_s=20, what="every provider has lost the prefixes")
     set_service("h2.pop1", "bird", silenced.lab.settings, running=True)
     everywhere = {(prefix,) for prefix in SERVICE_PREFIX.values()}
-    wait_until(lambda: _announced(silenced) == everywhere, 30, "every provider has the prefixes again")
+    wait_until(lambda: _announced(silenced) == everywhere, timeout_s=30, what="every provider has the prefixes again")
 
 
 @pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
@@ -64,7 +64,7 @@ def test_next_best_providers_share_the_load(pop: FirstDeploy, family: Family) ->
 
     set_service("meadow", "bird", pop.lab.settings, running=False)
     try:
-        wait_until(has_moved, 30, "the routes have moved to the transits")
+        wait_until(has_moved, timeout_s=30, what="the routes have moved to the transits")
     finally:
         set_service("meadow", "bird", pop.lab.settings, running=True)
         wait_until_complete(pop)

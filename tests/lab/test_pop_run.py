@@ -12,8 +12,8 @@ import pytest
 from netorch.lab import set_service
 from netorch.model.types import Family
 from tests.lab.deployed_pop import POP, FirstDeploy, established, kernel_routes, mark, only_behind, service
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said, cron_environment
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -91,8 +91,8 @@ def test_a_service_address_comes_back_with_its_routes(pop: FirstDeploy, family: 
     expected = set(pop.main_tables[family])
     wait_until(
         lambda: expected <= set(kernel_routes(pop.lab, "h1.pop1", family, "main", proto="bird")),
-        10,  # BIRD looks by itself once a minute
-        "the main table is whole again",
+        timeout_s=10,  # BIRD looks by itself once a minute
+        what="the main table is whole again",
     )
 
 
@@ -100,14 +100,18 @@ def test_session_closed_by_hand_comes_back(pop: FirstDeploy) -> None:
     """A session that somebody disabled is Established after the run."""
     pop.lab.run("sw2.pop1", "birdc", "disable", "southnet_3_v6")
     run(pop)
-    wait_until(lambda: established(pop.lab, "sw2.pop1"), 20, "the session is up again")
+    wait_until(lambda: established(pop.lab, "sw2.pop1"), timeout_s=20, what="the session is up again")
 
 
 def test_second_run_leaves_at_once(pop: FirstDeploy) -> None:
     """While a run is at work another one exits 0 and says nothing; the first still ends well."""
     first = pop.netorch.start("run", POP, environment=cron_environment())
     try:
-        wait_until(lambda: _holds_a_lock(first.pid) or first.poll() is not None, 20, "the first run holds its lock")
+        wait_until(
+            lambda: _holds_a_lock(first.pid) or first.poll() is not None,
+            timeout_s=20,
+            what="the first run holds its lock",
+        )
         os.kill(first.pid, signal.SIGSTOP)
         assert _holds_a_lock(first.pid)
         second = pop.netorch("run", POP, timeout_s=15, environment=cron_environment())

@@ -10,7 +10,8 @@ import pytest
 from netorch.lab import set_service
 from netorch.model.types import Family
 from tests.lab.deployed_pop import HOSTS, POP, PROVIDERS, SWITCHES, FirstDeploy, behind_all, reconfigurations
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -223,7 +224,7 @@ def test_ping_through_what_is_left(pop: FirstDeploy) -> None:
         return errors == {"southnet": "no route through this provider"}
 
     try:
-        wait_until(is_lost, 20, "the table of southnet is empty")
+        wait_until(is_lost, timeout_s=20, what="the table of southnet is empty")
     finally:
         set_service("southnet", "bird", pop.lab.settings, running=True)
 

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from tests.lab.deployed_pop import bgp_states
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project, QuickLab, only_pop2, quick_lab
 from tests.unit.inventory_texts import edited
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -34,7 +35,11 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     files = edited(only_pop2(), FILE, private, ("\nprefixes:\n", f"\nprefixes:\n{PREFIX}"))
     with quick_lab(tmp_path_factory.mktemp("rehearse"), files, name="-rehearse") as quick:
         quick.project("deploy", POP, "--yes")
-        wait_until(lambda: set(bgp_states(quick.lab, SWITCH).values()) == {"Established"}, 60, "sessions of the POP")
+        wait_until(
+            lambda: set(bgp_states(quick.lab, SWITCH).values()) == {"Established"},
+            timeout_s=60,
+            what="sessions of the POP",
+        )
         yield quick
 
 
@@ -208,7 +213,7 @@ def test_interrupted_rehearsal_leaves_nothing(project: Project, number: signal.S
     process.send_signal(number)
     said: Said = project.finish(process, timeout_s=60)
     assert said.code == (130 if number is signal.SIGINT else -9)
-    wait_until(lambda: not _processes() - before, 30, "every process of the twin ends")
+    wait_until(lambda: not _processes() - before, timeout_s=30, what="every process of the twin ends")
     assert not any("netorch-rehearsal" in line for line in Path("/proc/self/mountinfo").read_text().splitlines())
 
 

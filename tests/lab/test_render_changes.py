@@ -14,7 +14,7 @@ from netorch.model.types import Family
 from tests.lab.bird_pop import HOSTS, Pop, booted_pop, mirror
 from tests.lab.pop_routes import TABLES, is_complete, next_hops, provider_hops
 from tests.lab.provider_bird import STOLEN, good_routes
-from tests.lab.ssh_server import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 

@@ -13,7 +13,7 @@ from netorch.model.types import Family
 from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, Pop, booted_pop, circuits
 from tests.lab.pop_routes import TABLES, is_complete, next_hops, provider_hops
 from tests.lab.provider_bird import BAD, COMMON, FOREIGN_NEXT_HOP, SHUT_DOWN, STOLEN, good_routes
-from tests.lab.ssh_server import wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 

@@ -9,9 +9,10 @@ import pytest
 from netorch.lab import restart_node, set_link, start_node, stop_node
 from netorch.model.types import Family
 from tests.lab.deployed_pop import bgp_states, host_of, kernel_routes
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
 from tests.lab.operator_shell import cron_environment
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab, wait_until_exact
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -37,14 +38,16 @@ def kill_bird(lab: Lab, node: str) -> None:
     """As a crash would; returns once the supervisor has started another."""
     (old,) = lab.run(node, "pidof", "bird").split()
     lab.run(node, "kill", "-9", old)
-    wait_until(lambda: lab.sh(node, "pidof bird || true").split() not in ([], [old]), 20, "another BIRD runs")
-    wait_until(lambda: "is up" in lab.sh(node, "birdc show status || true"), 20, "it answers")
+    wait_until(
+        lambda: lab.sh(node, "pidof bird || true").split() not in ([], [old]), timeout_s=20, what="another BIRD runs"
+    )
+    wait_until(lambda: "is up" in lab.sh(node, "birdc show status || true"), timeout_s=20, what="it answers")
 
 
 def test_a_crashed_daemon_comes_back_alone(quick: QuickLab) -> None:
     """BIRD of a switch is killed: its sessions and every host's tables are back by themselves, and run is silent."""
     kill_bird(quick.lab, "sw1.pop1")
-    wait_until(lambda: not closed(quick.lab, "sw1.pop1"), 30, "every session is up again")
+    wait_until(lambda: not closed(quick.lab, "sw1.pop1"), timeout_s=30, what="every session is up again")
     wait_until_exact(quick.lab)
     said = quick.project("run", "pop1", environment=cron_environment())
     assert (said.out, said.err) == ("", "")
@@ -72,7 +75,7 @@ def test_a_cut_uplink_moves_a_host(quick: QuickLab) -> None:
                 for hops in kernel_routes(lab, "h2.pop1", family, table, proto="bird").values()
             )
 
-        wait_until(lambda: not uses_it(), 10, "no route over the cut uplink")
+        wait_until(lambda: not uses_it(), timeout_s=10, what="no route over the cut uplink")
         assert kernel_routes(lab, "h2.pop1", Family.IPV4, "1001", proto="bird"), "the provider's other circuit is there"
         assert quick.project("run", "pop1", environment=cron_environment()).out == ""
     finally:
@@ -89,15 +92,15 @@ def test_a_drain_outlives_crash_reboot_and_absence(quick: QuickLab) -> None:
     start_node("sw2.pop1", lab.settings)
     said = project("run", "pop1", environment=cron_environment())
     assert "+ overlay drain/provider/meadow@pop1 version 1, in force" in said.out
-    wait_until(lambda: not closed(lab, "sw2.pop1"), 30, "every session is up again")
+    wait_until(lambda: not closed(lab, "sw2.pop1"), timeout_s=30, what="every session is up again")
 
     project("drain", "meadow", "--wait", "0s")
     assert closed(lab, "sw1.pop1") == MEADOW
     kill_bird(lab, "sw1.pop1")
-    wait_until(lambda: closed(lab, "sw1.pop1") == MEADOW, 30, "all but the drained are up again")
+    wait_until(lambda: closed(lab, "sw1.pop1") == MEADOW, timeout_s=30, what="all but the drained are up again")
     restart_node("sw1.pop1", lab.settings)
     project("run", "pop1", environment=cron_environment())
-    wait_until(lambda: closed(lab, "sw1.pop1") == MEADOW, 30, "all but the drained are up again")
+    wait_until(lambda: closed(lab, "sw1.pop1") == MEADOW, timeout_s=30, what="all but the drained are up again")
     (row,) = project("drains", "-o", "json").document[0]["rows"]
     assert (row["name"], row["stage"]) == ("meadow", "closed")
     project("undrain", "meadow", "--wait", "0s")

@@ -19,9 +19,10 @@ import pytest
 
 from netorch.lab import exec_in
 from tests.lab.deployed_pop import bgp_states
-from tests.lab.labs import Lab, wait_until
+from tests.lab.labs import Lab
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, quick_example, quick_lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -101,7 +102,9 @@ def attempts(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> dict[
         said = dict(
             zip(operators, pool.map(lambda d: operators[d]("deploy", d, *FORCED, code=None), operators), strict=True)
         )
-    wait_until(lambda: all(_all_up(quick.lab, device) for device in operators), 40, "every session is back")
+    wait_until(
+        lambda: all(_all_up(quick.lab, device) for device in operators), timeout_s=40, what="every session is back"
+    )
     return {device: Attempt(said[device], before[device], look(quick.lab, device)) for device in operators}
 
 
@@ -177,11 +180,15 @@ def test_a_dead_controller_is_survived(quick: QuickLab, checkout: Project) -> No
     before = look(lab, device)
     checkout.edit("pops/pop2.yml", NORTHTEL[1], "description: never confirmed")
     with checkout.running("deploy", device, "--yes", "--confirm-timeout", "5"):
-        wait_until(lambda: has_pending(lab, device), 20, "the change is pending")
-    wait_until(lambda: live_stamp(lab, device) != before.stamp, 10, "the candidate is live")
-    wait_until(lambda: "never confirmed" in look(lab, device).aliases["swp1"], 10, "kernel items are changed as well")
+        wait_until(lambda: has_pending(lab, device), timeout_s=20, what="the change is pending")
+    wait_until(lambda: live_stamp(lab, device) != before.stamp, timeout_s=10, what="the candidate is live")
+    wait_until(
+        lambda: "never confirmed" in look(lab, device).aliases["swp1"],
+        timeout_s=10,
+        what="kernel items are changed as well",
+    )
     assert bird_file(lab, device) == before.file
-    wait_until(lambda: not has_pending(lab, device), 20, "the device has decided")
+    wait_until(lambda: not has_pending(lab, device), timeout_s=20, what="the device has decided")
     assert look(lab, device) == before
     assert checkout("plan", device, "--detailed-exitcode", code=None).code == 2
     checkout("deploy", device, "--yes")
@@ -202,7 +209,7 @@ def test_two_controllers_one_wins(quick: QuickLab, tmp_path: Path) -> None:
     first.edit("pops/pop2.yml", NORTHTEL[1], "description: of the first")
     second.edit("pops/pop2.yml", NORTHTEL[1], "description: of the second")
     with first.running("deploy", device, "--yes") as winner:
-        wait_until(lambda: has_pending(lab, device), 20, "the first is at work")
+        wait_until(lambda: has_pending(lab, device), timeout_s=20, what="the first is at work")
         winner.send_signal(signal.SIGSTOP)
         loser = second("deploy", device, "--yes", code=5)
         winner.send_signal(signal.SIGCONT)

@@ -22,8 +22,8 @@ from tests.lab.deployed_pop import (
     only_behind,
     service,
 )
-from tests.lab.labs import wait_until
 from tests.lab.quick_lab import QuickLab, inexact, quick_example, quick_lab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -45,7 +45,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("speakers"), files, name="speak") as up:
         up.project("deploy", "pop1", "--yes")
         # GoBGP takes about 50 routes a second from its command line.
-        wait_until(lambda: not any(inexact(up.lab, host) for host in HOSTS), 60, "exact tables")
+        wait_until(lambda: not any(inexact(up.lab, host) for host in HOSTS), timeout_s=60, what="exact tables")
         yield up
 
 
@@ -95,7 +95,9 @@ def test_gobgp_sees_the_drain_and_the_close(quick: QuickLab) -> None:
         shown = lab.run("southnet", "gobgp", "neighbor", neighbor, "adj-in", "-a", family.value, "-j")
         (path,) = json.loads(shown)[SERVICE_PREFIX[family]]
         assert [GRACEFUL_SHUTDOWN] in [attribute.get("communities") for attribute in path["attrs"]]
-    wait_until(lambda: not shared_with(quick, "southnet"), 10, "no host shares what others have with southnet")
+    wait_until(
+        lambda: not shared_with(quick, "southnet"), timeout_s=10, what="no host shares what others have with southnet"
+    )
     project("drain", "southnet", "--wait", "0s", "--reason", "other works")
     for family in Family:
         addresses = circuit.addresses(family)
@@ -108,7 +110,7 @@ def test_gobgp_sees_the_drain_and_the_close(quick: QuickLab) -> None:
         (6, 2, "other works")
     ] * 2
     project("undrain", "southnet", "--wait", "0s")
-    wait_until(lambda: not any(inexact(lab, host) for host in HOSTS), 30, "exact tables")
+    wait_until(lambda: not any(inexact(lab, host) for host in HOSTS), timeout_s=30, what="exact tables")
 
 
 def shared_with(quick: QuickLab, provider: str) -> list[str]:

@@ -15,7 +15,8 @@ import pytest
 from netorch.errors import TimedOut, TransportError, Unreachable
 from netorch.io.clock import Deadline, SystemClock
 from netorch.model.inventory import Ssh
-from tests.lab.ssh_server import SshLab, SshServer, ssh_lab, wait_until
+from tests.lab.ssh_server import SshLab, SshServer, ssh_lab
+from tests.waiting import wait_until
 
 __all__ = ["ssh_lab"]
 

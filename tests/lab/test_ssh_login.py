@@ -14,7 +14,8 @@ import pytest
 from netorch.errors import AuthError, TimedOut, TransportError, Unreachable, annotated
 from netorch.io.ssh import SshConnector
 from netorch.model.inventory import Ssh
-from tests.lab.ssh_server import SshLab, SshServer, make_key, public_key, ssh_lab, wait_until
+from tests.lab.ssh_server import SshLab, SshServer, make_key, public_key, ssh_lab
+from tests.waiting import wait_until
 
 __all__ = ["ssh_lab"]
 

@@ -21,8 +21,9 @@ from netorch.agent.outcome import Stop
 from netorch.inventory import load_inventory
 from netorch.io.inventory_files import read_inventory
 from netorch.lab.processes import recorded
-from tests.lab.labs import Lab, booted, lab_settings, own_network, wait_until
+from tests.lab.labs import Lab, booted, lab_settings, own_network
 from tests.lab.quick_lab import Project
+from tests.waiting import wait_until
 
 ROLL_OUT_POP = 50
 CONFIRM_TIMEOUT_S = 5.0
@@ -316,7 +317,7 @@ class Attempt:
 
     def until(self, condition: Any, timeout_s: float, what: str) -> None:
         """Wait for something that must happen."""
-        wait_until(condition, timeout_s, f"{self.target.name}: {what}")
+        wait_until(condition, timeout_s=timeout_s, what=f"{self.target.name}: {what}")
 
     def until_phase(self, *phases: str, timeout_s: float = 30.0) -> dict[str, Any]:
         """Wait until the change is in one of ``phases``; its journal."""

@@ -11,8 +11,8 @@ from netorch.lab import set_link
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.path import Path, lead_through
 from tests.lab.faults.play import finish
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said
+from tests.waiting import wait_until
 
 USUAL_UP_BYTES, USUAL_DOWN_BYTES = 17_000, 22_000
 """What a deploy of this size sends at least to the device, and gets from it, measured: a break at a byte below comes."""
@@ -27,7 +27,11 @@ def kill_controller(attempt: Attempt) -> Optional[Said]:
         if step == "some time":
             seconds = attempt.random.uniform(0.0, 2.5)
             started = uptime()
-            wait_until(lambda: uptime() - started >= seconds or process.poll() is not None, 10, "the moment has come")
+            wait_until(
+                lambda: uptime() - started >= seconds or process.poll() is not None,
+                timeout_s=10,
+                what="the moment has come",
+            )
             step = f"after {seconds:.2f} s"
         else:
             attempt.until_phase(*(("armed", "applied") if step == "armed" else ("applied",)))
@@ -59,7 +63,7 @@ def _broken(attempt: Attempt, how: str) -> Said:
             path.break_down = limit
         lead_through(attempt.project, attempt, path)
         with attempt.project.running(*attempt.arguments()) as process:
-            wait_until(lambda: path.broken.is_set() or process.poll() is not None, 60, "the path breaks")
+            wait_until(lambda: path.broken.is_set() or process.poll() is not None, timeout_s=60, what="the path breaks")
             assert path.broken.is_set(), f"{path.up} bytes up, {path.down} down, and never {limit}"
             pending = attempt.target.pending() or {"phase": "nothing pending"}
             attempt.events.append(f"{how} after {limit} bytes {'up' if upwards else 'down'}: {pending['phase']}")

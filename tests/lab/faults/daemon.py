@@ -13,8 +13,8 @@ from tests.lab.faults.bed import Attempt
 from tests.lab.faults.control import Control
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step, stopped_agent
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said
+from tests.waiting import wait_until
 
 GIVEN_UP_WITHIN_S = 30.0
 
@@ -74,13 +74,13 @@ def hanging(attempt: Attempt) -> Optional[Said]:
         os.kill(bird, signal.SIGSTOP)
         stopped = uptime()
         try:
-            wait_until(lambda: attempt.target.live() is None, 10, "BIRD does not answer")
+            wait_until(lambda: attempt.target.live() is None, timeout_s=10, what="BIRD does not answer")
             step.end("go")
             said = finish(attempt, process, timeout_s=120)
             took_s = uptime() - stopped
             attempt.events.append(f"given up after {took_s:.1f} s")
             until = stopped + attempt.random.uniform(0.0, 25.0)
-            wait_until(lambda: uptime() >= until, 60, "it is time to go on")
+            wait_until(lambda: uptime() >= until, timeout_s=60, what="it is time to go on")
         finally:
             os.kill(bird, signal.SIGCONT)
             attempt.excused_until = uptime()
@@ -119,7 +119,7 @@ def lies(attempt: Attempt) -> Optional[Said]:
     with Control(attempt.target, liar) as control, attempt.project.running(*attempt.arguments()) as process:
         said = finish(attempt, process, timeout_s=150)
         end = attempt.watcher.deadline() + 1
-        wait_until(lambda: uptime() > end, 90, "the deadline has passed")
+        wait_until(lambda: uptime() > end, timeout_s=90, what="the deadline has passed")
         asked, twisted = len(control.asked), list(control.twisted)
     attempt.excused_until = uptime()
     attempt.events.append(

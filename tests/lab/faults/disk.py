@@ -10,8 +10,8 @@ from netorch.agent.clock import uptime
 from tests.lab.faults.bed import STATE, Attempt
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step, stopped_agent
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said
+from tests.waiting import wait_until
 
 PLACES = ("/etc/bird", STATE)
 KINDS = {
@@ -77,7 +77,7 @@ def breaks_meanwhile(attempt: Attempt) -> Optional[Said]:
             step.end("go")
             said = finish(attempt, process, timeout_s=150)
         end = max(attempt.watcher.deadline(), uptime()) + 3
-        wait_until(lambda: uptime() > end, 90, "the deadline has passed")
+        wait_until(lambda: uptime() > end, timeout_s=90, what="the deadline has passed")
         attempt.target.sh(_HEAL.format(place=place))
         attempt.until(lambda: attempt.target.pending() is None, 20, "the device is done once the disk is well")
     return said

@@ -12,9 +12,9 @@ from tests.lab.faults.bed import BIRD_CONF, Attempt
 from tests.lab.faults.daemon import kill_bird
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step, stopped_agent
-from tests.lab.labs import wait_until
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project
+from tests.waiting import wait_until
 
 
 def _configure(attempt: Attempt) -> None:
@@ -97,7 +97,7 @@ def _race(attempt: Attempt, other: Project, arguments: tuple[str, ...], other_to
     first, second = runs if offset_s > 0 else runs[::-1]
     with first[0].running(*first[1]) as one:
         started = uptime()
-        wait_until(lambda: uptime() - started >= abs(offset_s), 10, "it is the second one's turn")
+        wait_until(lambda: uptime() - started >= abs(offset_s), timeout_s=10, what="it is the second one's turn")
         overlap = one.poll() is None
         with second[0].running(*second[1]) as two:
             said = {first[0].folder: finish(attempt, one), second[0].folder: other.finish(two, timeout_s=90)}

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from netorch.agent.clock import uptime
 from tests.lab.faults.bed import CONFIRM_TIMEOUT_S, ROLL_OUT_POP, Bed, Look, Target, Watcher
 from tests.lab.faults.play import GRACE_S, Ending
-from tests.lab.labs import wait_until
 from tests.lab.quick_lab import Project
+from tests.waiting import wait_until
 
 NAME = "roll-out killed"
 EXPECTED = "each device old or new; the same command converges"
@@ -29,7 +29,11 @@ def play_roll_out(made: Bed, seed: int) -> Ending:
     with ExitStack() as stack:
         watchers = {target.name: stack.enter_context(Watcher(target)) for target in made.group}
         killed = _kill_after(project, at_s)
-        wait_until(lambda: all(_has_decided(t, watchers[t.name]) for t in made.group), 120, "every device has decided")
+        wait_until(
+            lambda: all(_has_decided(t, watchers[t.name]) for t in made.group),
+            timeout_s=120,
+            what="every device has decided",
+        )
         states, unsafe = [], []
         for target in made.group:
             state, wrong = _judge(target, watchers[target.name], before[target.name])
@@ -67,7 +71,9 @@ def _kill_after(project: Project, seconds: float) -> bool:
     with project.running(*_ARGUMENTS) as process:
         started = uptime()
         wait_until(
-            lambda: uptime() - started >= seconds or process.poll() is not None, seconds + 5, "its time has come"
+            lambda: uptime() - started >= seconds or process.poll() is not None,
+            timeout_s=seconds + 5,
+            what="its time has come",
         )
         was_alive = process.poll() is None
         process.kill()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from netorch.errors import TimedOut
 from tests.parse.scenario import network
-from tests.parse.scenario.network import HERE, chroot, run, wait_until
+from tests.parse.scenario.network import HERE, chroot, run
+from tests.waiting import wait_until
 
 CONTROL = "/run/router.ctl"
 PLAIN, SOCKET, VERBOSE = "", ".socket", ".verbose"
@@ -79,7 +80,7 @@ class Taker:
 
     def wait(self, name: str, text: str) -> None:
         try:
-            wait_until(lambda: text in self.state(name), f"{name}: {text}")
+            wait_until(lambda: text in self.state(name), what=f"{name}: {text}", timeout_s=60.0)
         except TimedOut:
             sys.stderr.write(f"{name}: no {text}: {self.state(name)}\n")
 
@@ -109,8 +110,8 @@ def settle(taker: Taker) -> None:
     taker.wait("told_bad_as", "Received: Bad peer AS")
     taker.wait("limit_disable", "limit")
     taker.wait("ospf_area0", "Running")
-    wait_until(lambda: "Up " in taker.ask("show bfd sessions"), "bfd")
-    wait_until(lambda: "rip1" in taker.ask("show route protocol rip1"), "rip")
+    wait_until(lambda: "Up " in taker.ask("show bfd sessions"), what="bfd", timeout_s=60.0)
+    wait_until(lambda: "rip1" in taker.ask("show route protocol rip1"), what="rip", timeout_s=60.0)
 
 
 def start_router(root: Path, name: str, *options: str) -> subprocess.Popen[bytes]:
@@ -118,7 +119,7 @@ def start_router(root: Path, name: str, *options: str) -> subprocess.Popen[bytes
     bird = network.start(
         network.ROUTER, "chroot", str(root), "/usr/sbin/bird", "-f", "-c", configuration, "-s", CONTROL, *options
     )
-    wait_until((root / CONTROL[1:]).exists, "control socket")
+    wait_until((root / CONTROL[1:]).exists, what="control socket", timeout_s=60.0)
     return bird
 
 
@@ -139,7 +140,7 @@ def main() -> None:
             taker.take(name, command, form)
     restarting.kill()
     restarting.wait()
-    wait_until(lambda: "Established" not in taker.state("restarting"), "neighbour lost")
+    wait_until(lambda: "Established" not in taker.state("restarting"), what="neighbour lost", timeout_s=60.0)
     taker.take("protocols_all_neighbor_stale", "show protocols all restarting")
     taker.take("route_all_stale", "show route all protocol restarting")
     network.start_restarting()

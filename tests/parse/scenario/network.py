@@ -8,11 +8,8 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from netorch.io.clock import SystemClock
-from netorch.lab.commands import wait_for
 
 HERE = Path(__file__).parent
 WORK = Path("/run/netorch-samples")
@@ -40,11 +37,6 @@ def inside(netns: str, *argv: str) -> tuple[str, ...]:
 def start(netns: str, *argv: str) -> subprocess.Popen[bytes]:
     """A daemon in the foreground."""
     return subprocess.Popen(inside(netns, *argv), stdout=subprocess.DEVNULL, stderr=sys.stderr)
-
-
-def wait_until(condition: Callable[[], bool], what: str, *, timeout_s: float = 60.0) -> None:
-    """Poll until ``condition`` holds."""
-    wait_for(condition, what, clock=SystemClock(), timeout_s=timeout_s)
 
 
 def make_network() -> None:
