@@ -108,18 +108,65 @@ def describe() -> List[Dict[str, Any]]:
 
 
 def _facts_of(name: str, status: Optional[Status]) -> Dict[str, Any]:
-    if status is None or status.get("agent") != version():  # another agent may mean something else by the same words
-        return {"service": name, "alive": is_alive(status), "agent": str((status or {}).get("agent", ""))}
+    facts = {"service": name, "alive": is_alive(status), "agent": str((status or {}).get("agent", ""))}
+    if status is not None:
+        with suppress(
+            KeyError, TypeError, ValueError, AttributeError
+        ):  # another version's agent may have put it otherwise
+            facts.update(_told(status))
+    return facts
+
+
+def _told(status: Status) -> Dict[str, Any]:
     present = uptime()
-    times = {"age_s": present - float(status["updated"]), "running_s": present - float(status["started"])}
-    parts = {part: [_with_age(one) for one in status.get(part, ())] for part in ("feeds", "entries", "subscribers")}
-    return {**status, **parts, **times, "service": name, "alive": is_alive(status)}
+    return {
+        "age_s": present - float(status["updated"]),
+        "running_s": present - float(status["started"]),
+        "problem": str(status["problem"]),
+        "memory_bytes": int(status["memory_bytes"]),
+        "cpu_s": float(status["cpu_s"]),
+        "counters": {str(name): int(count) for name, count in status["counters"].items()},
+        "feeds": [_picked(feed, _FEED) for feed in status.get("feeds", ())],
+        "entries": [_picked(entry, _ENTRY) for entry in status.get("entries", ())],
+        "subscribers": [_picked(subscriber, _SUBSCRIBER) for subscriber in status.get("subscribers", ())],
+    }
 
 
-def _with_age(one: Dict[str, Any]) -> Dict[str, Any]:
-    """How long something has been as it is: by this machine's clock, since a controller's may differ."""
+def _picked(one: Dict[str, Any], members: Dict[str, Callable[[Any], Any]]) -> Dict[str, Any]:
+    """The ``members`` of an object, and how long it has been as it is: by this machine's clock, since a controller's may
+    differ."""
     since = one.get("since")
-    return {**one, "age_s": None if since is None else max(0.0, now() - float(since))}
+    picked = {name: read(one[name]) for name, read in members.items() if name in one}
+    return {**picked, "age_s": None if since is None else max(0.0, now() - float(since))}
+
+
+def _text(value: Any) -> Optional[str]:
+    return None if value is None else str(value)
+
+
+# The members of netorch.model.facts that agents write.
+_FEED: Dict[str, Callable[[Any], Any]] = {
+    "switch": str,
+    "interface": str,
+    "up": bool,
+    "address": _text,
+    "error": str,
+    "messages": int,
+    "resyncs": int,
+    "rejected": int,
+}
+_ENTRY: Dict[str, Callable[[Any], Any]] = {
+    "address": str,
+    "interface": str,
+    "provider": str,
+    "circuit": int,
+    "mac": _text,
+    "state": str,
+    "switch": str,
+    "reason": str,
+    "changes": int,
+}
+_SUBSCRIBER: Dict[str, Callable[[Any], Any]] = {"host": str, "address": str, "sent": int}
 
 
 def mirror_is_alive() -> bool:

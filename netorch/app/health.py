@@ -67,7 +67,8 @@ def assess(intent: Intent, facts: Facts, failures: Failures, names: tuple[str, .
     cost traffic if nobody looks: WARNING.
     """
     devices = [intent.device(name) for name in names]
-    pairs = [(device.name, hop) for device in devices for hop in device.next_hops if device.name in facts]
+    deployed = [device for device in devices if device.name in facts and facts[device.name].generation]
+    pairs = [(device.name, hop) for device in deployed for hop in device.next_hops]
     sides = compare_sides(intent, facts, pairs)
     found = [*_unreachable(failures, names), *_devices(intent, devices, facts), *_mirror(sides)]
     found += _pops(devices, facts)

@@ -36,7 +36,8 @@ os.makedirs("/run/netorch", exist_ok=True)
 while True:
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
     agent = os.path.basename(os.readlink("/var/lib/netorch/boot"))
-    status = {"service": "mirror", "agent": agent, "pid": os.getpid(), "started": uptime, "updated": uptime,
+    status = {"service": "mirror", "agent": agent, "pid": os.getpid(), "started": uptime,
+              "problem": "", "memory_bytes": 1, "cpu_s": 0.1, "updated": uptime,
               "entries": [{"address": "203.0.113.1", "interface": "eth0", "provider": "northtel", "circuit": 1, "mac": None,
                            "state": "unresolved", "since": None, "changes": 0}], "counters": {"changes": 2}}
     with open("/run/netorch/mirror.json.new", "w") as file:

@@ -120,7 +120,7 @@ def stale_entry() -> dict[str, DeviceFacts]:
 @pytest.mark.parametrize(
     ("facts", "state", "where", "said"),
     [
-        (changed("h1.pop1", generation=0), WARNING, "h1.pop1", "was never deployed"),
+        (changed("h1.pop1", generation=0, items=()), WARNING, "h1.pop1", "was never deployed"),
         (changed("sw1.pop1", agents=()), WARNING, "sw1.pop1", "agent is not installed"),
         (mirror_of("h1.pop1", alive=False), WARNING, "h1.pop1", "agent (mirror) does not run"),
         (mirror_of("h1.pop1", problem="settings: version 9"), WARNING, "h1.pop1", "settings: version 9"),

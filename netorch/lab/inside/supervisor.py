@@ -28,7 +28,7 @@ SHORT_LIFE_S = 5.0
 AGENT = "/var/lib/netorch/boot"
 AGENT_TIMEOUT_S = 60.0
 AGENT_SERVICES = "/var/lib/netorch/services"
-LOOK_S = 0.5
+LOOK_S = 0.2
 
 
 class Service:
