@@ -14,6 +14,7 @@ from netorch.app.results import FAILURES, CertificateResult, DeployResult, Devic
 from netorch.app.transaction import Options, change_device
 from netorch.errors import NetorchError
 from netorch.model.plan import DevicePlan, Plan
+from netorch.model.text import counted
 from netorch.plan import batches
 
 __all__ = ["FAILURES", "DeployResult", "DeviceResult", "Options", "deploy"]
@@ -108,7 +109,7 @@ class _Rollout:
         self.begun += 1
         done = sum(result.outcome != "unchanged" for result in self.results.values())
         names = batch[0] if len(batch) == 1 else f"{len(batch)} hosts from {batch[0]}"
-        text = f"batch {self.begun} of {self.batches}: {names} ({done} of {self.total} devices done)"
+        text = f"batch {self.begun} of {self.batches}: {names} ({done} of {counted(self.total, 'device')} done)"
         self.controller.progress.step("", text)
         self._change_all({name: plans[name] for name in batch})
         if self.options.soak_s > 0 and check is not None and not self.stopped and self.begun < self.batches:
@@ -163,6 +164,7 @@ class _Rollout:
 
     def _keep(self, result: DeviceResult, plan: DevicePlan | None = None) -> None:
         """A result that counts: on record, and reason to stop where it is no success."""
+        result = replace(result, message=self.controller.redact(result.message))
         self.results[result.device] = result
         if result.outcome in FAILURES and not self.stopped:
             self.stopped = f"{result.device} did not succeed"

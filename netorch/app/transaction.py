@@ -13,6 +13,7 @@ from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, 
 from netorch.model.intent import Intent
 from netorch.model.plan import DevicePlan
 from netorch.model.request import Answer, ApplyRequest, DecideRequest
+from netorch.model.text import counted
 from netorch.plan.proof import find_doubt, planned_hashes
 from netorch.plan.rollout import DEFAULT_SIZES, BatchSize
 
@@ -63,7 +64,7 @@ def _transact(controller: Controller, intent: Intent, plan: DevicePlan, options:
     name = plan.device
     device = controller.devices(name)
     request = _apply_request(controller, intent, plan, options)
-    controller.progress.step(name, f"applying {len(plan.operations)} changes")
+    controller.progress.step(name, f"applying {counted(len(plan.operations), 'change')}")
     applied = device.apply(request)
     controller.progress.step(name, "confirming over a new connection")
     confirmed = _confirm(device, DecideRequest(request.id, controller.author))

@@ -94,7 +94,8 @@ def show_plan(
         return
     document = plan_document(plan, redact)
     document["failures"] = [
-        {"device": name, "message": error.message, "hint": error.hint or None} for name, error in failures.items()
+        {"device": name, "where": error.where or None, "message": error.message, "hint": error.hint or None}
+        for name, error in failures.items()
     ]
     document["refused"] = [_refusal_document(refusal) for refusal in refused]
     emit(document, output)
@@ -169,6 +170,7 @@ def summary(world: World, plan: Plan) -> list[str]:
 
 def question(world: World, plan: Plan, options: Options) -> str:
     """``Change 5 devices of pop1 in 4 batches; sessions: 2 restart, 20 start?``"""
+    from netorch.model.text import counted
     from netorch.plan import batches
 
     changed = [device.device for device in plan.devices if not device.is_empty]
@@ -177,8 +179,8 @@ def question(world: World, plan: Plan, options: Options) -> str:
     count = len(batches(world.intent, changed, sizes=options.sizes))
     effects = Counter(reset.effect for device in plan.devices for reset in device.resets)
     words = ", ".join(f"{effects[effect]} {effect}" for effect in _EFFECTS if effects[effect])
-    steps = f"in {count} batches" if count > 1 else "at once"
-    return f"Change {len(changed)} devices of {where} {steps}; sessions: {words or 'none resets'}?"
+    steps = f" in {count} batches" if count > 1 else " at once" if len(changed) > 1 else ""
+    return f"Change {counted(len(changed), 'device')} of {where}{steps}; sessions: {words or 'none resets'}?"
 
 
 def _is_up(world: World, device: str, session: str) -> bool:

@@ -128,6 +128,7 @@ def _decide(
     ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...], *, decision: Decision, output: str
 ) -> int:
     from netorch.app.history import decide
+    from netorch.app.results import failed_result
     from netorch.cli.output import emit_rows
 
     with controller_for(ctx) as controller:
@@ -141,7 +142,7 @@ def _decide(
         elif name in found.idle:
             rows.append(_row(name, "idle", message="no change waits"))
         else:
-            rows.append(_row(name, "failed", message=found.failures[name].message))
+            rows.append(_row(name, "failed", message=failed_result(name, found.failures[name]).message))
     emit_rows(rows, output)
     for error in found.failures.values():
         click.echo(annotated(error), err=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Callable
 
 import click
 
-from netorch.app.results import CertificateResult, DeployResult
+from netorch.app.results import CertificateResult, DeployResult, DeviceResult
+from netorch.cli.many import Block, Line, merge, shorten
 from netorch.cli.output import emit_rows
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Operation, Plan
+from netorch.model.text import counted
 from netorch.plan import summarise
 from netorch.plan.compare import FIGURES
 from netorch.plan.drift import NOT_RUNNING
@@ -19,35 +23,58 @@ from netorch.plan.drift import NOT_RUNNING
 Redact = Callable[[str], str]
 
 _SIGNS = {"+": "green", "~": "yellow", "-": "red"}
+_OUTCOMES = {"changed": "green", "unchanged": None, "reverted": "yellow"}
+OUTCOME_WIDTH = 11
+COMPARED = 20
+"""Devices of a comparison from which on those that are as they were are counted only."""
+
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def print_plan(plan: Plan, redact: Redact, *, diff: bool, title: str = "", err: bool = False) -> None:
     """The plan, device by device; unchanged devices in one line at the end."""
     if title:
         click.secho(title, bold=True, err=err)
-    for device in plan.devices:
-        if not device.is_empty:
-            _print_device(device, redact, diff=diff, err=err)
+    blocks = tuple(_block(device, redact, diff=diff) for device in plan.devices if not device.is_empty)
+    is_cut = False
+    if _is_for_people(err=err):
+        blocks, is_cut = shorten(merge(blocks)) if not diff else (blocks, False)
+    for block in blocks:
+        click.secho(f"{block.names} ({block.generation})", bold=True, err=err)
+        for line in block.lines:
+            click.secho(f"  {line.text}", fg=line.colour, err=err)
+    if is_cut:
+        click.secho(
+            "(cut short: netorch plan DEVICE shows one whole, a pipe or -o json all of them)", dim=True, err=err
+        )
     for name, note in plan.notes.items():
         click.echo(f"{name}: {note}", err=err)
     unchanged = [device.device for device in plan.devices if device.is_empty]
     if unchanged:
-        click.echo(f"unchanged: {', '.join(unchanged)}", err=err)
+        names = Block(tuple(unchanged)).names if _is_for_people(err=err) else ", ".join(unchanged)
+        click.echo(f"unchanged: {names}", err=err)
     for name, steps in plan.later.items():
         more = f", and {len(steps) - 1} more" if steps[1:] else ""
         click.echo(f"later: {name}: {steps[0]}{more}", err=err)
 
 
-def _print_device(device: DevicePlan, redact: Redact, *, diff: bool, err: bool) -> None:
-    click.secho(f"{device.device} (generation {device.generation})", bold=True, err=err)
+def _is_for_people(*, err: bool) -> bool:
+    return (sys.stderr if err else sys.stdout).isatty()
+
+
+def _block(device: DevicePlan, redact: Redact, *, diff: bool) -> Block:
+    lines: list[Line] = []
     for operation in device.operations:
-        line = summarise(operation)
-        click.secho(f"  {line}", fg=_SIGNS[line[0]], err=err)
+        text = summarise(operation)
+        lines.append(Line(text, _SIGNS[text[0]]))
         if diff and isinstance(operation.item, FileItem):
-            for row in file_diff(operation, redact):
-                click.secho(f"    {row}", fg={"+": "green", "-": "red", "@": "cyan"}.get(row[:1]), err=err)
+            lines += [Line(f"  {row}", _DIFF_COLOURS.get(row[:1])) for row in file_diff(operation, redact)]
     for reset in device.resets:
-        click.secho(f"  session {reset.session} will {reset.effect}: {reset.reason}", fg="magenta", err=err)
+        lines.append(Line(f"session {reset.session} will {reset.effect}: {reset.reason}", "magenta"))
+    effects = Counter(reset.effect for reset in device.resets)
+    sessions = "".join(f", sessions that {effect}: {count}" for effect, count in effects.items())
+    short = f"{counted(len(device.operations), 'change')}{sessions}"
+    return Block((device.device,), tuple(lines), short=short, generations=(device.generation,))
 
 
 def file_diff(operation: Operation, redact: Redact) -> list[str]:
@@ -114,16 +141,25 @@ def print_results(result: DeployResult) -> None:
     up."""
     if result.comparison:
         print_comparison(result)
-    width = max((len(r.device) for r in result.results), default=0)
-    for r in result.results:
-        colour = {"changed": "green", "unchanged": None, "reverted": "yellow"}.get(r.outcome, "red")
-        generation = f"{'':{9 - len(r.outcome)}}  generation {r.generation}" if r.generation else ""
-        click.echo(f"{r.device:<{width}}  {click.style(r.outcome, fg=colour)}{generation}")
-        for line in (r.message + (f"\nhint: {r.hint}" if r.hint else "")).splitlines():
-            click.echo(f"  {line}")
+    blocks = tuple(map(_result_block, result.results))
+    if _is_for_people(err=False):
+        blocks = merge(blocks)
+    width = max((len(block.names) for block in blocks), default=0)
+    for block in blocks:
+        word = click.style(block.word, fg=_OUTCOMES.get(block.word, "red"))
+        space = " " * max(0, OUTCOME_WIDTH - len(block.word)) if block.generation else ""
+        click.echo(f"{block.names:<{width}}  {word}{space}{block.generation}")
+        for line in block.lines:
+            click.echo(f"  {line.text}")
     print_certificates(result.certificates)
     outcomes = [r.outcome for r in result.results]
     click.echo(", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes)) or "no device")
+
+
+def _result_block(result: DeviceResult) -> Block:
+    text = result.message + (f"\nhint: {result.hint}" if result.hint else "")
+    generations = (result.generation,) if result.generation else ()
+    return Block((result.device,), tuple(map(Line, text.splitlines())), word=result.outcome, generations=generations)
 
 
 def print_certificates(results: Sequence[CertificateResult]) -> None:
@@ -156,7 +192,12 @@ def print_comparison(result: DeployResult) -> None:
         for row in result.comparison
     ]
     columns = [name for name in FIGURES if any(row[name] is not None for row in rows)]
-    emit_rows(rows, "table", columns=["device", *columns])
+    moved = [row for row in rows if any("->" in str(row[name]) for name in columns)]
+    shown = moved if len(rows) > COMPARED and _is_for_people(err=False) else rows
+    if shown:
+        emit_rows(shown, "table", columns=["device", *columns])
+    if len(shown) < len(rows):
+        click.echo(f"as before: {len(rows) - len(shown)} devices")
 
 
 def _moved(before: int | None, after: int | None) -> str | None:

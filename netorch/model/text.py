@@ -30,3 +30,8 @@ def did_you_mean(word: object, known: Iterable[str], *, otherwise: str = "") -> 
     if near:
         return f"did you mean {near[0]!r}?"
     return f"{otherwise}{', '.join(words)}" if otherwise and words else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 device``, ``3 devices``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

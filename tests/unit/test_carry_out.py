@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import click
+import pytest
 from click.testing import CliRunner
 
 from netorch.app.gather import World
 from netorch.app.transaction import Options
-from netorch.cli.carry_out import question, summary
+from netorch.cli.carry_out import question, show_plan, summary
 from netorch.cli.guard_options import FLAGS, allowances, guard_options
+from netorch.errors import RenderError
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan.guards import GUARDS, Allowances
+from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example
 from tests.unit.planned import Planned, planned
 
@@ -33,7 +38,21 @@ def test_the_question_counts_devices_batches_and_sessions() -> None:
     world, found = restarting()
     assert question(world, found.plan, Options()) == ("Change 3 devices of pop1 in 3 batches; sessions: 24 restart?")
     quiet = Plan(tuple(DevicePlan(d.device, d.base, 1, d.operations) for d in found.plan.devices[:1]))
-    assert question(world, quiet, Options()) == "Change 1 devices of pop1 at once; sessions: none resets?"
+    assert question(world, quiet, Options()) == "Change 1 device of pop1; sessions: none resets?"
+
+
+def test_a_plan_that_failed_in_part_says_where(capsys: pytest.CaptureFixture[str]) -> None:
+    """As JSON: the device, the place beyond it, such as a template's line, what is wrong, and what to do."""
+    error = RenderError("'rack' is undefined", where="templates/bird/host.conf.j2:14", hint="add it")
+    show_plan(controller_of(lambda name: Agent()), Plan(()), {"h1.pop1": error}, refused=(), diff=False, output="json")
+    assert json.loads(capsys.readouterr().out)["failures"] == [
+        {
+            "device": "h1.pop1",
+            "where": "templates/bird/host.conf.j2:14",
+            "message": "'rack' is undefined",
+            "hint": "add it",
+        }
+    ]
 
 
 def test_established_sessions_that_restart_are_named() -> None:

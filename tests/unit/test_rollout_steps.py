@@ -21,7 +21,7 @@ from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Operation, Plan, Reset
 from netorch.model.state import Channel, Protocol
 from netorch.plan.rollout import BatchSize
-from netorch.testing import FakeClock, RecordingProgress, fake_facts
+from netorch.testing import FakeClock, FakeSecrets, RecordingProgress, fake_facts
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
 
@@ -235,3 +235,13 @@ def test_each_change_is_on_record(action: str) -> None:
     ]
     assert lines[1]["message"] == "the checks failed"
     assert lines[0]["generation"] == 2
+
+
+def test_no_result_holds_a_secret() -> None:
+    """Whatever a daemon says about a line with a password, it is masked before it is shown or put on record."""
+    controller = network({"sw1.pop1": Agent(on_apply=Reverted('bird.conf:7:3 password "hunter2" is too short'))})
+    controller = replace(controller, secrets=FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"}))
+    result = rolled_out(controller, "sw1.pop1").results[0]
+    assert result.outcome == "reverted"
+    assert "hunter2" not in result.message
+    assert "(hidden)" in result.message
