@@ -191,7 +191,7 @@ class CertificateKeeper:
 
     def bring_all(self, names: Iterable[str], *, reason: str = "", trust_only: bool = False) -> None:
         """Give each of ``names`` what it needs, all at once: one that hangs is in no other one's way."""
-        due = [name for name in names if name in self.facts and name not in self.results]
+        due = [name for name in dict.fromkeys(names) if name in self.facts and name not in self.results]
         if not reason:
             quiet = [name for name in due if self.need(name).is_none]
             for name in quiet:

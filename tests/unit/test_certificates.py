@@ -266,6 +266,14 @@ def test_plan_notes_what_deploy_will_do(network: Network) -> None:
     }
 
 
+def test_device_that_is_named_twice_is_asked_once(network: Network) -> None:
+    """A connection belongs to one thread: nothing is done twice at the same time."""
+    keeper = CertificateKeeper.open(network.controller, network.facts(), makes_authority=True)
+    assert keeper is not None
+    keeper.bring_all(["h1.pop1", "h1.pop1"])
+    assert network.agents["h1.pop1"].asked == ["csr fresh=False", "certify"]
+
+
 def test_renewal_leaves_others_alone(network: Network) -> None:
     """Only the device whose certificate is due is asked for a signing request."""
     network.bring()
