@@ -10,7 +10,7 @@ from contextlib import suppress
 from netorch.agent.clock import now, uptime
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.pace import BackOff, Pace
-from netorch.agent.mirror.trust import refusal_words
+from netorch.agent.mirror.trust import peer_names, refusal_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,8 +85,12 @@ class FeedLink:
 
     def check(self) -> None:
         """Once a second: a feed that is silent is dead."""
-        if self._connection is not None and uptime() - self._connection.heard > wire.SILENCE_S + 0.5:
+        if self._connection is None:
+            return
+        if uptime() - self._connection.heard > wire.SILENCE_S + 0.5:
             self._connection.end(f"silent for {wire.SILENCE_S:g} s")
+        elif self._connection.expires < now():
+            self._connection.end("its certificate has expired")
 
     def as_json(self) -> Dict[str, Any]:
         """For the status file."""
@@ -181,6 +185,7 @@ class _Connection(asyncio.Protocol):
         self.lost = asyncio.Event()
         self.words = "the feed ended the connection"
         self.heard = uptime()
+        self.expires = 0.0
         self._link = link
         self._reader = wire.FeedReader(link.feed.switch)
         self._lines = wire.Lines(wire.MAX_FROM_FEED)
@@ -189,6 +194,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        _, self.expires = peer_names(transport.get_extra_info("ssl_object"))
         with suppress(OSError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._link.opened(self, str((transport.get_extra_info("peername") or ("",))[0]))

@@ -18,7 +18,7 @@ from netorch.agent.paths import BOOT, STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     Metric = Tuple[str, str, str, List[Tuple[Dict[str, str], Optional[float]]]]
 
@@ -26,7 +26,8 @@ PKI = f"{STATE}/pki"
 _INTERVAL_S = 1.0
 _METRICS_EVERY = 5
 _LINES_PER_S, _LINES_AT_ONCE = 10.0, 100.0
-_TRUST_FILES = tuple(f"{PKI}/{name}" for name in (KEY, CERTIFICATE, AUTHORITY, REVOKED))
+_TRUSTED = (f"{PKI}/{AUTHORITY}", f"{PKI}/{REVOKED}")
+_FILES = (f"{PKI}/{KEY}", f"{PKI}/{CERTIFICATE}", *_TRUSTED)
 
 
 class Service:
@@ -45,6 +46,7 @@ class Service:
         self._started = uptime()
         self._seen: Dict[str, object] = {}
         self._ticks = 0
+        self._is_cut_due = False
         self._is_writing_soon = False
         self._lines = Pace(_LINES_PER_S, _LINES_AT_ONCE)
         self._stopped: asyncio.Event
@@ -158,22 +160,24 @@ class Service:
     def _look(self) -> None:
         """Take over what has changed on disk."""
         self.guarded("agent", self._follow_boot)
-        if self._has_changed("settings", (self.settings_path,)) or "settings" in self.problems:
+        if self._has_changed("settings", _print_of(self.settings_path)) or "settings" in self.problems:
             self.guarded("settings", self._read_settings)
-        trusted = self._has_changed("trust", _TRUST_FILES[2:])
-        own = self._has_changed("certificate", _TRUST_FILES[:2])
-        if trusted or own or "certificates" in self.problems:
-            self.guarded("certificates", lambda: self.load_trust(is_cut=trusted))
-            if trusted and "certificates" in self.problems:
-                self._seen.pop("trust")  # cut once they can be read
+        own = self._has_changed("files", [_print_of(path) for path in _FILES])
+        trusted = own and self._has_changed("trust", [_bytes_of(path) for path in _TRUSTED])
+        self._is_cut_due = self._is_cut_due or trusted
+        if own or "certificates" in self.problems:
+            self.guarded("certificates", self._read_certificates)
+
+    def _read_certificates(self) -> None:
+        self.load_trust(is_cut=self._is_cut_due)
+        self._is_cut_due = False
 
     def _read_settings(self) -> None:
         with open(self.settings_path, "rb") as file:
             self.load_settings(file.read(MAX_BYTES + 1))
 
-    def _has_changed(self, what: str, paths: Iterable[str]) -> bool:
-        now = tuple(_print_of(path) for path in paths)
-        before = self._seen.get(what)
+    def _has_changed(self, what: str, now: object) -> bool:
+        before = self._seen.get(what, self)
         self._seen[what] = now
         return now != before
 
@@ -235,6 +239,12 @@ def _print_of(path: str) -> Optional[Tuple[int, int, int]]:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _bytes_of(path: str) -> Optional[bytes]:
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read()
+    return None
 
 
 def _words(exc: Exception) -> str:
