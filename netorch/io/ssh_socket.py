@@ -18,6 +18,10 @@ from netorch.io.ssh_endpoint import Endpoint
 USER_TIMEOUT_S = 5
 """A path that vanished is given up after this time without an acknowledgement (tcp(7), TCP_USER_TIMEOUT)."""
 
+ANSWER_SHARE = 0.5
+"""Of the time for a login, the share in which something must answer at all. Of 12 s that is 6: the kernel has asked three times
+by then (tcp(7), tcp_syn_retries: after 1 and 3 s), and whoever waits for the other devices is not kept for longer."""
+
 _Address = tuple[int, Any]
 
 
@@ -76,14 +80,15 @@ def open_stream(endpoint: Endpoint, deadline: Deadline, *, where: str) -> TcpStr
     if endpoint.proxy_command is not None:
         return ProxyStream(endpoint.proxy_command)
     addresses = _resolve(endpoint, deadline, where=where)
+    answer = deadline.within(deadline.timeout_s * ANSWER_SHARE)
     failure = OSError("its name has no address")
     for index, (family, address) in enumerate(addresses):
-        share_s = deadline.left_s() / (len(addresses) - index)
+        share_s = answer.left_s() / (len(addresses) - index)
         try:
             return TcpStream(_connect(family, address, share_s))
         except OSError as exc:
             failure = exc
-    raise _unreachable(failure, endpoint, deadline, where=where) from failure
+    raise _unreachable(failure, endpoint, waited_s=answer.timeout_s, where=where) from failure
 
 
 def _connect(family: int, address: Any, timeout_s: float) -> socket.socket:
@@ -103,10 +108,10 @@ def _connect(family: int, address: Any, timeout_s: float) -> socket.socket:
     return sock
 
 
-def _unreachable(failure: OSError, endpoint: Endpoint, deadline: Deadline, *, where: str) -> Unreachable:
+def _unreachable(failure: OSError, endpoint: Endpoint, *, waited_s: float, where: str) -> Unreachable:
     if isinstance(failure, TimeoutError):
         return Unreachable(
-            f"nothing answers at {endpoint} (waited {deadline.timeout_s:g} s)",
+            f"nothing answers at {endpoint} (waited {waited_s:g} s)",
             where=where,
             hint="is the device up, and does its management address in the inventory still hold?",
         )
