@@ -95,6 +95,15 @@ class Namespace:
     def start_bird(self, configuration: str) -> int:
         """Start BIRD with this configuration; its process id."""
         self.path(BIRD_CONF).write_text(configuration)
+        return self._run_bird()
+
+    def restart_bird(self, pid: int) -> int:
+        """Kill BIRD and start it again with what is on disk; its process id."""
+        os.kill(pid, signal.SIGKILL)
+        self.run("rm", "-f", "/run/bird/pid", "/run/bird/bird.ctl")
+        return self._run_bird()
+
+    def _run_bird(self) -> int:
         self.run("bird", "-P", "/run/bird/pid")
         written = self.path("/run/bird/pid")
         wait_until(lambda: written.exists() and written.read_text().strip(), what="BIRD has written its process id")

@@ -86,10 +86,7 @@ def run_boot_unit(device: LabDevice) -> dict[str, object]:
 
 
 def restart_bird(device: LabDevice) -> None:
-    os.kill(device.bird, signal.SIGKILL)
-    device.namespace.run("rm", "-f", "/run/bird/pid", "/run/bird/bird.ctl")
-    device.namespace.run("bird", "-P", "/run/bird/pid")
-    device.bird = int(device.namespace.path("/run/bird/pid").read_text())
+    device.bird = device.namespace.restart_bird(device.bird)
 
 
 def test_boot_gives_the_kernel_back_what_was_confirmed(device: LabDevice) -> None:
