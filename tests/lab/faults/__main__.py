@@ -11,12 +11,12 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 
-from tests.lab.faults import rollout, secrets, strings
+from tests.lab.faults import others, rollout, secrets, strings
 from tests.lab.faults.bed import Bed, bed
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.table import FAULTS
@@ -26,6 +26,13 @@ SECRETS_A_SEED = 500
 
 STRINGS_A_SEED = 5_000
 """Twenty seeds are 100,000 strings."""
+
+
+GROUPS: dict[str, Callable[[Bed, int], Ending]] = {
+    rollout.NAME: rollout.play_roll_out,
+    others.NAME: others.play_sick,
+}
+"""Rows that take a whole POP each time."""
 
 
 def tell(text: str, file: TextIO = sys.stdout) -> None:
@@ -38,17 +45,25 @@ def main() -> int:
     """Exit 1 where anything was unsafe, or a fault did not happen."""
     parser = argparse.ArgumentParser(prog="./dev faults", description=__doc__)
     parser.add_argument("seeds", nargs="?", type=int, default=20, metavar="SEEDS")
-    parser.add_argument("--only", default="", help="rows whose name has this text")
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="rows whose name has this text; may be repeated"
+    )
     parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
     parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
     options = parser.parse_args()
-    chosen = [fault for fault in FAULTS if options.only in fault.name]
-    hosts = rollout.HOSTS if options.only in rollout.NAME else 0
+
+    def is_wanted(name: str) -> bool:
+        return options.only is None or any(text in name for text in options.only)
+
+    chosen = [fault for fault in FAULTS if is_wanted(fault.name)]
+    groups = [play_group for name, play_group in GROUPS.items() if is_wanted(name)]
+    hosts = rollout.HOSTS if groups else 0
     started = time.monotonic()  # noqa: TID251 - for the last line
     with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices, hosts=hosts) as made:
-        canaries = SECRETS_A_SEED if options.only in secrets.NAME else 0
-        texts = STRINGS_A_SEED if options.only in strings.NAME else 0
-        endings = play_all(made, chosen, range(1, options.seeds + 1), canaries=canaries, texts=texts)
+        canaries = SECRETS_A_SEED if is_wanted(secrets.NAME) else 0
+        texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0
+        seeds = range(1, options.seeds + 1)
+        endings = play_all(made, chosen, seeds, groups=groups, canaries=canaries, texts=texts)
     print_table(endings)
     tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
     if options.output:
@@ -57,9 +72,18 @@ def main() -> int:
 
 
 def play_all(
-    made: Bed, faults: Sequence[Fault], seeds: Sequence[int], *, canaries: int = 0, texts: int = 0
+    made: Bed,
+    faults: Sequence[Fault],
+    seeds: Sequence[int],
+    *,
+    groups: Sequence[Callable[[Bed, int], Ending]] = (),
+    canaries: int = 0,
+    texts: int = 0,
 ) -> list[Ending]:
-    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` and ``texts`` for each seed."""
+    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` and ``texts`` for each seed.
+
+    ``groups`` are rows that take the bed's whole group of devices, one after the other.
+    """
     endings = []
     # What only computes has a process of its own: it must not keep the watchers from looking.
     with (
@@ -77,9 +101,9 @@ def play_all(
             if texts:
                 read_back = functools.partial(strings.play_apart, apart, each=texts)
                 jobs.append(side.submit(play_one, strings.NAME, seed, read_back))
-            if made.group:
-                roll_out = functools.partial(rollout.play_roll_out, made)
-                jobs.append(group.submit(play_one, rollout.NAME, seed, roll_out))
+            for name, play_group in GROUPS.items():
+                if play_group in groups:
+                    jobs.append(group.submit(play_one, name, seed, functools.partial(play_group, made)))
         for number, job in enumerate(as_completed(jobs), 1):
             ending = job.result()
             endings.append(ending)
@@ -91,6 +115,12 @@ def play_all(
 
 def play_one(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
     """An ending, also where the play itself broke: that is never taken for safe."""
+    started = time.monotonic()  # noqa: TID251 - for people
+    ending = _ending_of(name, seed, work)
+    return replace(ending, took_s=round(time.monotonic() - started, 1))  # noqa: TID251
+
+
+def _ending_of(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
     try:
         return work(seed)
     except CannotInject as reason:
@@ -104,7 +134,14 @@ def play_one(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
 def print_table(endings: Sequence[Ending]) -> None:
     """A row for each fault."""
     expected = {fault.name: fault.expected for fault in FAULTS}
-    expected.update({rollout.NAME: rollout.EXPECTED, secrets.NAME: secrets.EXPECTED, strings.NAME: strings.EXPECTED})
+    expected.update(
+        {
+            rollout.NAME: rollout.EXPECTED,
+            others.NAME: others.EXPECTED,
+            secrets.NAME: secrets.EXPECTED,
+            strings.NAME: strings.EXPECTED,
+        }
+    )
     tell("| Fault | Expected | Plays | Unsafe | Ended on | Controller | Live after the deadline, at most |")
     tell("|---|---|---|---|---|---|---|")
     for name, promise in expected.items():

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, Optional
 
 from netorch.agent.bird import Bird, stamp_of
@@ -26,6 +25,9 @@ from tests.lab.quick_lab import Project
 from tests.waiting import wait_until
 
 ROLL_OUT_POP = 50
+ANNOUNCING_POP = 1
+"""It has a host that originates a prefix, and a second circuit."""
+
 CONFIRM_TIMEOUT_S = 5.0
 BIRD_CONF = "/etc/bird/bird.conf"
 STATE = "/var/lib/netorch"
@@ -41,41 +43,65 @@ ssh: {user: root, identity: ../.lab/id_ed25519, known_hosts: ../.lab/known_hosts
 defaults: {daemon: bird, version: 2.0.12}
 plugins: [drain, arp_mirror, describe]
 """
-_PROVIDERS = "providers:\n  - {name: northtel, id: 1, asn: 64496, relation: transit}\n"
-_SPEAKERS = "speakers:\n  - {provider: northtel, prefixes_ipv4: 20, prefixes_ipv6: 20, delay_ms: 0}\n"
+_PROVIDERS = """\
+providers:
+  - {name: northtel, id: 1, asn: 64496, relation: transit}
+  - {name: southnet, id: 2, asn: 64497, relation: transit}
+"""
+_SPEAKERS = """\
+speakers:
+  - {provider: northtel, prefixes_ipv4: 20, prefixes_ipv6: 20, delay_ms: 0}
+  - {provider: southnet, prefixes_ipv4: 20, prefixes_ipv6: 20, delay_ms: 0}
+"""
 _POP = """\
 name: pop{n}
 switches:
   - name: sw1
     ssh: {{address: 198.18.{n}.1}}
     fabric: {{interface: br0, ipv4: 10.{n}.1.1/24, ipv6: "fd00:{n}:1::1/64"}}
-    ports: [swp1, swp11, swp12, swp13, swp14]
-circuits:
+    ports: [swp1, swp2, swp11, swp12, swp13, swp14]
+{hosts}circuits:
   - id: {n}
     name: northtel-pop{n}
     provider: northtel
     switch: sw1
     port: swp1
     ipv4: {{local: 203.0.113.{local}/30, neighbor: 203.0.113.{neighbor}}}
+    capacity: 10G
     description: told by nobody
+"""
+_SECOND_CIRCUIT = """\
+  - id: 200
+    name: southnet-pop{n}
+    provider: southnet
+    switch: sw1
+    port: swp2
+    ipv4: {{local: 203.0.113.242/30, neighbor: 203.0.113.241}}
+    capacity: 1G
 """
 _HOST = """\
   - name: h{h}
     ssh: {{address: 198.18.{n}.1{h}}}
-    service: [192.0.2.{h}]
+    service: [192.0.2.{service}]
     uplinks: [{{interface: eth0, switch: sw1, port: swp1{h}, ipv4: 10.{n}.1.1{h}/24, ipv6: "fd00:{n}:1::1{h}/64"}}]
 """
 
 
 def inventory_texts(pops: int, *, hosts: int) -> dict[str, str]:
-    """An inventory of ``pops`` POPs with one switch each; where ``hosts`` is not 0, of one more with that many hosts."""
+    """An inventory of ``pops`` POPs with one switch each; where ``hosts`` is not 0, of one more with that many hosts.
+
+    One of the POPs has a host as well, and a second circuit, so that its switch has something to announce, and to lose.
+    """
     texts = {"network.yml": _NETWORK, "providers.yml": _PROVIDERS, "lab.yml": _SPEAKERS}
     for n in [*range(1, pops + 1), *([ROLL_OUT_POP] if hosts else [])]:
-        text = _POP.format(n=n, local=4 * n + 2, neighbor=4 * n + 1)
-        if n == ROLL_OUT_POP:
-            text += "hosts:\n" + "".join(_HOST.format(n=n, h=h + 1) for h in range(hosts))
-            text += "prefixes:\n  - prefix: 192.0.2.0/24\n    originators: [h1, h2]\n"
-        texts[f"pops/pop{n}.yml"] = text
+        numbers = range(1, {ROLL_OUT_POP: hosts, ANNOUNCING_POP: 1}.get(n, 0) + 1)
+        first = 0 if n == ROLL_OUT_POP else 100
+        text = "hosts:\n" + "".join(_HOST.format(n=n, h=h, service=first + h) for h in numbers) if numbers else ""
+        if numbers:
+            originators = ", ".join(f"h{h}" for h in numbers[:2])
+            text += f"prefixes:\n  - prefix: 192.0.2.0/24\n    originators: [{originators}]\n"
+        text = _POP.format(n=n, local=4 * n + 2, neighbor=4 * n + 1, hosts=text)
+        texts[f"pops/pop{n}.yml"] = text + (_SECOND_CIRCUIT.format(n=n) if n == ANNOUNCING_POP else "")
     return texts
 
 
@@ -246,22 +272,29 @@ class Bed:
         self.project = project
         everyone = [Target(lab, device.name) for device in lab.inventory.devices]
         self.group = tuple(target for target in everyone if target.pop == f"pop{ROLL_OUT_POP}")
-        self.targets = tuple(target for target in everyone if target not in self.group)
+        self.targets = tuple(t for t in everyone if t not in self.group and t.name.startswith("sw"))
         self._folder = folder
-        self._free: SimpleQueue[Target] = SimpleQueue()
+        self._free = list(self.targets)
+        self._change = threading.Condition()
         self._lock = threading.Lock()
         self._checkouts = 0
-        for target in self.targets:
-            self._free.put(target)
 
     @contextmanager
-    def target(self) -> Iterator[Target]:
-        """A switch for oneself."""
-        target = self._free.get()
+    def target(self, *, announces: bool = False) -> Iterator[Target]:
+        """A switch for oneself; where ``announces``, the one that has something to announce, which others get last."""
+        with self._change:
+            self._change.wait_for(lambda: self._fitting(announces=announces))
+            target = self._fitting(announces=announces)[-1]
+            self._free.remove(target)
         try:
             yield target
         finally:
-            self._free.put(target)
+            with self._change:
+                self._free.insert(0 if target.pop == f"pop{ANNOUNCING_POP}" else len(self._free), target)
+                self._change.notify_all()
+
+    def _fitting(self, *, announces: bool) -> list[Target]:
+        return [target for target in self._free if not announces or target.pop == f"pop{ANNOUNCING_POP}"]
 
     def checkout(self, told: Mapping[str, str]) -> Project:
         """An operator's copy of the inventory in which the circuit of each POP has the description ``told`` of it."""
@@ -296,8 +329,10 @@ def bed(folder: Path, *, pops: int, hosts: int = 0) -> Iterator[Bed]:
 
 @dataclass
 class Attempt:
-    """One deploy of one seed to one switch, with a fault on the way. ``events`` says what was done, for the report; until
-    ``excused_until`` the fault itself kept the device from doing anything.
+    """One deploy of one seed to one switch, with a fault on the way: the row's alternative ``choice``, "" where it has none.
+
+    ``events`` says what was done, for the report; until ``excused_until`` the fault itself kept the device from doing anything,
+    and until ``quiet_until`` it may still have an effect.
     """
 
     bed: Bed
@@ -308,8 +343,10 @@ class Attempt:
     before: Look
     told: str
     project: Project
+    choice: str = ""
     events: list[str] = field(default_factory=list)
     excused_until: float = 0.0
+    quiet_until: float = 0.0
 
     def arguments(self, *more: str, timeout_s: float = CONFIRM_TIMEOUT_S) -> tuple[str, ...]:
         """The deploy's command line."""

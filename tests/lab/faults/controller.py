@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Optional
 
 from netorch.agent.clock import uptime
@@ -11,36 +14,82 @@ from netorch.lab import set_link
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.path import Path, lead_through
 from tests.lab.faults.play import finish
+from tests.lab.faults.steps import APPLY_CALLS, Step, stopped, stopped_agent
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
 
 USUAL_UP_BYTES, USUAL_DOWN_BYTES = 17_000, 22_000
 """What a deploy of this size sends at least to the device, and gets from it, measured: a break at a byte below comes."""
 
+REQUEST_BYTES = 4_000
+"""Less than any request to apply something here has."""
+
 ERROR_WITHIN_S = 20.0
 
 
+MOMENTS = ("any time", "asking for facts", "upload", "armed", "checks", "applied", "confirm")
+"""Of a deploy, when its controller is killed."""
+
+
 def kill_controller(attempt: Attempt) -> Optional[Said]:
-    """SIGKILL: at a moment of the first seconds, or as soon as the device is at a step."""
-    step = attempt.random.choice(("some time", "some time", "armed", "applied"))
-    with attempt.project.running(*attempt.arguments()) as process:
-        if step == "some time":
-            seconds = attempt.random.uniform(0.0, 2.5)
+    """SIGKILL: at a moment of the first seconds, or while the device is at a step."""
+    moment = attempt.choice
+    commands = {
+        "asking for facts": "facts",
+        "upload": "apply",
+        "armed": "apply",
+        "checks": "apply",
+        "confirm": "confirm",
+    }
+    held = stopped_agent(attempt, commands[moment]) if moment in commands else nullcontext()
+    with held, attempt.project.running(*attempt.arguments()) as process:
+        if moment in commands:
+            _at_step(attempt, moment, commands[moment], lambda: _kill(process))
+        else:
+            seconds = attempt.random.uniform(0.0, 3.0)
             started = uptime()
+            if moment == "applied":
+                attempt.until_phase("applied")
+                seconds = 0.0
             wait_until(
                 lambda: uptime() - started >= seconds or process.poll() is not None,
                 timeout_s=10,
                 what="the moment has come",
             )
-            step = f"after {seconds:.2f} s"
-        else:
-            attempt.until_phase(*(("armed", "applied") if step == "armed" else ("applied",)))
-        process.kill()
-        process.wait()
-        attempt.events.append(f"killed {step}")
+            _kill(process)
+        pending = attempt.target.pending() or {"phase": "nothing pending"}
+        attempt.events.append(f"killed: {moment}, {pending['phase']}")
         if process.returncode != -signal.SIGKILL:
-            return finish(attempt, process)  # it had ended by then
+            assert moment == "any time", f"{attempt.seed}: it ended before it was killed"
+            return finish(attempt, process)
         return None
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+
+
+def _at_step(attempt: Attempt, moment: str, command: str, harm: Callable[[], None]) -> None:
+    """Do ``harm`` while the stopped agent of ``command`` is at ``moment``, then let it go on."""
+    if moment not in ("armed", "apply", "checks"):
+        agent = stopped(attempt, command)
+        harm()
+        os.kill(agent, signal.SIGCONT)
+        return
+    step = Step(attempt, command, attempt.random.randint(1, APPLY_CALLS) if moment == "apply" else 1)
+
+    def is_reached() -> bool:
+        pending = attempt.target.pending()
+        if pending is None or moment != "checks":
+            return pending is not None
+        return bool(attempt.target.live() == pending["daemon"]["candidate"])
+
+    while step.call and not is_reached():
+        step.next()
+    assert is_reached(), f"{attempt.seed}: it never was at {moment}"
+    harm()
+    step.end("go")
 
 
 def cut_path(attempt: Attempt) -> Optional[Said]:
@@ -53,26 +102,46 @@ def silent_path(attempt: Attempt) -> Optional[Said]:
     return _broken(attempt, "silent")
 
 
+PLACES = ("any byte up", "any byte down", "upload", "apply", "checks", "confirm")
+"""Of a deploy, where its path breaks."""
+
+
 def _broken(attempt: Attempt, how: str) -> Said:
-    upwards = attempt.random.random() < 0.6
-    limit = attempt.random.randint(1, USUAL_UP_BYTES if upwards else USUAL_DOWN_BYTES)
-    with Path(attempt.target.address, how) as path:
-        if upwards:
-            path.break_up = limit
-        else:
-            path.break_down = limit
+    command = {"upload": "apply", "apply": "apply", "checks": "apply", "confirm": "confirm"}.get(attempt.choice, "")
+    held = stopped_agent(attempt, command) if command else nullcontext()
+    with Path(attempt.target.address, how) as path, held:
+        if attempt.choice == "any byte up":
+            path.break_up = attempt.random.randint(1, USUAL_UP_BYTES)
+        elif attempt.choice == "any byte down":
+            path.break_down = attempt.random.randint(1, USUAL_DOWN_BYTES)
+        elif attempt.choice == "upload":
+            path.delay_s = 0.5  # the request is still on its way when its reader is found
         lead_through(attempt.project, attempt, path)
         with attempt.project.running(*attempt.arguments()) as process:
+            if command:
+                _at_step(attempt, attempt.choice, command, lambda: _break(attempt, path))
             wait_until(lambda: path.broken.is_set() or process.poll() is not None, timeout_s=60, what="the path breaks")
-            assert path.broken.is_set(), f"{path.up} bytes up, {path.down} down, and never {limit}"
-            pending = attempt.target.pending() or {"phase": "nothing pending"}
-            attempt.events.append(f"{how} after {limit} bytes {'up' if upwards else 'down'}: {pending['phase']}")
+            assert path.broken.is_set(), f"it never came to {attempt.choice}: {path.up} bytes up, {path.down} down"
             broken = uptime()
+            pending = attempt.target.pending() or {"phase": "nothing pending"}
+            attempt.events.append(
+                f"{how} at {attempt.choice}, {path.up} bytes up, {path.down} down: {pending['phase']}"
+            )
             said = finish(attempt, process, timeout_s=120)
             took_s = uptime() - broken
             attempt.events.append(f"told after {took_s:.1f} s")
             assert took_s < ERROR_WITHIN_S, f"{attempt.seed}: told only after {took_s:.1f} s: {said.out}{said.err}"
+            assert attempt.choice != "upload" or not attempt.watcher.changes, "half a request was begun"
             return said
+
+
+def _break(attempt: Attempt, path: Path) -> None:
+    if attempt.choice == "upload":
+        path.break_up = path.up + attempt.random.randint(1, REQUEST_BYTES)
+        path.delay_s = 0.0
+        wait_until(path.broken.is_set, timeout_s=10, what="the path breaks in the middle of the request")
+    else:
+        path.broken.set()
 
 
 def slow_path(attempt: Attempt) -> Optional[Said]:
@@ -90,7 +159,7 @@ def pulled_cable(attempt: Attempt) -> Optional[Said]:
     """The management interface loses its carrier while the change is armed or applied, and gets it back much later."""
     settings = attempt.bed.lab.settings
     with attempt.project.running(*attempt.arguments()) as process:
-        pending = attempt.until_phase(*attempt.random.choice((("armed", "applied"), ("applied",))))
+        pending = attempt.until_phase(*(("armed", "applied") if attempt.choice == "armed" else ("applied",)))
         set_link(attempt.target.name, "mgmt0", settings, connected=False)
         cut = uptime()
         attempt.events.append(f"cable pulled while {pending['phase']}")
@@ -134,7 +203,7 @@ def wrong_host_key(attempt: Attempt) -> Optional[Said]:
     """A key that is not the one in known_hosts, or none there: refused before anything is sent."""
     known = attempt.project.folder / ".lab/known_hosts"
     lines = dict(line.split(" ", 1) for line in known.read_text().splitlines())
-    unknown = attempt.random.random() < 0.5
+    unknown = attempt.choice == "unknown"
     other = next(address for address in lines if address != attempt.target.address)
     if unknown:
         del lines[attempt.target.address]

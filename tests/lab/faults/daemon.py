@@ -48,7 +48,7 @@ def crash_loop(attempt: Attempt) -> Optional[Said]:
     """BIRD dies as often as it comes, from the moment that something is pending until after the deadline."""
     deaths = 0
     with attempt.project.running(*attempt.arguments()) as process:
-        attempt.until_phase(*attempt.random.choice((("armed", "applied"), ("applied",))))
+        attempt.until_phase(*(("armed", "applied") if attempt.choice == "armed" else ("applied",)))
         started = uptime()
         lasts_s = attempt.random.uniform(3.0, 12.0)
         last: Optional[int] = None
@@ -88,11 +88,14 @@ def hanging(attempt: Attempt) -> Optional[Said]:
     return said
 
 
+LIES = ("truncated", "garbage", "another code", "nothing")
+
+
 class Liar:
     """Changes some of BIRD's answers: from the one numbered ``first`` on, ``count`` of them."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self.how = dice.choice(("truncated", "garbage", "another code", "nothing"))
+    def __init__(self, how: str, dice: random.Random) -> None:
+        self.how = how
         self.first = dice.randint(0, 14)
         self.count = dice.choice((1, 1, 3, 1000))
         self._dice = dice
@@ -115,7 +118,7 @@ class Liar:
 
 def lies(attempt: Attempt) -> Optional[Said]:
     """Answers of BIRD that are cut short, garbage, have another code, or never come."""
-    liar = Liar(attempt.random)
+    liar = Liar(attempt.choice, attempt.random)
     with Control(attempt.target, liar) as control, attempt.project.running(*attempt.arguments()) as process:
         said = finish(attempt, process, timeout_s=150)
         end = attempt.watcher.deadline() + 1

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from typing import Optional
 
 from netorch.agent.clock import uptime
+from netorch.lab import exec_in
 from tests.lab.faults.bed import STATE, Attempt
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step, stopped_agent
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
 
-PLACES = ("/etc/bird", STATE)
+PLACES = {"configuration": "/etc/bird", "state": STATE}
 KINDS = {
     "full": "dd if=/dev/zero of={place}/.fill bs=4k 2>/dev/null || true",
     "read-only": "mount -o remount,ro {place}",
@@ -24,6 +25,7 @@ _PROOF = {
     "read-only": "! touch {place}/.more 2>/dev/null",
     "out of inodes": "! touch {place}/.more 2>/dev/null",
 }
+CHOICES = tuple(f"{place} {kind}" for place in PLACES for kind in KINDS)
 _HEAL = "mount -o remount,rw {place}; rm -f {place}/.fill*"
 
 
@@ -44,15 +46,31 @@ def small_disk(attempt: Attempt, place: str) -> Iterator[None]:
         )
 
 
-def _break(attempt: Attempt, kind: str, place: str) -> None:
-    attempt.target.sh(KINDS[kind].format(place=place))
+def _chosen(attempt: Attempt) -> tuple[str, str]:
+    """What happens to the disk, and to which."""
+    name, _, kind = attempt.choice.partition(" ")
+    attempt.events.append(f"{PLACES[name]} {kind}")
+    return kind, PLACES[name]
+
+
+def _break(attempt: Attempt, kind: str, place: str, step: Optional[Step] = None) -> None:
+    """Do it. A file that is being written to keeps a file system from becoming read-only: then it is done a ``step`` later."""
+
+    def is_done() -> bool:
+        if exec_in(attempt.target.name, ("sh", "-euc", KINDS[kind].format(place=place)), settings).returncode == 0:
+            return True
+        if step is not None and step.call:
+            step.next()
+        return False
+
+    settings = attempt.bed.lab.settings
+    wait_until(is_done, timeout_s=10, what=f"{place} is {kind}")
     attempt.target.sh(_PROOF[kind].format(place=place))
 
 
 def no_room(attempt: Attempt) -> Optional[Said]:
     """The disk is like that before the deploy: refused before anything changes."""
-    kind, place = attempt.random.choice(tuple(KINDS)), attempt.random.choice(PLACES)
-    attempt.events.append(f"{place} {kind}")
+    kind, place = _chosen(attempt)
     with small_disk(attempt, place):
         _break(attempt, kind, place)
         try:
@@ -67,13 +85,12 @@ def no_room(attempt: Attempt) -> Optional[Said]:
 
 def breaks_meanwhile(attempt: Attempt) -> Optional[Said]:
     """The disk gets like that at a step of the agent's work, and is well again only after the deadline."""
-    kind, place = attempt.random.choice(tuple(KINDS)), attempt.random.choice(PLACES)
+    kind, place = _chosen(attempt)
     command, number = choose_step(attempt)
-    attempt.events.append(f"{place} {kind}")
     with small_disk(attempt, place):
         with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
             step = Step(attempt, command, number)
-            _break(attempt, kind, place)
+            _break(attempt, kind, place, step)
             step.end("go")
             said = finish(attempt, process, timeout_s=150)
         end = max(attempt.watcher.deadline(), uptime()) + 3

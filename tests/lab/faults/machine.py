@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Optional
 
+from netorch.agent.clock import uptime
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.play import CannotInject, finish
 from tests.lab.operator_shell import Said
@@ -60,20 +61,25 @@ time_t time(time_t *result) {{
 """
 
 
+STEPS = ("-1 h, armed", "+1 h, armed", "-1 h, applied", "+1 h, applied")
+
+
 def clock_steps(attempt: Attempt) -> Optional[Said]:
     """The time of day jumps by an hour while a change waits whose controller is dead: back at the deadline all the same."""
-    hours = attempt.random.choice((-1, 1))
+    hours = int(attempt.choice.partition(" ")[0])
     offset = _install_clock(attempt)
     try:
         with attempt.project.running(*attempt.arguments()) as process:
-            attempt.until_phase(*attempt.random.choice((("armed", "applied"), ("applied",))))
+            attempt.until_phase(*(("armed", "applied") if attempt.choice.endswith("armed") else ("applied",)))
             process.kill()
             process.wait()
         offset.write_bytes(struct.pack("l", hours * HOUR_S))
         moved_s = int(attempt.target.sh("date +%s")) - time.time()  # noqa: TID251 - the machine's own clock
         assert abs(moved_s - hours * HOUR_S) < 10, f"the clock of the device moved by {moved_s} s"
         attempt.until(lambda: attempt.target.pending() is None, 60, "the device has decided")
-        attempt.events.append(f"{hours:+d} h")
+        early_s = attempt.watcher.deadline() - uptime()
+        attempt.events.append(f"{attempt.choice}: decided {-early_s:+.1f} s from the deadline")
+        assert early_s < 1.0, attempt.events
     finally:
         attempt.target.path(_PRELOAD).unlink()
     return None
@@ -117,7 +123,7 @@ class ProcessLimit:
 
     def __exit__(self, *_: object) -> None:
         (self._group / "pids.max").write_text("max")
-        for _ in range(50):
+        for _round in range(50):
             members = (self._group / "cgroup.procs").read_text().split()
             if not members:
                 break

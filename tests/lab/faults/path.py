@@ -88,14 +88,14 @@ class Path:
             data = source.recv(_CHUNK)
         except OSError:
             data = b""
+        if self.delay_s:
+            self._closed.wait(self.delay_s)
         sink = open_ends[source]
         limit = self.break_up - self.up if source is near else self.break_down - self.down
         has_limit = (self.break_up if source is near else self.break_down) >= 0
         breaks = has_limit and len(data) > limit
         if breaks:
             data = data[: max(0, limit)]
-        if self.delay_s:
-            self._closed.wait(self.delay_s)
         try:
             sink.sendall(data)
             if not data and not breaks:

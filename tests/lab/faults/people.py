@@ -29,6 +29,22 @@ def _confirm(attempt: Attempt) -> None:
     attempt.target.sh("birdc configure confirm || true")
 
 
+def _reload(attempt: Attempt) -> None:
+    attempt.target.sh("birdc reload all")
+
+
+def _undo(attempt: Attempt) -> None:
+    attempt.target.sh("birdc configure undo || true")
+
+
+TIMEOUT_S = 7
+
+
+def _configure_for_a_while(attempt: Attempt) -> None:
+    attempt.target.sh(f"birdc configure timeout {TIMEOUT_S}")
+    attempt.quiet_until = uptime() + TIMEOUT_S + 1
+
+
 def _edit(attempt: Attempt) -> None:
     path = attempt.target.path(BIRD_CONF)
     path.write_text(path.read_text() + "# by hand\n")
@@ -50,6 +66,9 @@ HANDS: dict[str, Callable[[Attempt], None]] = {
     "SIGHUP": _hang_up,
     "restart": kill_bird,
     "configure confirm": _confirm,
+    "configure undo": _undo,
+    "configure timeout": _configure_for_a_while,
+    "reload": _reload,
     "edit": _edit,
     "edit and configure": _edit_and_load,
     "break and configure": _break_and_load,
@@ -58,7 +77,7 @@ HANDS: dict[str, Callable[[Attempt], None]] = {
 
 def human(attempt: Attempt) -> Optional[Said]:
     """Somebody's hand on BIRD or its file while the change is pending, at any step of the agent."""
-    what = attempt.random.choice(tuple(HANDS))
+    what = attempt.choice
     command, number = choose_step(attempt, confirm_calls=26)
     with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)

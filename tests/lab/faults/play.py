@@ -23,12 +23,15 @@ class CannotInject(Exception):
 @dataclass(frozen=True)
 class Fault:
     """A row of the matrix. ``act`` deploys, does the harm, proves that it happened and mends what must be mended; it
-    returns how the controller ended, None where it was killed. ``late_s`` is what the row promises beyond the deadline.
-    ``quick`` rows are part of every test run."""
+    returns how the controller ended, None where it was killed. Seeds take the ``choices`` in turn, so that each of them is
+    played; those of ``announcing`` need a switch that has something to announce. ``late_s`` is what the row promises beyond
+    the deadline. ``quick`` rows are part of every test run."""
 
     name: str
     expected: str
     act: Callable[[Attempt], Optional[Said]]
+    choices: tuple[str, ...] = ("",)
+    announcing: frozenset[str] = frozenset()
     late_s: float = GRACE_S
     quick: bool = False
 
@@ -36,7 +39,9 @@ class Fault:
 @dataclass(frozen=True)
 class Ending:
     """How one play ended. ``unsafe`` says why it must not have, "" where it is well; ``state`` is ``confirmed``,
-    ``last good`` or what else is there; ``late_s`` is how long after the deadline the candidate was still live."""
+    ``last good`` or what else is there; ``late_s`` is how long after the deadline the candidate was still live, the time
+    left out in which the fault itself kept the device from doing anything; ``choice`` is the row's alternative,
+    ``took_s`` how long all of it took."""
 
     fault: str
     seed: int
@@ -45,17 +50,20 @@ class Ending:
     unsafe: str = ""
     late_s: Optional[float] = None
     events: tuple[str, ...] = field(default=())
+    choice: str = ""
+    took_s: float = 0.0
 
 
 def play(bed: Bed, fault: Fault, seed: int) -> Ending:
     """One seed of one row, on whichever switch is free."""
-    with bed.target() as target:
+    choice = fault.choices[seed % len(fault.choices)]
+    with bed.target(announces=choice in fault.announcing) as target:
         told = f"{fault.name} {seed}"
         dice = random.Random(f"{fault.name}/{seed}")
         project = bed.checkout({target.pop: told})
         before = target.look()
         with Watcher(target) as watcher:
-            attempt = Attempt(bed, target, f"{fault.name}/{seed}", dice, watcher, before, told, project)
+            attempt = Attempt(bed, target, f"{fault.name}/{seed}", dice, watcher, before, told, project, choice)
             said = fault.act(attempt)
             _wait_until_decided(attempt)
             after = target.look()
@@ -73,7 +81,7 @@ def _wait_until_decided(attempt: Attempt) -> None:
     def is_over() -> bool:
         if target.pending() is not None:
             return uptime() > watcher.deadline() + GRACE_S + 5
-        return target.live() is not None
+        return target.live() is not None and uptime() > attempt.quiet_until
 
     attempt.until(is_over, 120, "the device has decided")
 
@@ -97,18 +105,17 @@ def _judge(fault: Fault, seed: int, attempt: Attempt, after: Look, said: Optiona
         unsafe.append(f"{after}, expected {wanted}")
     lost = watcher.candidates() - {change["daemon"]["candidate"] for change in kept} - {before.live}
     last = watcher.last_live(lost)
-    late_s = (
-        None
-        if last is None
-        else last
-        - max(change["deadline"] for change in watcher.changes.values() if change["daemon"]["candidate"] in lost)
-    )
+    late_s = None if last is None else last - max(attempt.excused_until, *_deadlines(watcher, lost))
     if late_s is not None and late_s > fault.late_s:
         unsafe.append(f"an unconfirmed state was live {late_s:.1f} s after its deadline")
     if said is not None and said.code == 0 and state != "confirmed":
         unsafe.append("a success was reported that did not happen")
     told = "killed" if said is None else f"exit {said.code}"
-    return Ending(fault.name, seed, state, told, "; ".join(unsafe), late_s, tuple(attempt.events))
+    return Ending(fault.name, seed, state, told, "; ".join(unsafe), late_s, tuple(attempt.events), attempt.choice)
+
+
+def _deadlines(watcher: Watcher, candidates: set[str]) -> list[float]:
+    return [change["deadline"] for change in watcher.changes.values() if change["daemon"]["candidate"] in candidates]
 
 
 def _converge(attempt: Attempt) -> None:

@@ -46,22 +46,28 @@ def stopped_agent(attempt: Attempt, command: str) -> Iterator[None]:
             attempt.target.path(FLAG).unlink(missing_ok=True)
 
 
+def stopped(attempt: Attempt, command: str) -> int:
+    """The agent of ``command`` that ``stopped_agent`` has stopped; no further one will be."""
+    found: list[int] = []
+
+    def is_stopped() -> bool:
+        found[:] = [pid for pid in attempt.target.processes(command) if _state(pid) == "T"]
+        return bool(found)
+
+    attempt.until(is_stopped, 30, f"the agent of {command} has stopped")
+    attempt.target.path(FLAG).unlink()
+    return found[0]
+
+
 class Step:
     """The agent of ``command`` at its N-th step. ``call`` is what it is about to do, "" once it has ended."""
 
     def __init__(self, attempt: Attempt, command: str, number: int) -> None:
         if platform.machine() not in tracer.CALLS:
             raise CannotInject(f"no table of system calls for {platform.machine()}")
-        found: list[int] = []
-
-        def is_stopped() -> bool:
-            found[:] = [pid for pid in attempt.target.processes(command) if _state(pid) == "T"]
-            return bool(found)
-
-        attempt.until(is_stopped, 30, f"the agent of {command} has stopped")
-        attempt.target.path(FLAG).unlink()
+        agent = stopped(attempt, command)
         self._tracer = subprocess.Popen(
-            [sys.executable, "-I", "-S", tracer.__file__, str(found[0]), str(number)],
+            [sys.executable, "-I", "-S", tracer.__file__, str(agent), str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
