@@ -112,7 +112,8 @@ class Liar:
         if self.how == "garbage":
             return self._dice.randbytes(self._dice.randint(1, 400)) + b"\n0000 \n"
         head, _, last = reply[:-1].rpartition(b"\n")
-        code = self._dice.choice((b"0000", b"0003", b"0004", b"0013", b"0018", b"0019", b"0020", b"8002", b"9001"))
+        codes = (b"0000", b"0003", b"0004", b"0013", b"0018", b"0019", b"0020", b"8002", b"9001")
+        code = self._dice.choice([code for code in codes if code != last[:4]])
         return head + (b"\n" if head else b"") + code + last[4:] + b"\n"
 
 

@@ -18,7 +18,7 @@ PLACES = {"configuration": "/etc/bird", "state": STATE}
 KINDS = {
     "full": "dd if=/dev/zero of={place}/.fill bs=4k 2>/dev/null || true",
     "read-only": "mount -o remount,ro {place}",
-    "out of inodes": "n=0; while : >{place}/.fill-$n; do n=$((n+1)); done 2>/dev/null || true",
+    "out of inodes": "(n=0; while : >{place}/.fill-$n; do n=$((n+1)); done) 2>/dev/null || true",
 }
 _PROOF = {
     "full": "! dd if=/dev/zero of={place}/.more bs=4k count=1 2>/dev/null; rm -f {place}/.more",

@@ -74,14 +74,16 @@ def play(bed: Bed, fault: Fault, seed: int) -> Ending:
 
 
 def _wait_until_decided(attempt: Attempt) -> None:
-    """Until no change waits, and every deadline that was seen has passed by the time that is granted at most."""
+    """Until no agent is at work and no change waits, or its deadline has passed by the time that is granted at most."""
     target, watcher = attempt.target, attempt.watcher
     attempt.until(lambda: bool(watcher.samples), 10, "the watcher looks")
 
     def is_over() -> bool:
         if target.pending() is not None:
             return uptime() > watcher.deadline() + GRACE_S + 5
-        return target.live() is not None and uptime() > attempt.quiet_until
+        if target.live() is None or uptime() <= attempt.quiet_until:
+            return False
+        return not any(target.processes(command) for command in ("apply", "confirm")) and target.pending() is None
 
     attempt.until(is_over, 120, "the device has decided")
 
