@@ -1,7 +1,7 @@
 """What a routing daemon reports about itself, whichever daemon it is; filled by ``netorch.parse``.
 
 A value that the daemon did not print is None, never an empty string. Times are the router's local time as printed, without
-a zone. Collections are tuples in the daemon's order.
+a zone (BIRD), or UTC with its offset (FRR, which tells seconds since the epoch). Collections are tuples in the daemon's order.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class InterfaceAddress:
     """An address of an interface. ``rank`` is ``Preferred`` or ``Secondary``; ``opposite`` the far end of a link."""
 
     address: IPInterface
-    scope: str
+    scope: Optional[str] = None
     rank: Optional[str] = None
     opposite: Optional[IPAddress] = None
 
@@ -193,7 +193,7 @@ class BfdSession:
 
     address: IPAddress
     state: str
-    since: str
+    since: Optional[str]
     interval_s: float
     timeout_s: float
     protocol: Optional[str] = None
@@ -246,7 +246,7 @@ class Route:
     prefix: str
     destination: Optional[str]
     protocol: str
-    since: str
+    since: Optional[str]
     table: Optional[str] = None
     best: bool = False
     sync_error: bool = False

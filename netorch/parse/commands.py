@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from netorch.errors import UsageError
 from netorch.model.codec import to_json
+from netorch.parse import frr
 from netorch.parse.daemon import parse_eval, parse_memory, parse_status
 from netorch.parse.interfaces import parse_bfd_sessions, parse_interface_summary, parse_interfaces
 from netorch.parse.protocols import parse_protocols
@@ -37,6 +38,20 @@ _PARSERS: Dict[Tuple[str, ...], Parser] = {
     ("eval",): lambda text, arguments: parse_eval(text),
 }
 
+# FRR's, which end with ``json``; where they may be about one family or prefix, ``*`` stands for any words.
+_FRR_PARSERS: Tuple[Tuple[Tuple[str, ...], Callable[[str], Any]], ...] = (
+    (("show", "version"), frr.read_version),
+    (("show", "bgp", "*", "summary", "json"), frr.read_summary),
+    (("show", "bgp", "*", "neighbors", "*", "json"), frr.read_neighbors),
+    (("show", "bgp", "*", "json"), frr.read_bgp_routes),
+    (("show", "ip", "route", "*", "json"), frr.read_routes),
+    (("show", "ipv6", "route", "*", "json"), frr.read_routes),
+    (("show", "bfd", "peers", "json"), frr.read_bfd_sessions),
+    (("show", "interface", "*", "json"), frr.read_interfaces),
+)
+
+_QUOTES = {ord(quote): " " for quote in "\"'"}
+
 SUPPORTED = (
     "show protocols [all] [NAME]",
     "show route [all] [...]",
@@ -46,21 +61,32 @@ SUPPORTED = (
     "show interfaces [summary]",
     "show bfd sessions [NAME]",
     "eval EXPRESSION",
+    "show version",
+    "show bgp summary json",
+    "show bgp neighbors [ADDRESS] json",
+    "show bgp ipv4|ipv6 unicast [detail] [PREFIX] json",
+    "show ip|ipv6 route [...] json",
+    "show bfd peers json",
+    "show interface json",
 )
 
 
 def parse_command(command: str, text: str) -> Any:
-    """Parse ``text``, what BIRD answered to ``command`` (with or without reply codes), into plain JSON data.
+    """Parse ``text``, what BIRD (with or without reply codes) or FRR answered to ``command``, into plain JSON data.
 
-    Words of the command may be abbreviated as birdc allows (``sh pr all``). Lists of objects, one object for ``show status``,
-    a string for ``eval``; an absent value is None, never missing, never an empty string.
+    Words of the command may be abbreviated as birdc and vtysh allow (``sh pr all``). Lists of objects, one object for
+    ``show status``, a string for ``eval``; an absent value is None, never missing, never an empty string.
 
     Raises UsageError for a command that has no parser, naming those that have one; ParseError for a text that does not fit
-    the command or is cut; ReplyError where BIRD answered with an error.
+    the command or is cut; ReplyError where BIRD, FrrError where FRR answered with an error.
     """
-    words = command.split()
-    if words[:1] == ["birdc"]:
+    quoted = command.startswith("vtysh ")  # vtysh -c "show version"
+    words = command.translate(_QUOTES).split() if quoted else command.split()
+    if words[:1] in (["birdc"], ["vtysh"]):
         words = [word for word in words[1:] if not word.startswith("-")]
+    for pattern, reader in _FRR_PARSERS:
+        if _fits(words, pattern):
+            return to_json(reader(text), kinds=False)
     for keywords, parser in _PARSERS.items():
         if len(words) >= len(keywords) and all(_abbreviates(word, full) for word, full in zip(words, keywords)):
             return to_json(parser(text, words[len(keywords) :]), kinds=False)
@@ -69,6 +95,17 @@ def parse_command(command: str, text: str) -> Any:
 
 def _abbreviates(word: str, keyword: str) -> bool:
     return keyword.startswith(word)
+
+
+def _fits(words: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether ``words`` are those of ``pattern``, abbreviated or not; ``json`` is what tells FRR's commands from BIRD's."""
+    if not pattern:
+        return not words
+    if pattern[0] == "*":
+        return any(_fits(words[skipped:], pattern[1:]) for skipped in range(len(words) + 1))
+    if not words or not _abbreviates(words[0], pattern[0]) or (pattern[0] == "json" and words[0] != "json"):
+        return False
+    return _fits(words[1:], pattern[1:])
 
 
 def _asks(keyword: str, arguments: List[str]) -> bool:
