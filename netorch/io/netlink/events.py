@@ -204,6 +204,8 @@ def dump_neighbours(kernel: RouteSocket) -> List[NeighbourEvent]:
     is_disturbed = False
     while True:
         data = kernel.receive()
+        # First, since the kernel (6.9 and later) tells that it is done in the message that has the last entries.
+        found += (event for event in events_in(data) if isinstance(event, NeighbourEvent))
         for start, _, kind, flags, number in _messages(data):
             if number != sequence:
                 continue
@@ -214,7 +216,6 @@ def dump_neighbours(kernel: RouteSocket) -> List[NeighbourEvent]:
                 if is_disturbed:
                     raise OSError(errno.EINTR, "the kernel's neighbours changed while they were read")
                 return found
-        found += (event for event in events_in(data) if isinstance(event, NeighbourEvent))
 
 
 def events_in(data: bytes) -> List[Event]:
