@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import json
 import os
@@ -60,8 +61,13 @@ class Node:
         return self.space.run("ip", *command.split())
 
     def configure(self, document: Mapping[str, Any]) -> None:
-        """Write the service's settings."""
-        replace(self.path(f"/etc/netorch/{self.service}.json"), json.dumps(document).encode())
+        """Write the service's settings; one that runs has taken them over when this returns."""
+        data = json.dumps(document).encode()
+        replace(self.path(f"/etc/netorch/{self.service}.json"), data)
+        if self.process is not None:
+            digest = hashlib.sha256(data).hexdigest()
+            self.send_signal(signal.SIGHUP)
+            wait_until(lambda: self.status()["settings"] == digest, what="the settings have been taken over")
 
     def start(self) -> None:
         """Start the service; wait until its status is there."""
@@ -183,7 +189,7 @@ class Bed:
         *,
         macs: tuple[str, ...] = (),
         hops: tuple[str, ...] = (V4, V6),
-        hold_down: tuple[int, float, float] = (6, 10.0, 30.0),
+        hold_down: tuple[int, float, float] = (1000, 1.0, 1.0),
     ) -> dict[str, Any]:
         local = {4: f"10.1.1.{10 + number}", 6: f"fd00:1:1::{10 + number}"}
         return {

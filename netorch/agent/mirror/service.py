@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 
 from netorch.agent.clock import uptime
+from netorch.agent.files import sha256_of
 from netorch.agent.mirror import status
 from netorch.agent.mirror.pace import Pace
 from netorch.agent.mirror.settings import MAX_BYTES
@@ -47,6 +48,7 @@ class Service:
         self._seen: Dict[str, object] = {}
         self._ticks = 0
         self._is_cut_due = False
+        self._settings_sha256 = ""
         self._is_writing_soon = False
         self._lines = Pace(_LINES_PER_S, _LINES_AT_ONCE)
         self._stopped: asyncio.Event
@@ -174,7 +176,10 @@ class Service:
 
     def _read_settings(self) -> None:
         with open(self.settings_path, "rb") as file:
-            self.load_settings(file.read(MAX_BYTES + 1))
+            data = file.read(MAX_BYTES + 1)
+        self.load_settings(data)
+        self._settings_sha256 = sha256_of(data)
+        self.touch()
 
     def _has_changed(self, what: str, now: object) -> bool:
         before = self._seen.get(what, self)
@@ -196,6 +201,7 @@ class Service:
         return {
             "service": self.name,
             "agent": os.path.basename(self._home),
+            "settings": self._settings_sha256,
             "pid": os.getpid(),
             "started": round(self._started, 3),
             "updated": round(uptime(), 3),
