@@ -56,9 +56,8 @@ def kill_controller(attempt: Attempt) -> Optional[Said]:
                 timeout_s=10,
                 what="the moment has come",
             )
+            _note_phase(attempt, moment)
             _kill(process)
-        pending = attempt.target.pending() or {"phase": "nothing pending"}
-        attempt.events.append(f"killed: {moment}, {pending['phase']}")
         if process.returncode != -signal.SIGKILL:
             assert moment == "any time", f"{attempt.seed}: it ended before it was killed"
             return finish(attempt, process)
@@ -74,6 +73,7 @@ def _at_step(attempt: Attempt, moment: str, command: str, harm: Callable[[], Non
     """Do ``harm`` while the stopped agent of ``command`` is at ``moment``, then let it go on."""
     if moment not in ("armed", "apply", "checks"):
         agent = stopped(attempt, command)
+        _note_phase(attempt, moment)
         harm()
         os.kill(agent, signal.SIGCONT)
         return
@@ -88,8 +88,14 @@ def _at_step(attempt: Attempt, moment: str, command: str, harm: Callable[[], Non
     while step.call and not is_reached():
         step.next()
     assert is_reached(), f"{attempt.seed}: it never was at {moment}"
+    _note_phase(attempt, moment)
     harm()
     step.end("go")
+
+
+def _note_phase(attempt: Attempt, moment: str) -> None:
+    pending = attempt.target.pending() or {"phase": "nothing pending"}
+    attempt.events.append(f"at {moment} ({pending['phase']})")
 
 
 def cut_path(attempt: Attempt) -> Optional[Said]:
@@ -123,10 +129,9 @@ def _broken(attempt: Attempt, how: str) -> Said:
             wait_until(lambda: path.broken.is_set() or process.poll() is not None, timeout_s=60, what="the path breaks")
             assert path.broken.is_set(), f"it never came to {attempt.choice}: {path.up} bytes up, {path.down} down"
             broken = uptime()
-            pending = attempt.target.pending() or {"phase": "nothing pending"}
-            attempt.events.append(
-                f"{how} at {attempt.choice}, {path.up} bytes up, {path.down} down: {pending['phase']}"
-            )
+            if not command:
+                _note_phase(attempt, attempt.choice)
+            attempt.events.append(f"{how} after {path.up} bytes up, {path.down} down")
             said = finish(attempt, process, timeout_s=120)
             took_s = uptime() - broken
             attempt.events.append(f"told after {took_s:.1f} s")
@@ -155,20 +160,26 @@ def slow_path(attempt: Attempt) -> Optional[Said]:
         return said
 
 
+PULLED = ("armed", "checks", "confirm")
+"""When the cable is pulled."""
+
+
 def pulled_cable(attempt: Attempt) -> Optional[Said]:
-    """The management interface loses its carrier while the change is armed or applied, and gets it back much later."""
+    """The management interface loses its carrier while the change is pending, and gets it back much later."""
     settings = attempt.bed.lab.settings
-    with attempt.project.running(*attempt.arguments()) as process:
-        pending = attempt.until_phase(*(("armed", "applied") if attempt.choice == "armed" else ("applied",)))
+    command = "confirm" if attempt.choice == "confirm" else "apply"
+
+    def pull() -> None:
         set_link(attempt.target.name, "mgmt0", settings, connected=False)
-        cut = uptime()
-        attempt.events.append(f"cable pulled while {pending['phase']}")
+        assert attempt.target.path("/sys/class/net/mgmt0/carrier").read_text().strip() == "0"
+
+    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
         try:
-            assert attempt.target.path("/sys/class/net/mgmt0/carrier").read_text().strip() == "0"
+            _at_step(attempt, attempt.choice, command, pull)
+            cut = uptime()
             said = finish(attempt, process, timeout_s=120)
             took_s = uptime() - cut
             attempt.events.append(f"told after {took_s:.1f} s")
-            # The answer may have been on its way before the cable was pulled.
             assert took_s < ERROR_WITHIN_S, f"{attempt.seed}: told only after {took_s:.1f} s"
             attempt.until(lambda: attempt.target.pending() is None, 30, "the device has decided alone")
         finally:

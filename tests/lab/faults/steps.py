@@ -95,7 +95,7 @@ class Step:
         self._tracer.stdin.flush()
 
     def end(self, word: str) -> None:
-        """Let the agent be killed there (``kill``), or go on for good (``go``)."""
+        """Let the agent be killed there (``kill``), hang there (``stop``), or go on for good (``go``)."""
         with self._tracer as process:
             process.communicate(f"{word}\n" if self.call else "", timeout=30)
 
@@ -113,14 +113,22 @@ def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tupl
     return command, attempt.random.randint(1, APPLY_CALLS if command == "apply" else confirm_calls)
 
 
-def kill_agent(attempt: Attempt) -> Optional[Said]:
-    """SIGKILL for the agent just before one of the system calls that leave something behind."""
-    command, number = choose_step(attempt)
+ENDS = ("killed", "hangs")
+"""How an agent ends."""
+
+
+def end_agent(attempt: Attempt) -> Optional[Said]:
+    """SIGKILL for the agent just before one of the system calls that leave something behind; or it hangs there, the lock in
+    its hand, until the watchdog ends it."""
+    hangs = attempt.choice == "hangs"
+    command, number = choose_step(attempt, confirm_calls=26 if hangs else CONFIRM_CALLS)
     with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
-        step.end("kill")
+        while hangs and step.call and attempt.target.pending() is None:
+            step.next()
+        step.end("stop" if hangs else "kill")
         said = finish(attempt, process)
-        assert said.code != 0 or not step.call, "a killed agent cannot have answered"
+        assert said.code != 0 or not step.call, "an agent that has ended cannot have answered"
         return said
 
 

@@ -24,7 +24,7 @@ FAULTS = (
         controller.PLACES,
     ),
     Fault("path slow", "works, or an error", controller.slow_path),
-    Fault("cable pulled", "told within 20 s; the device decides alone", controller.pulled_cable, PHASES),
+    Fault("cable pulled", "told within 20 s; the device decides alone", controller.pulled_cable, controller.PULLED),
     # Not among the quick rows: its promise is a time, which a busy machine would break.
     Fault(
         "candidate cuts its own path",
@@ -42,13 +42,13 @@ FAULTS = (
         steps.restart_between_confirmation_and_rename,
         quick=True,
     ),
-    Fault("agent killed", "the watchdog still fires", steps.kill_agent),
+    Fault("agent killed, or hanging", "the watchdog still fires, and ends it", steps.end_agent, steps.ENDS),
     Fault("BIRD killed", "last good, or confirmed", daemon.killed),
     Fault("BIRD in a crash loop", "given up within 30 s; last good", daemon.crash_loop, PHASES),
     Fault("BIRD hangs", "given up within 30 s; last good as soon as it answers", daemon.hanging),
     Fault("BIRD answers nonsense", "never a false success", daemon.lies, daemon.LIES, quick=True),
     Fault("sshd stopped", "an error within 20 s", controller.stopped_sshd),
-    Fault("process limit", "an error within 20 s, nothing half done", machine.process_limit),
+    Fault("process limit", "an error within 20 s, nothing half done", machine.process_limit, machine.LIMITS),
     Fault(
         "host key unknown or changed",
         "refused, nothing sent",

@@ -2,8 +2,8 @@
 
 PID stopped itself before it became the agent. The agent's worker, its first child, is followed; when it is about to make the
 N-th such call, nothing of which has happened yet, this prints ``at CALL`` and waits for a line on standard input: ``kill``
-ends the worker there, ``next`` lets it go on to the next such call, ``go`` for good; ``power`` leaves it where it is until
-somebody else ends it. Prints ``ended COUNT`` when the worker ends before.
+ends the worker there, ``stop`` stops it for good, ``next`` lets it go on to the next such call, ``go`` for good; ``power`` leaves
+it where it is until its machine ends. Prints ``ended COUNT`` when the worker ends before.
 """
 
 from __future__ import annotations
@@ -108,6 +108,8 @@ def decide(agent: int, worker: int, call: str) -> bool:
         wait_until_gone()
         return False
     else:
+        if word == "stop":
+            os.kill(worker, signal.SIGSTOP)
         ptrace_quietly(DETACH, worker)
     ptrace_quietly(DETACH, agent)
     return False
