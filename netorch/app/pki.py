@@ -13,7 +13,7 @@ from netorch.app.gather import facts_request
 from netorch.app.results import CertificateResult
 from netorch.errors import GuardRefused, NetorchError, UsageError
 from netorch.io.authority import Authority
-from netorch.model.certificate import Issued, Standing
+from netorch.model.certificate import Certificate, Issued, Standing
 from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
@@ -71,37 +71,43 @@ def certificate_rows(inventory: Inventory, clock: Clock, names: Iterable[str]) -
 
 
 def _row(record: Issued, standing: Standing, now: float) -> dict[str, Any]:
-    newest = next(iter(record.certificates), None)
+    shown = _shown(record)
     return {
         "device": record.device,
         "state": _state(record, standing, now),
-        "serial": newest.serial if newest is not None else None,
-        "issued": _utc(newest.issued) if newest is not None else None,
-        "expires": _utc(newest.not_after) if newest is not None else None,
-        "days_left": round((newest.not_after - now) / DAY_S, 1) if newest is not None else None,
-        "key_made_on": record.key_origin if newest is not None else None,
+        "serial": shown.serial if shown is not None else None,
+        "issued": _utc(shown.issued) if shown is not None else None,
+        "expires": _utc(shown.not_after) if shown is not None else None,
+        "days_left": round((shown.not_after - now) / DAY_S, 1) if shown is not None else None,
+        "key_made_on": record.key_origin if shown is not None else None,
         "knows_revoked": record.crl_number >= standing.trust.crl_number if record.installed else None,
-        "fingerprint": newest.fingerprint if newest is not None else None,
+        "fingerprint": shown.fingerprint if shown is not None else None,
         "revoked_by": record.bar.author if record.bar is not None else None,
         "reason": (record.bar.reason or None) if record.bar is not None else None,
     }
 
 
+def _shown(record: Issued) -> Certificate | None:
+    """The certificate that the device has; the newest one where it was never seen to have any."""
+    installed = (one for one in record.certificates if one.serial == record.installed)
+    return next(installed, None) or next(iter(record.certificates), None)
+
+
 def _state(record: Issued, standing: Standing, now: float) -> str:
-    newest = next(iter(record.certificates), None)
+    shown = _shown(record)
     if record.bar is not None:
         return "barred"
-    if newest is None:
+    if shown is None:
         return "none"
-    if newest.serial in standing.revoked_serials:
+    if shown.serial in standing.revoked_serials:
         return "revoked"
-    if newest.not_after <= now:
+    if shown.not_after <= now:
         return "expired"
-    if newest.serial != record.installed:
+    if shown.serial != record.installed:
         return "not installed"
-    if newest.issuer != standing.issuer:
+    if shown.issuer != standing.issuer:
         return "former authority"
-    return "good" if newest.not_after - now >= (newest.not_after - newest.issued) / 3 else "due"
+    return "good" if shown.not_after - now >= (shown.not_after - shown.issued) / 3 else "due"
 
 
 def describe(inventory: Inventory, clock: Clock) -> dict[str, Any]:

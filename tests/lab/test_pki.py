@@ -198,7 +198,9 @@ def test_controller_that_is_killed_leaves_good_certificates(lab: Lab, project: P
     clock = SystemClock()
     with project.running("pki", "renew", "pop2") as process:
         end = clock.monotonic() + after_s
-        wait_until(lambda: clock.monotonic() >= end or process.poll() is not None, 10, "the moment to kill it")
+        wait_until(
+            lambda: clock.monotonic() >= end or process.poll() is not None, timeout_s=10, what="the moment to kill it"
+        )
     assert certificates_verify(lab)
     run(project)
     assert {row["state"] for row in rows(project).values()} == {"good"}
@@ -212,7 +214,9 @@ def test_renewal_that_was_cut_off_is_finished(lab: Lab, project: Project) -> Non
     before = record.read_bytes()
     with project.running("pki", "issue", "h1.pop2") as process:
         wait_until(
-            lambda: record.read_bytes() != before or process.poll() is not None, 20, "a new certificate on record"
+            lambda: record.read_bytes() != before or process.poll() is not None,
+            timeout_s=20,
+            what="a new certificate on record",
         )
     signed = authority(project).standing().record("h1.pop2").certificates[0].serial
     assert certificates_verify(lab)
