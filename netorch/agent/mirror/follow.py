@@ -183,7 +183,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self, link: FeedLink) -> None:
         self.lost = asyncio.Event()
-        self.words = "the feed ended the connection"
+        self.words = "the feed refused this host: its log says why"
         self.heard = uptime()
         self.expires = 0.0
         self._link = link
@@ -225,6 +225,7 @@ class _Connection(asyncio.Protocol):
             return
         self._link.follower.hear(self._link, news)
         if news.is_whole:
+            self.words = "the feed ended the connection"
             self._link.came_up()
 
     def end(self, words: str) -> None:
@@ -236,6 +237,6 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        if exc is not None and not self.lost.is_set():
+        if exc is not None and not self.lost.is_set() and self._reader.has_snapshot:
             self.words = refusal_words(exc)
         self.lost.set()

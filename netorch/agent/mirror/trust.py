@@ -38,7 +38,7 @@ def _loaded(context: ssl.SSLContext, folder: str) -> ssl.SSLContext:
         if os.path.exists(f"{folder}/{REVOKED}"):
             context.load_verify_locations(f"{folder}/{REVOKED}")
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-        name = CERTIFICATE
+        name = f"{CERTIFICATE} with {KEY}"
         context.load_cert_chain(f"{folder}/{CERTIFICATE}", f"{folder}/{KEY}")
     except ssl.SSLError as exc:
         raise TrustError(f"{folder}/{name} cannot be used: {exc.reason or exc}") from None
