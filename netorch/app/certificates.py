@@ -249,7 +249,7 @@ class CertificateKeeper:
         now = done.certificate
         if now is None:
             raise NetorchError("expected to be told the certificate that is in use now, found nothing", where=name)
-        self.authority.note_installed(name, now.serial, now.crl_number)
+        self.authority.note_installed(name, now)
         skew_s = now.clock - self.controller.clock.now()
         if abs(skew_s) > CLOCK_TOLD_S:
             remarks.append(f"its clock is {_skew(skew_s)} this one")
@@ -266,7 +266,7 @@ class CertificateKeeper:
         if facts is None or record is None or (record.installed, record.crl_number) == (facts.serial, facts.crl_number):
             return
         try:
-            self.authority.note_installed(name, facts.serial, facts.crl_number)
+            self.authority.note_installed(name, facts)
         except NetorchError as error:
             self._keep(CertificateResult(name, "failed", str(error), error.hint, error=error))
 

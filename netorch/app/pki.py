@@ -79,7 +79,7 @@ def _row(record: Issued, standing: Standing, now: float) -> dict[str, Any]:
         "issued": _utc(shown.issued) if shown is not None else None,
         "expires": _utc(shown.not_after) if shown is not None else None,
         "days_left": round((shown.not_after - now) / DAY_S, 1) if shown is not None else None,
-        "key_made_on": record.key_origin if shown is not None else None,
+        "key_made_on": record.key_origin if record.installed else None,
         "knows_revoked": record.crl_number >= standing.trust.crl_number if record.installed else None,
         "fingerprint": shown.fingerprint if shown is not None else None,
         "revoked_by": record.bar.author if record.bar is not None else None,

@@ -15,10 +15,9 @@ from netorch.errors import NetorchError, UsageError
 from netorch.io.authority_folder import AuthorityFolder, RevokedList, Roles
 from netorch.model.certificate import (
     BACKDATE_S,
-    CONTROLLER,
-    DEVICE,
     Bar,
     Certificate,
+    CertificateFacts,
     Revocation,
     Standing,
     Trust,
@@ -105,7 +104,7 @@ class Authority:
             former = next(iter(self._folder.record(device).certificates), None)
             if former is not None and self._is_fresh(former) and certified_key(former.pem) == key:
                 return former
-            return self._issue(device, key, life_s=life_s, origin=DEVICE)
+            return self._issue(device, key, life_s=life_s)
 
     def issue_with_key(self, device: str, *, life_s: float) -> tuple[Certificate, str]:
         """A certificate and its key as PEM, for a device that cannot make one. The key is kept nowhere."""
@@ -113,17 +112,18 @@ class Authority:
 
         key = make_key()
         with self._folder.lock():
-            made = self._issue(device, key.public_key(), life_s=life_s, origin=CONTROLLER)
+            made = self._issue(device, key.public_key(), life_s=life_s)
         return made, private_pem(key).decode()
 
-    def note_installed(self, device: str, serial: str, crl_number: int) -> None:
+    def note_installed(self, device: str, facts: CertificateFacts) -> None:
         """Put on record what ``device`` was seen to have."""
         with self._folder.lock():
             record = self._folder.record(device)
-            if (record.installed, record.crl_number) != (serial, crl_number):
-                self._folder.keep(replace(record, installed=serial, crl_number=crl_number))
+            seen = replace(record, installed=facts.serial, crl_number=facts.crl_number, key_origin=facts.key_origin)
+            if seen != record:
+                self._folder.keep(seen)
 
-    def _issue(self, device: str, key: EllipticCurvePublicKey, *, life_s: float, origin: str) -> Certificate:
+    def _issue(self, device: str, key: EllipticCurvePublicKey, *, life_s: float) -> Certificate:
         record = self._folder.record(device)
         if record.bar is not None:
             hint = f"netorch pki issue {device} gives it one again"
@@ -137,7 +137,7 @@ class Authority:
         good = [one for one in record.certificates if one.not_after > now - DAY_S]
         kept = tuple(one for at, one in enumerate(good) if at < KEPT or one.serial == record.installed)
         # On record before anybody has it: what cannot be found cannot be revoked.
-        self._folder.keep(replace(record, certificates=(made, *kept), key_origin=origin))
+        self._folder.keep(replace(record, certificates=(made, *kept)))
         return made
 
     def _is_fresh(self, certificate: Certificate) -> bool:

@@ -86,13 +86,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Issued:
-    """What the authority has on record for a device: its certificates that have not expired, newest first, where the newest
-    one's key was made, and what the device was last seen to have: a certificate's serial number, a list's number."""
+    """What the authority has on record for a device: its certificates that have not expired, newest first, and what
+    the device was last seen to have: a certificate's serial number ("" for none), where its key was made, a list's number."""
 
     device: str
     certificates: Tuple[Certificate, ...] = ()
-    key_origin: str = DEVICE
     installed: str = ""
+    key_origin: str = DEVICE
     crl_number: int = 0
     bar: Optional[Bar] = None
 

@@ -21,7 +21,7 @@ from netorch.io.authority import Authority
 from netorch.io.authority_folder import AuthorityFolder
 from netorch.io.authority_signing import describe_authority
 from netorch.io.clock import SystemClock
-from netorch.model.certificate import CONTROLLER, Certificate
+from netorch.model.certificate import Certificate
 from netorch.testing import FakeClock
 
 DAY = 86400.0
@@ -160,7 +160,6 @@ def test_key_that_is_made_for_a_device_is_kept_nowhere(tmp_path: Path) -> None:
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(tmp_path / "leaf.pem", tmp_path / "leaf.key")
     body = key.splitlines()[1]
     assert not any(body in file.read_text() for file in (tmp_path / "pki").rglob("*") if file.is_file())
-    assert made.standing().record("sw1.pop1").key_origin == CONTROLLER
 
 
 # ---- revoking -----------------------------------------------------------------------------------------------------
