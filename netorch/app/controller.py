@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Condition
 from typing import Callable, Iterable, Mapping, Protocol, TypeVar
 
 from netorch.api import Plugin
@@ -33,6 +34,7 @@ from netorch.render import TemplateSource
 
 T = TypeVar("T")
 
+INTERRUPTED = "interrupted: nothing more begins"
 KEPT_INTENTS = 2
 """Those of a run: without an overlay, and with the one that is in force."""
 
@@ -114,9 +116,12 @@ class Controller:
         if not names:
             return results, failures
         executor = self.executors(min(self.workers, len(names)))
-        futures = {executor.submit(work, name): name for name in names}
+        under_way = _UnderWay()
+        futures: dict[Future[T], str] = {}
         left_s = None if self.ends_at is None else max(0.0, self.ends_at - self.clock.monotonic())
         try:
+            for name in names:
+                futures[executor.submit(under_way.run, work, name)] = name
             for future in as_completed(futures, timeout=left_s):
                 name = futures[future]
                 try:
@@ -129,11 +134,25 @@ class Controller:
             executor.shutdown()
         except TimeoutError:
             self._leave(executor, tuple(name for name in names if name not in results | failures), failures)
-        except BaseException:  # interrupted: what is under way ends, nothing more begins
-            executor.shutdown(wait=True, cancel_futures=True)
+        except BaseException:
+            self._wind_up(executor, under_way)
             raise
         self.progress.idle()
         return _ordered(results, names), _ordered(failures, names)
+
+    def _wind_up(self, executor: Executor, under_way: _UnderWay) -> None:
+        """Interrupted: what is under way ends, nothing more begins. Whoever interrupts again does not wait for it either."""
+        executor.shutdown(wait=False, cancel_futures=True)
+        try:
+            self.progress.step("", f"{INTERRUPTED}; what is under way ends first, unless you interrupt again")
+            under_way.wait()
+        except KeyboardInterrupt:
+            for name in under_way.names():
+                self.devices(name).close()
+            under_way.wait()  # each ends with the error of its connection
+            raise
+        finally:
+            self.progress.idle()
 
     def _leave(self, executor: Executor, names: tuple[str, ...], failures: dict[str, NetorchError]) -> None:
         """The time is up: whoever has not answered is cut off."""
@@ -141,6 +160,36 @@ class Controller:
         for name in names:
             failures[name] = TimedOut("the time of this run was up before it answered", where=name)
             self.devices(name).close()
+
+
+class _UnderWay:
+    """The devices that are worked on at this moment; known also where the main thread was interrupted in the middle of handing
+    work in."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._changed = Condition()
+
+    def run(self, work: Callable[[str], T], name: str) -> T:
+        """Do the work, as a device that is under way."""
+        with self._changed:
+            self._names.add(name)
+        try:
+            return work(name)
+        finally:
+            with self._changed:
+                self._names.discard(name)
+                self._changed.notify_all()
+
+    def names(self) -> tuple[str, ...]:
+        """Whoever is not done."""
+        with self._changed:
+            return tuple(self._names)
+
+    def wait(self) -> None:
+        """Return when nobody is under way any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._names)
 
 
 def _ordered(found: Mapping[str, T], names: tuple[str, ...]) -> dict[str, T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any, Callable, Iterable, Mapping
 
 from netorch.app.certificates import CertificateKeeper
@@ -24,6 +25,7 @@ LATER_TIMEOUT_S = 30.0
 
 POLL_INTERVAL_S = 0.25
 TIME_IS_UP = "the time of this run was up"
+INTERRUPTED = "it was interrupted"
 
 
 def deploy(
@@ -50,17 +52,20 @@ def deploy(
         by_pop.setdefault(world.intent.device(device.device).pop, []).append(device)
     order = batches(world.intent, (d.device for d in plan.devices if not d.is_empty), sizes=options.sizes)
     rollout.batches = len(order)
-    for pop, plans in by_pop.items():
-        mine = [batch for batch in order if world.intent.device(batch[0]).pop == pop]
-        rollout.change_pop(pop, plans, mine, later=frozenset(plan.later))
+    try:
+        for pop, plans in by_pop.items():
+            mine = [batch for batch in order if world.intent.device(batch[0]).pop == pop]
+            rollout.change_pop(pop, plans, mine, later=frozenset(plan.later))
+    except KeyboardInterrupt:
+        rollout.interrupt(plan)
     names = [device.name for device in world.intent.devices]
     results = tuple(rollout.results[name] for name in names if name in rollout.results)
     certificates: tuple[CertificateResult, ...] = ()
     if keeper is not None:
-        if not controller.is_time_up():
+        if not controller.is_time_up() and not rollout.is_interrupted:
             keeper.bring_all((*(device.device for device in plan.devices), *certified))
         certificates = tuple(keeper.results[name] for name in ("", *names) if name in keeper.results)
-    return DeployResult(results, tuple(rollout.comparison), certificates)
+    return DeployResult(results, tuple(rollout.comparison), certificates, is_interrupted=rollout.is_interrupted)
 
 
 @dataclass
@@ -75,9 +80,22 @@ class _Rollout:
     keeper: CertificateKeeper | None = None
     batches: int = 0
     begun: int = 0
+    handled: int = 0
     stopped: str = ""
+    is_interrupted: bool = False
     results: dict[str, DeviceResult] = field(default_factory=dict)
     comparison: list[Mapping[str, Any]] = field(default_factory=list)
+    given_up: set[str] = field(default_factory=set)
+    lock: Lock = field(default_factory=Lock)
+
+    def interrupt(self, plan: Plan) -> None:
+        """The operator has had enough: whatever has no result yet was not begun."""
+        self.is_interrupted = True
+        self.stopped = INTERRUPTED
+        for device in plan.devices:
+            if device.device not in self.results:
+                unchanged = DeviceResult(device.device, "unchanged", generation=device.generation)
+                self.results[device.device] = unchanged if device.is_empty else self._skipped(device.device)
 
     def change_pop(
         self, pop: str, plans: list[DevicePlan], order: list[tuple[str, ...]], *, later: frozenset[str]
@@ -107,11 +125,11 @@ class _Rollout:
             self.results.update({name: self._skipped(name) for name in batch})
             return
         self.begun += 1
-        done = sum(result.outcome != "unchanged" for result in self.results.values())
         names = batch[0] if len(batch) == 1 else f"{len(batch)} hosts from {batch[0]}"
-        text = f"batch {self.begun} of {self.batches}: {names} ({done} of {counted(self.total, 'device')} done)"
+        text = f"batch {self.begun} of {self.batches}: {names} ({self.handled} of {counted(self.total, 'device')} done)"
         self.controller.progress.step("", text)
         self._change_all({name: plans[name] for name in batch})
+        self.handled += len(batch)
         if self.options.soak_s > 0 and check is not None and not self.stopped and self.begun < self.batches:
             self.controller.progress.step("", f"{text}: waiting {self.options.soak_s:g} s, then looking again")
             self.controller.clock.wait(self.options.soak_s)
@@ -153,14 +171,18 @@ class _Rollout:
         def change(name: str) -> DeviceResult:
             if self.keeper is not None:
                 self.keeper.bring(name)  # before its agents are started
-            return change_device(controller, intent, plans[name], self.options)
+            result = change_device(controller, intent, plans[name], self.options)
+            with self.lock:  # here, not by who waits for it: an interrupt must not lose what was done
+                if name not in self.given_up:
+                    self._keep(result, plans[name])
+            return result
 
-        done, broken = controller.each(plans, change)
+        _, broken = controller.each(plans, change)
         for name, error in broken.items():
-            done[name] = failed_result(name, error, outcome="unknown")
+            with self.lock:
+                self.given_up.add(name)
+                self._keep(failed_result(name, error, outcome="unknown"), plans[name])
             controller.progress.done(name, "unknown", error.message)
-        for name, result in done.items():
-            self._keep(result, plans[name])
 
     def _keep(self, result: DeviceResult, plan: DevicePlan | None = None) -> None:
         """A result that counts: on record, and reason to stop where it is no success."""

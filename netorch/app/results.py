@@ -8,6 +8,7 @@ from typing import Any
 
 from netorch.errors import GuardRefused, Locked, NetorchError, Reverted, TransportError
 
+INTERRUPTED = 130  # as shells have it: 128 and the signal's number
 FAILURES = ("failed", "unknown", "reverted", "degraded", "refused", "skipped")
 
 
@@ -60,12 +61,16 @@ class DeployResult:
     results: tuple[DeviceResult, ...]
     comparison: tuple[Mapping[str, Any], ...] = ()
     certificates: tuple[CertificateResult, ...] = ()
+    is_interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
         """0 done; 6 every failure was reverted cleanly; 5 every failure met a lock; 7 every failure was refused by a guard; 4
-        no device could be reached; 3 some devices failed and the rest is done, or nothing but certificates failed; 1 otherwise.
+        no device could be reached; 3 some devices failed and the rest is done, or nothing but certificates failed; 130
+        interrupted; 1 otherwise.
         """
+        if self.is_interrupted:
+            return INTERRUPTED
         failed = [result for result in self.results if result.outcome in FAILURES]
         causes = [result for result in failed if result.outcome != "skipped"]
         if not failed:

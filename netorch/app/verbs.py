@@ -121,6 +121,8 @@ class VerbRun:
             return self._miss(failures)
         options = Options(reason=step.why, action=self.verb)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
+        if result.is_interrupted:
+            raise KeyboardInterrupt
         # A change that was begun and then cut off is "unknown", not "failed".
         failed = {r.device: r.error for r in result.results if r.outcome == "failed"}
         away = {name: error for name, error in failed.items() if isinstance(error, TransportError)}

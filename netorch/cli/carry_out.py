@@ -114,7 +114,7 @@ def _refuse(controller: Controller, documents: list[Any], refused: Sequence[Refu
             )
     if wish.output != "table":
         found = [_refusal_document(refusal) for refusal in refused]
-        document = {"plans": documents, "results": [], "comparison": [], "refused": found}
+        document = {"plans": documents, "results": [], "comparison": [], "refused": found, "interrupted": False}
         emit({**document, "exit_code": GuardRefused.exit_code}, wish.output)
     return GuardRefused.exit_code
 
@@ -136,6 +136,7 @@ def _show_result(result: DeployResult, documents: list[Any], output: str) -> Non
         "comparison": [dict(row) for row in result.comparison],
         "certificates": certificates_document(result.certificates),
         "refused": [],
+        "interrupted": result.is_interrupted,
         "exit_code": result.exit_code,
     }
     emit(document, output)

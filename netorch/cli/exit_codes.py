@@ -9,7 +9,6 @@ from netorch.errors import NetorchError, TransportError
 PENDING = 2
 SOME_FAILED = 3
 NONE_REACHED = 4
-INTERRUPTED = 130
 
 
 def exit_code_of(failures: Mapping[str, NetorchError], *, asked: int) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from netorch import __version__
-from netorch.cli.exit_codes import INTERRUPTED
 from netorch.errors import NetorchError, annotated
 
 COMMANDS = {
@@ -94,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         error.show()
         return 1
     except (click.Abort, KeyboardInterrupt):
+        from netorch.app.results import INTERRUPTED
+
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:

@@ -154,6 +154,8 @@ def print_results(result: DeployResult) -> None:
     print_certificates(result.certificates)
     outcomes = [r.outcome for r in result.results]
     click.echo(", ".join(f"{outcomes.count(o)} {o}" for o in dict.fromkeys(outcomes)) or "no device")
+    if result.is_interrupted:
+        click.echo("interrupted: the same command goes on from here", err=True)
 
 
 def _result_block(result: DeviceResult) -> Block:

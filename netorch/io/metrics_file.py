@@ -35,8 +35,10 @@ def write_metrics(path: Path, run: RunMetrics) -> None:
 
     Raises NetorchError where it cannot be written.
     """
-    from prometheus_client import CollectorRegistry, Counter, Gauge, write_to_textfile
+    from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, write_to_textfile
 
+    # Without the time of this process's start, which tells nothing of a counter that goes on.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     former = _former(path)
     registry = CollectorRegistry()
 

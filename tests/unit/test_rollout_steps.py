@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from threading import Event
@@ -14,11 +16,12 @@ from netorch.app.audit import Audit
 from netorch.app.controller import Controller
 from netorch.app.deploying import DeployResult, Options, deploy
 from netorch.app.gather import World
-from netorch.errors import Reverted, TimedOut
+from netorch.errors import Reverted, TimedOut, TransportError
 from netorch.model.facts import DeviceFacts
 from netorch.model.items import AliasItem
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Operation, Plan, Reset
+from netorch.model.request import Answer, ApplyRequest
 from netorch.model.state import Channel, Protocol
 from netorch.plan.rollout import BatchSize
 from netorch.testing import FakeClock, FakeSecrets, RecordingProgress, fake_facts
@@ -113,6 +116,58 @@ def test_a_device_that_hangs_is_cut_off_when_the_time_is_up() -> None:
     assert outcomes(result)["sw1.pop1"] == "unknown"
     assert "the time of this run was up" in result.results[0].message
     assert released.is_set()
+
+
+def interrupt(controller: Controller) -> None:
+    """Ctrl-C, while a device is at work; returns once the roll-out has understood."""
+    assert isinstance(controller.progress, RecordingProgress)
+    steps, pause = controller.progress.steps, Event()
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        if any(text.startswith("interrupted") for _, text in steps):
+            return
+        pause.wait(0.01)
+    raise AssertionError("the interrupt did not arrive")
+
+
+def test_an_interrupt_loses_nothing_that_was_done() -> None:
+    """The device under way ends, and is told and on record; the rest was not begun; exit code 130."""
+
+    class Interrupting(Agent):
+        def apply(self, request: ApplyRequest) -> Answer:
+            interrupt(controller)
+            return super().apply(request)
+
+    lines: list[str] = []
+    controller = network({"sw2.pop1": Interrupting()})
+    audit = Audit(lines.append, controller.clock, str, "ann", "local", "inventory", "")
+    result = rolled_out(replace(controller, audit=audit))
+    found = outcomes(result)
+    assert [found.pop(name) for name in ("sw1.pop1", "sw2.pop1")] == ["changed", "changed"]
+    assert set(found.values()) == {"skipped"}
+    assert result.results[-1].message == "not started, since it was interrupted"
+    assert result.exit_code == 130
+    assert [json.loads(line)["result"] for line in lines] == ["changed", "changed"]
+
+
+def test_a_second_interrupt_waits_for_nobody() -> None:
+    """The connection is cut: the device decides alone, and is told as unknown."""
+    released = Event()
+
+    class Slow(Agent):
+        def apply(self, request: ApplyRequest) -> Answer:
+            interrupt(controller)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert released.wait(30), "nobody cut the connection"
+            raise TransportError("the connection was cut")
+
+        def close(self) -> None:
+            released.set()
+
+    controller = network({"sw1.pop1": Slow()})
+    result = rolled_out(controller)
+    assert outcomes(result)["sw1.pop1"] == "unknown"
+    assert result.exit_code == 130
 
 
 # ---- looking again -----------------------------------------------------------------------------------------------
