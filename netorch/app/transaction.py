@@ -98,4 +98,5 @@ def _apply_request(controller: Controller, intent: Intent, plan: DevicePlan, opt
         author=controller.author,
         reason=options.reason_for(plan.device),
         commit=controller.inventory.commit,
+        keep_generations=controller.inventory.policy.keep_generations,
     )

@@ -87,6 +87,7 @@ def _policy(policy: PolicyKeys) -> Policy:
         local_preference=policy.local_preference.model_dump(),
         guards=Guards(policy.guards.removals_percent, policy.guards.capacity_percent),
         tolerance=Tolerance(policy.tolerance.prefix_drop_percent, policy.tolerance.fib_drop_percent),
+        keep_generations=policy.keep_generations,
     )
 
 

@@ -170,6 +170,9 @@ class PolicyKeys(Keys):
     )
     guards: GuardKeys = Field(default=GuardKeys(), description="what a change may not go beyond without an override")
     tolerance: ToleranceKeys = Field(default=ToleranceKeys(), description="what may be lost over a deploy")
+    keep_generations: Annotated[int, whole(2, 1000)] = Field(
+        default=_POLICY.keep_generations, description="how many generations each device keeps, the present one included"
+    )
 
 
 class PluginKeys(Keys):

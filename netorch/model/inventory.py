@@ -55,7 +55,7 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Policy:
-    """Import policy defaults of the network, and what a deploy may do to it."""
+    """Import policy defaults of the network, what a deploy may do to it, and how many generations each device keeps."""
 
     ipv4: Limits = Limits(max_prefixes=1_500_000, min_length=8, max_length=24)
     ipv6: Limits = Limits(max_prefixes=400_000, min_length=16, max_length=48)
@@ -65,6 +65,7 @@ class Policy:
     )
     guards: Guards = Guards()
     tolerance: Tolerance = Tolerance()
+    keep_generations: int = 10
 
     def limits(self, family: Family) -> Limits:
         """The limits of ``family``."""

@@ -81,3 +81,15 @@ def test_a_success_that_is_not_proven_is_not_reported() -> None:
     assert (result.outcome, result.generation) == ("unknown", 2)
     assert "does not prove it: somebody's is live" in result.message
     assert "netorch plan" in result.hint
+
+
+def test_devices_are_told_how_many_generations_to_keep() -> None:
+    """As many as the inventory says."""
+    agent = Agent()
+    controller = controller_of(lambda name: agent)
+    policy = replace(controller.inventory.policy, keep_generations=25)
+    controller = replace(controller, inventory=replace(controller.inventory, policy=policy))
+    world = World({HOST: fake_facts(HOST)}, {}, Overlay(), small_intent())
+    deploy(controller, world, Plan((replace(PLAN, generation=1),)), failures={}, options=Options())
+    assert agent.applied is not None
+    assert agent.applied.keep_generations == 25
