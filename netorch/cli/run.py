@@ -22,7 +22,7 @@ from netorch.cli.options import (
     show_warnings,
     targets_argument,
 )
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, UsageError
 
 if TYPE_CHECKING:
     from netorch.app.running import RunResult
@@ -70,6 +70,8 @@ def run(
     """
     from netorch.io.clock import SystemClock
 
+    if metrics is not None and metrics.suffix != ".prom":
+        raise UsageError(f"--metrics {metrics}: expected a name that ends in .prom", hint="node_exporter reads no other file")
     clock = SystemClock()
     if jitter:
         clock.wait(random.uniform(0, jitter))  # noqa: S311 - spreads load, keeps no secret
