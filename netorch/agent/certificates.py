@@ -45,8 +45,10 @@ _FACTS = (
     "serial fingerprint issuer issued not_after key_origin authorities crl_number revoked".split()  # noqa: SIM905 - one line
 )
 
-# Source: OpenSSL, include/openssl/x509_vfy.h.in: what time or a later revocation does to a set that is sound in itself.
-_PASSING = {9: "is not valid yet", 10: "has expired", 11: "not valid yet", 12: "has expired", 23: "is revoked"}
+# Source: OpenSSL, include/openssl/x509_vfy.h.in: X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _CRL_NOT_YET_VALID,
+# _CRL_HAS_EXPIRED, and _CERT_REVOKED.
+_UNTIMELY = (9, 10, 11, 12)
+_CERT_REVOKED = 23
 
 
 def read_certificate() -> Optional[Dict[str, Any]]:
@@ -279,7 +281,9 @@ def _try(folder: str, device: str) -> List[str]:
         if sides:
             raise Refused("the certificate does not work here: its handshake does not end")
     except ssl.SSLCertVerificationError as exc:
-        if exc.verify_code not in _PASSING:
+        if exc.verify_code == _CERT_REVOKED:
+            return ["its own certificate is revoked"]  # what it is told of others counts all the same
+        if exc.verify_code not in _UNTIMELY:
             raise Refused(f"the certificate does not work here: {exc.verify_message}") from None
         told = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now()))
         return [f"{exc.verify_message}: this device's clock says {told}"]

@@ -220,9 +220,13 @@ def roll(controller: Controller, *, force: bool) -> PkiResult:
         raise GuardRefused(f"not every device is ready: {'; '.join(missing)}", hint=hint)
     if standing.stage == "next":
         authority.switch_to_next()
-        return _rolled(controller, _bring(controller, names), "former")
+        return _rolled(controller, _bring(controller, [name for name in names if _has_any(facts, name)]), "former")
     authority.drop_former()
     return _rolled(controller, distribute(controller), "")
+
+
+def _has_any(facts: Mapping[str, DeviceFacts], name: str) -> bool:
+    return name in facts and facts[name].certificate is not None
 
 
 def _rolled(controller: Controller, done: PkiResult, stage: str) -> PkiResult:
