@@ -71,7 +71,9 @@ def run(
     from netorch.io.clock import SystemClock
 
     if metrics is not None and metrics.suffix != ".prom":
-        raise UsageError(f"--metrics {metrics}: expected a name that ends in .prom", hint="node_exporter reads no other file")
+        raise UsageError(
+            f"--metrics {metrics}: expected a name that ends in .prom", hint="node_exporter reads no other file"
+        )
     clock = SystemClock()
     if jitter:
         clock.wait(random.uniform(0, jitter))  # noqa: S311 - spreads load, keeps no secret

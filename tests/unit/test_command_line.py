@@ -54,7 +54,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["ping", "192.0.2.1"], 64, "--pop pop1"),
         (["drain", "provider", "northtle"], 64, "northtel"),
         (["parse", "show magic"], 64, "show protocols"),
-        (["run", "--metrics", "/tmp/figures.txt"], 64, "expected a name that ends in .prom"),  # noqa: S108
+        (["run", "--metrics", "/tmp/figures.txt"], 64, "expected a name that ends in .prom"),
     ],
 )
 def test_wrong_usage_says_what_is_wrong(arguments: list[str], status: int, said: str) -> None:
