@@ -86,6 +86,9 @@ def file_diff(operation: Operation, redact: Redact) -> list[str]:
     rows = list(difflib.unified_diff(old, new, "device", "inventory", lineterm="", n=2))
     if not rows and before != after:
         rows = ["(only a secret changes)"]
+    was = operation.before.mode if isinstance(operation.before, FileItem) else operation.item.mode
+    if not rows and was != operation.item.mode:
+        rows = [f"(its mode is {was:04o}, expected {operation.item.mode:04o})"]
     if not rows:
         state = "does not run, and is started" if operation.cause == NOT_RUNNING else "runs another one, and loads it"
         rows = [f"(the file is right; the daemon {state})"]

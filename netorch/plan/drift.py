@@ -7,6 +7,7 @@ just that and the plan wants something else, the device is behind the inventory 
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import AbstractSet, Sequence, Tuple
 
 from netorch.model.facts import Confirmed, DeviceFacts
@@ -90,4 +91,6 @@ def _cause_of_file(item: FileItem, facts: DeviceFacts, confirmed: Confirmed) -> 
         return EDITED
     if item.daemon and facts.daemon.live_stamp != held.stamp:
         return NOT_LIVE if facts.daemon.running else NOT_RUNNING
+    if found.sha256 == sha256(item.text.encode()).hexdigest() and found.mode != item.mode:
+        return CHANGED
     return BEHIND

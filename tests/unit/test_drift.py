@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from typing import Optional
 
 import pytest
 
+from netorch.cli.plan_view import file_diff
 from netorch.model.facts import Confirmed, ConfirmedFile, DaemonFacts, DeviceFacts, FileFact
 from netorch.model.items import AddressItem, ClosedSessionItem, FileItem, Item, NeighbourItem, SysctlItem
 from netorch.model.types import Mac
@@ -109,6 +111,17 @@ def test_session_closed_by_hand_beside_an_edited_file() -> None:
         operation.item.key[0]: operation.cause for operation in plan_device([configuration(SESSION)], facts).operations
     }
     assert causes == {"file": "edited by hand", "closed": "closed by hand"}
+
+
+def test_a_file_that_others_may_read_now() -> None:
+    """Its mode was changed: the passwords in it are everybody's, and the plan mends that."""
+    item = FileItem(PATH, "one", daemon="bird")
+    held = Confirmed((ConfirmedFile(PATH, hashlib.sha256(b"one").hexdigest(), "one"),))
+    fact = FileFact(PATH, held.files[0].sha256, 0o666, "one")
+    facts = replace(device(confirmed="one", disk="one"), files=(fact,), confirmed=held)
+    (operation,) = plan_device([item], facts).operations
+    assert operation.cause == "changed by hand"
+    assert file_diff(operation, str) == ["(its mode is 0666, expected 0640)"]
 
 
 def test_a_daemon_that_is_dead() -> None:
