@@ -77,7 +77,7 @@ def make_root(spec: Dict[str, Any]) -> None:
         root,
         "overlay",
         0,
-        f"lowerdir={spec.get('lower', '/')},upperdir={folder}/upper,workdir={folder}/work",
+        f"lowerdir={spec['lower']},upperdir={folder}/upper,workdir={folder}/work",
     )
     mount("proc", f"{root}/proc", "proc", MS_NOSUID | MS_NODEV)
     mount("sysfs", f"{root}/sys", "sysfs", MS_NOSUID | MS_NODEV)

@@ -1,0 +1,83 @@
+"""``./dev matrix``: every cell, one after the other; prints the table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from netorch.lab import ROOTFS_FOLDER
+from netorch.lab.rootfs import check_rootfses, rootfs_for
+from tests.lab.labs import ROOT
+from tests.lab.matrix.cell import CHECKS, Cell, Outcome, cells, play
+
+PAGE = ROOT / "docs/matrix.md"
+BEGIN, END = "<!-- ./dev matrix --write -->\n", "<!-- end -->\n"
+
+
+def tell(text: str) -> None:
+    """A line, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Exit 1 where a check failed in any cell."""
+    parser = argparse.ArgumentParser(prog="./dev matrix", description=__doc__)
+    parser.add_argument(
+        "--only", metavar="TEXT", default="", help="cells whose name has this text, such as 'FRR 10.3 /'"
+    )
+    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
+    options = parser.parse_args()
+    chosen = [cell for cell in cells() if options.only in str(cell)]
+    releases = {release for cell in chosen for release in (cell.switch, cell.host)}
+    check_rootfses(ROOTFS_FOLDER, [rootfs_for(release.daemon, release.version) for release in releases])
+    outcomes = []
+    for number, cell in enumerate(chosen, 1):
+        outcome = play_one(cell)
+        tell(f"{number}/{len(chosen)} {cell}: {outcome.problem or ', '.join(shown(outcome))}")
+        outcomes.append(outcome)
+    lines = table(outcomes)
+    tell("\n" + "\n".join(lines))
+    if options.write:
+        write(lines)
+    return 1 if not outcomes or any(outcome.problem for outcome in outcomes) else 0
+
+
+def play_one(cell: Cell) -> Outcome:
+    """An outcome, also where the cell did not even boot."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return play(cell, Path(folder))
+        except Exception as error:  # noqa: BLE001 - this cell's result; the others are played
+            return Outcome(cell, problem=f"boot: {type(error).__name__}: {error}")
+
+
+def shown(outcome: Outcome) -> list[str]:
+    """What the table says of each check."""
+    words = []
+    for name in CHECKS:
+        took = outcome.took_s.get(name)
+        note = outcome.notes.get(name)
+        words.append("-" if name not in outcome.took_s else "FAILED" if took is None else note or f"{took:.1f} s")
+    return words
+
+
+def table(outcomes: Sequence[Outcome]) -> list[str]:
+    """Markdown, one line per cell."""
+    head = ("switches", "hosts", *CHECKS)
+    rows = [(str(o.cell.switch), str(o.cell.host), *shown(o)) for o in outcomes]
+    return [f"| {' | '.join(row)} |" for row in (head, tuple("---" for _ in head), *rows)]
+
+
+def write(lines: Sequence[str]) -> None:
+    """Replace what stands between the marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + rest.split(END)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
