@@ -2,8 +2,9 @@
 
 A restart takes addresses, rules, neighbours and sysctls of the kernel away. All of them come back without the controller,
 the mirror's neighbours and next hops too: a host announces its prefixes as soon as its sessions are up, and would swallow what
-it attracts if it had no way out. A neighbour whose MAC changed while the machine was down is wrong until the next run or the
-mirror puts it right, as it would be on a machine that had kept running without its mirror.
+it attracts if it had no way out. Where the mirror's agent runs they are those that it had last, since it follows MACs that no
+deploy has seen. A neighbour whose MAC changed while the machine was down is wrong until the next run or the agent puts it
+right, as it would be on a machine that had kept running without its mirror.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Set
 
+    from netorch.agent.operations import Item
     from netorch.agent.slots import Slot
     from netorch.io.netlink.route_socket import RouteSocket
 
@@ -87,10 +89,9 @@ def recover_at_boot() -> Dict[str, Any]:
 def restore() -> List[str]:
     """Put the kernel items of the current generation back; why some could not be."""
     from netorch.agent import slots
-    from netorch.agent.record import in_order, read_state
     from netorch.io.netlink.route_socket import RouteSocket
 
-    wanted = [slots.slot_of(item) for item in in_order(read_state(journal.current_generation())["items"])]
+    wanted = [slots.slot_of(item) for item in _kept_items()]
     filled = [slot for slot in wanted if slot is not None]
     problems: List[str] = []
     with RouteSocket() as kernel:
@@ -102,6 +103,18 @@ def restore() -> List[str]:
                 problems.append(reason_of(exc))
         missing: List[Slot] = [] if problems else filled
         return [*problems, *(slots.differences(kernel, missing) if missing else ())]
+
+
+def _kept_items() -> List[Item]:
+    """What the kernel is to have: the generation's, but the mirror's as its agent kept them."""
+    from netorch.agent import services
+    from netorch.agent.record import MIRROR_KINDS, in_order, read_mirror, read_state
+
+    items = read_state(journal.current_generation())["items"]
+    mirrored = read_mirror() if services.is_installed(services.MIRROR) else []
+    if mirrored:
+        items = [*(item for item in items if item["kind"] not in MIRROR_KINDS), *mirrored]
+    return in_order(items)
 
 
 def _wait_for_interfaces(kernel: RouteSocket, names: Set[str]) -> None:

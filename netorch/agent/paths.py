@@ -12,6 +12,7 @@ OVERLAY = f"{STATE}/overlay.json"
 LOCK = f"{STATE}/lock"
 UNDONE = f"{STATE}/undone.json"
 BOOT = f"{STATE}/boot"
+MIRRORED = f"{STATE}/mirrored.json"
 SETTINGS = "/etc/netorch"
 
 BIRD_SOCKET = "/run/bird/bird.ctl"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from netorch.agent.daemons import daemon_of
 from netorch.agent.files import read_json, sha256_of, write_json
-from netorch.agent.paths import GENERATIONS
+from netorch.agent.paths import GENERATIONS, MIRRORED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ KEYS: Dict[str, Tuple[str, ...]] = {
 """The kinds that the kernel keeps, in the order of putting them there, and what names a slot of each (model.items). Services,
 which start by themselves, are on record for roll-backs."""
 
+MIRROR_KINDS = ("NeighbourItem", "PeerItem", "RouteItem")  # of netorch.model.items
+
 
 def read_state(number: int) -> Dict[str, List[Dict[str, Any]]]:
     """``files`` and ``items`` of a generation; none of either before the first."""
@@ -39,6 +41,20 @@ def read_state(number: int) -> Dict[str, List[Dict[str, Any]]]:
 def read_files(number: int) -> List[Item]:
     """The FileItems of a generation."""
     return list(read_json(f"{GENERATIONS}/{number}/files.json") or [])
+
+
+def read_mirror() -> List[Item]:
+    """What the mirror's agent last put into the kernel; [] if it has kept nothing that can be read."""
+    try:
+        found = read_json(MIRRORED)
+    except (OSError, ValueError):
+        return []
+    return [item for item in found if item["kind"] in MIRROR_KINDS] if isinstance(found, list) else []
+
+
+def write_mirror(items: List[Item]) -> None:
+    """Keep ``items`` for the next boot of the machine. Raises OSError."""
+    write_json(MIRRORED, items)
 
 
 def write_record(folder: str, base: int, *, found: List[Item], operations: List[Operation]) -> None:

@@ -233,6 +233,26 @@ def test_agents_come_back_with_their_machine(calm: FirstDeploy, node: str) -> No
     assert drift(calm) == []
 
 
+def test_entries_come_back_at_boot_without_a_feed(calm: FirstDeploy) -> None:
+    """A host that restarts while no feed can be heard has what its agent had last, which no deploy has ever seen."""
+    kept = "the agent has kept what it has"
+
+    def has_kept() -> bool:
+        text = calm.lab.sh("h3.pop1", "cat /var/lib/netorch/mirrored.json 2>/dev/null || true")
+        return all(mac in text for mac in provider_macs(calm.lab).values())
+
+    wait_until(has_kept, what=kept, timeout_s=8)
+    for switch in SWITCHES:
+        set_service(switch, "feed", calm.lab.settings, running=False)
+    try:
+        restart_node("h3.pop1", calm.lab.settings)
+        assert permanent(calm, "h3.pop1") == provider_macs(calm.lab)
+    finally:
+        for switch in SWITCHES:
+            set_service(switch, "feed", calm.lab.settings, running=True)
+    wait_until(lambda: are_fed(calm), what="hosts hear the switches", timeout_s=START_TIMEOUT_S)
+
+
 # ---- upgrades ------------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Dict, Optional, Tuple
+from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
 from netorch.agent.mirror.holddown import HoldDown
 from netorch.agent.mirror.settings import FollowedFeed, FollowedHop, HoldDownSettings
@@ -111,6 +111,16 @@ class Entry:
         if self.told.mac is None:
             return rest, f"{self.feed.switch} has no MAC for it ({self.told.state})"
         return "mirrored", ""
+
+    def items(self) -> List[Dict[str, Any]]:
+        """What the kernel is to have of it, as items in JSON; [] while no MAC is known."""
+        if self.mac is None:
+            return []
+        address, place = self.hop.address, {"interface": self.feed.interface}
+        neighbour = {"kind": "NeighbourItem", **place, "address": address, "mac": self.mac}
+        if ":" in address:
+            return [neighbour, {"kind": "RouteItem", **place, "prefix": f"{address}/128"}]
+        return [neighbour, {"kind": "PeerItem", **place, "local": self.hop.local, "peer": address}]
 
     def as_json(self) -> Dict[str, Any]:
         """For the status file."""

@@ -15,6 +15,7 @@ from netorch.agent.mirror.service import PKI, Service
 from netorch.agent.mirror.settings import MirrorSettings, parse_mirror
 from netorch.agent.mirror.trust import client_context
 from netorch.agent.mirror.wire import Told
+from netorch.agent.record import write_mirror
 from netorch.io.netlink.events import (
     BUFFER_BYTES,
     AddressEvent,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from netorch.model.types import Mac
 
 _CHECK_EVERY_S = 60.0
+_KEEP_EVERY_S = 5.0
 _LINK_PAUSE_S = 0.01
 _LOST_PAUSE_S = 0.05
 _REPAIR_PAUSE_S = 0.05
@@ -63,6 +65,8 @@ class Mirror(Service):
         self._events: Optional[EventSocket] = None
         self._before: Dict[str, Any] = {}
         self._checked = float("-inf")
+        self._kept = float("-inf")
+        self._kept_items: Optional[List[Dict[str, Any]]] = None
         self._repaired: Dict[Key, float] = {}
         self._is_check_due = False
         self._is_link_due = False
@@ -108,6 +112,16 @@ class Mirror(Service):
         if self._is_check_due or uptime() - self._checked > _CHECK_EVERY_S:
             self._check()
         self._look_again()
+        if self._settings is not None and uptime() - self._kept > _KEEP_EVERY_S:
+            self._keep()
+
+    def _keep(self) -> None:
+        """For the next boot of the machine: its next hops are reachable before a feed can be heard."""
+        items = [item for entry in self._entries.values() for item in entry.items()]
+        if items != self._kept_items:
+            write_mirror(items)
+            self._kept_items = items
+        self._kept = uptime()
 
     def stop(self) -> None:
         for link in self._links.values():
