@@ -70,7 +70,9 @@ def status(ctx: click.Context, *, output: str) -> int:
 
 
 @lab.command()
-@click.option("--mirror", default="", metavar="URI", help="A Debian archive; default: the one of this machine's own apt.")
+@click.option(
+    "--mirror", default="", metavar="URI", help="A Debian archive; default: the one of this machine's own apt."
+)
 @click.pass_context
 def rootfs(ctx: click.Context, *, mirror: str) -> None:
     """Make the root file systems of other Debian releases, for daemon versions that this machine's own has not. Needs root.
@@ -111,7 +113,7 @@ def logs(ctx: click.Context, node: str) -> None:
 def _settings(ctx: click.Context) -> LabSettings:
     """The lab's state lies beside the inventory's folder and belongs to the user behind sudo."""
     from netorch.io.secrets import InventorySecrets
-    from netorch.lab import ROOTFS_FOLDER, LabSettings
+    from netorch.lab import LabSettings, rootfs_folder
 
     folder = Path(ctx.obj).resolve()
     owner = None
@@ -123,5 +125,5 @@ def _settings(ctx: click.Context) -> LabSettings:
         owner=owner,
         secrets=InventorySecrets(str(folder), os.environ),
         exabgp=str(beside) if beside.exists() else "exabgp",
-        rootfs=Path(os.environ.get("NETORCH_ROOTFS") or ROOTFS_FOLDER),
+        rootfs=rootfs_folder(os.environ),
     )

@@ -20,12 +20,11 @@ from netorch.lab.machine import (
 from netorch.lab.nodes import ServiceStatus
 from netorch.lab.rootfs import build_rootfses
 from netorch.lab.routes import Announcement, announcements, expected_prefixes
-from netorch.lab.settings import ROOTFS_FOLDER, LabSettings
+from netorch.lab.settings import LabSettings, rootfs_folder
 from netorch.lab.topology import INTERNET_NODE, delay_interface, provider_interface, switch_interface
 
 __all__ = [
     "INTERNET_NODE",
-    "ROOTFS_FOLDER",
     "Announcement",
     "LabSettings",
     "NodeStatus",
@@ -42,6 +41,7 @@ __all__ = [
     "log_files",
     "provider_interface",
     "restart_node",
+    "rootfs_folder",
     "set_link",
     "set_mac",
     "set_service",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -16,6 +16,11 @@ Report = Callable[[str], None]
 
 
 ROOTFS_FOLDER = Path("/var/cache/netorch")
+
+
+def rootfs_folder(environment: Mapping[str, str]) -> Path:
+    """Where the root file systems of other Debian releases are: ROOTFS_FOLDER, or what NETORCH_ROOTFS says."""
+    return Path(environment.get("NETORCH_ROOTFS") or ROOTFS_FOLDER)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class Rehearsal:
 def rehearse(brief: Brief, environment: Mapping[str, str], progress: Progress) -> Rehearsal:
     """Play ``brief``. Only ever called in the first process of namespaces of its own: it leaves the twin running.
 
-    ``environment`` may hold secrets that the inventories name.
+    ``environment`` may hold secrets that the inventories name, and say where the lab's root file systems are.
     """
     candidate = read_inventory(Path(brief.inventory))
     after = Network(candidate, resolved(candidate, InventorySecrets(candidate.folder, environment)))
@@ -98,7 +98,7 @@ def rehearse(brief: Brief, environment: Mapping[str, str], progress: Progress) -
     before = _base(
         brief, environment, progress, is_needed=any(d.name not in brief.facts for d in _devices(after, pops))
     )
-    twin = make_twin(brief, after, before, pops)
+    twin = make_twin(brief, after, before, pops=pops, environment=environment)
     with _controller(twin.candidate, after.secrets, brief.author, progress=progress) as controller:
         started = controller.clock.monotonic()
         _boot(twin, pops, progress)

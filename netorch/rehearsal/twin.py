@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Optional
 
-from netorch.lab import LabSettings, provider_interface
+from netorch.lab import LabSettings, provider_interface, rootfs_folder
 from netorch.lab.keys import IDENTITY, KNOWN_HOSTS
 from netorch.lab.plan import mac_of
 from netorch.lab.topology import played
@@ -58,8 +58,18 @@ class Network:
     secrets: GivenSecrets
 
 
-def make_twin(brief: Brief, after: Network, before: Optional[Network], pops: tuple[str, ...]) -> Twin:
-    """The twin of ``pops``. Circuits that the candidate has no more are still plugged in, as they are today."""
+def make_twin(
+    brief: Brief,
+    after: Network,
+    before: Optional[Network],
+    *,
+    pops: tuple[str, ...],
+    environment: Mapping[str, str],
+) -> Twin:
+    """The twin of ``pops``. Circuits that the candidate has no more are still plugged in, as they are today.
+
+    ``environment`` may say where the lab's root file systems are.
+    """
     candidate, base = after.inventory, before.inventory if before is not None else None
     chosen = tuple(_with_present_circuits(pop, base) for pop in candidate.pops if pop.name in pops)
     passwords = _passwords(brief, chosen, after, before)
@@ -77,7 +87,7 @@ def make_twin(brief: Brief, after: Network, before: Optional[Network], pops: tup
         inventory=replace(_addressed(small, ssh), lab=tuple(speakers)),
         candidate=_addressed(candidate, ssh),
         base=_addressed(base, ssh) if base is not None else None,
-        settings=LabSettings(state=STATE, run=STATE / "lab", secrets=secrets),
+        settings=LabSettings(state=STATE, run=STATE / "lab", secrets=secrets, rootfs=rootfs_folder(environment)),
     )
 
 

@@ -39,7 +39,8 @@ def network(inventory: Inventory, password: str) -> Network:
 def twin(after: Network, before: Network | None = None, **asked: DeviceFacts) -> Twin:
     """The twin of pop1; every device of ``asked`` has told what it runs."""
     given = {name.replace("_", "."): found for name, found in asked.items()}
-    return make_twin(Brief("/srv/inventory", ("sw1.pop1",), "me", facts=given), after, before, ("pop1",))
+    brief = Brief("/srv/inventory", ("sw1.pop1",), "me", facts=given)
+    return make_twin(brief, after, before, pops=("pop1",), environment={"NETORCH_ROOTFS": "/srv/rootfs"})
 
 
 def password(found: Twin) -> str | None:
@@ -58,6 +59,7 @@ def test_twin_has_its_own_addresses_and_small_tables() -> None:
     assert len({device.ssh.address for device in found.inventory.devices}) == 5
     assert found.candidate.device("h1.pop1").ssh == found.inventory.device("h1.pop1").ssh
     assert [pop.name for pop in found.candidate.pops] == ["pop1", "pop2"]
+    assert str(found.settings.root_of("debian13")) == "/srv/rootfs/debian13"
 
 
 @pytest.mark.parametrize(("statement", "expected"), [('password "today";', "today"), ("", None)])

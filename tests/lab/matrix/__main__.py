@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from netorch.lab import ROOTFS_FOLDER
+from netorch.lab import rootfs_folder
 from netorch.lab.rootfs import check_rootfses, rootfs_for
 from tests.lab.labs import ROOT
 from tests.lab.matrix.cell import CHECKS, Cell, Outcome, cells, play
@@ -33,7 +33,7 @@ def main() -> int:
     options = parser.parse_args()
     chosen = [cell for cell in cells() if options.only in str(cell)]
     releases = {release for cell in chosen for release in (cell.switch, cell.host)}
-    check_rootfses(ROOTFS_FOLDER, [rootfs_for(release.daemon, release.version) for release in releases])
+    check_rootfses(rootfs_folder({}), [rootfs_for(release.daemon, release.version) for release in releases])
     outcomes = []
     for number, cell in enumerate(chosen, 1):
         outcome = play_one(cell)
