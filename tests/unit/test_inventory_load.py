@@ -63,10 +63,11 @@ def test_keys_left_out_have_defaults() -> None:
 
 def test_policy_keeps_the_defaults_of_keys_that_are_not_written() -> None:
     """A policy that names one key changes that one alone."""
-    policy = "policy:\n  ipv4: {max_prefixes: 7}\n  local_preference: {peer: 250}\nssh:\n"
+    policy = "policy:\n  ipv4: {max_prefixes: 7}\n  local_preference: {peer: 250}\n  keep_generations: 25\nssh:\n"
     found = load(edited(small(), "network.yml", ("ssh:\n", policy))).policy
     assert found.ipv4 == Limits(max_prefixes=7, min_length=8, max_length=24)
     assert found.ipv6 == Policy().ipv6
+    assert (found.keep_generations, Policy().keep_generations) == (25, 10)
     assert found.local_preference == {"customer": 300, "peer": 250, "ixp": 200, "transit": 100}
 
 
