@@ -19,7 +19,7 @@ def plain_data(device: DeviceIntent) -> dict[str, Any]:
         "pop": device.pop,
         "asn": device.asn,
         "router_id": device.router_id,
-        "fabric": view["bfd_interfaces"][0],
+        "fabric": view["bfd_interfaces"][0].name,
         "families": [_family(family) for family in view["families"]],
         "bogon_asns": [vars(asns) for asns in view["bogon_asns"]],
         "providers": [_provider(v.session) for v in view["provider_sessions"]],

@@ -36,10 +36,11 @@ class Capabilities:
 
 RELEASES = (
     Capabilities("bird", "2.0.12", has_templates=True, statistics_columns=5),
-    Capabilities("bird", "2.17", typed_functions=True, authentication=True, statistics_columns=5),
+    Capabilities("bird", "2.17", has_templates=True, typed_functions=True, authentication=True, statistics_columns=5),
     Capabilities(
         "bird",
         "3.1",
+        has_templates=True,
         typed_functions=True,
         authentication=True,
         internal_attributes=True,

@@ -56,12 +56,23 @@ def test_rendering_is_repeatable(switch: DeviceIntent, shipped: dict[str, str]) 
     )
 
 
-@pytest.mark.parametrize("change", [{"daemon": "frr"}, {"version": "3.1.7"}, {"version": "1.6.8"}])
+@pytest.mark.parametrize("change", [{"daemon": "frr"}, {"version": "3.0.1"}, {"version": "1.6.8"}])
 def test_unknown_daemon_is_refused(switch: DeviceIntent, shipped: dict[str, str], change: dict[str, str]) -> None:
     """There is no template to fall back on."""
     with pytest.raises(RenderError, match="there are no templates for") as caught:
         render_device(replace(switch, **change), TemplateSource(shipped))  # type: ignore[arg-type]
     assert caught.value.where == "sw2.pop1"
+
+
+@pytest.mark.parametrize(("version", "times"), [("2.0.12", 0), ("2.17", 2), ("2.17.5", 2), ("3.1", 2)])
+def test_release_decides_what_introduces_a_password(
+    switch: DeviceIntent, shipped: dict[str, str], version: str, times: int
+) -> None:
+    """Older releases refuse the word that newer ones ask for; nothing else differs."""
+    text = text_of(replace(switch, version=version), shipped)
+    word = "    authentication md5;\n"
+    assert text.count(f"{word}    password ") == text.count(word) == times
+    assert text.replace(word, "") == text_of(switch, shipped)
 
 
 def test_operators_folder_overrides_and_adds(tmp_path: Path, switch: DeviceIntent) -> None:

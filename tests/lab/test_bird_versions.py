@@ -1,0 +1,88 @@
+"""One POP of three releases of BIRD: deployed, converged, changed, rolled back, drained, as it is of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from netorch.lab import LabSettings
+from netorch.lab.rootfs import ROOTFSES, STAMP
+from tests.lab.deployed_pop import HOSTS, SWITCHES, bgp_states
+from tests.lab.quick_lab import QuickLab, live_stamp, quick_example, quick_lab, wait_until_exact
+from tests.unit.inventory_texts import edited
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+VERSIONS = {"sw1": "3.1", "sw2": "2.17", "h1": "2.0.12", "h2": "2.17", "h3": "3.1"}
+DEVICES = (*SWITCHES, *HOSTS)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    folder = tmp_path_factory.mktemp("releases")
+    missing = [one.name for one in ROOTFSES if not (LabSettings(state=folder).rootfs / one.name / STAMP).exists()]
+    if missing:
+        pytest.skip("./dev rootfs makes the root file systems that this needs")
+    names = [(f"  - name: {name}\n", f"  - name: {name}\n    version: '{of}'\n") for name, of in VERSIONS.items()]
+    files = edited(quick_example(), "pops/pop1.yml", *names)
+    del files["pops/pop2.yml"]
+    with quick_lab(folder, files, name="releases") as up:
+        up.project("deploy", "pop1", "--yes")
+        wait_until_exact(up.lab)
+        yield up
+
+
+def all_up(quick: QuickLab) -> bool:
+    """Whether every session of the POP is up."""
+    return all(set(bgp_states(quick.lab, device).values()) == {"Established"} for device in DEVICES)
+
+
+def test_what_was_deployed_needs_nothing_more(quick: QuickLab) -> None:
+    """Each device runs its release, all sessions are up, and a second plan is empty."""
+    status = quick.project("status", "-o", "json").document
+    found = {device["device"].partition(".")[0]: device["daemon_version"] for device in status["devices"]}
+    assert {name: version.startswith(VERSIONS[name]) for name, version in found.items()} == dict.fromkeys(
+        VERSIONS, True
+    )
+    assert all_up(quick)
+    assert quick.project("plan", "pop1", "--detailed-exitcode").code == 0
+
+
+def test_sessions_are_told_alike(quick: QuickLab) -> None:
+    """What status says of sessions with one provider has the same keys and counts, whatever release has them."""
+    sessions = {
+        (device["device"], session["name"]): session
+        for device in quick.project("status", "-o", "json").document["devices"]
+        for session in device["sessions"]
+        if session["peer"] == "northtel"
+    }
+    assert {device for device, _ in sessions} == set(SWITCHES)
+    assert len({tuple(session) for session in sessions.values()}) == 1
+    assert (
+        len({(s["state"], s["bgp_state"], s["routes_imported"], s["routes_exported"]) for s in sessions.values()}) == 1
+    )
+
+
+def test_change_is_confirmed_and_rolled_back(quick: QuickLab) -> None:
+    """The transaction, with every release's own way back, without a session lost."""
+    before = {device: live_stamp(quick.lab, device) for device in DEVICES}
+    for role in ("switch", "host"):
+        quick.project.override(f"bird/local-{role}.conf.j2", "# a line of the operator's own\n")
+    quick.project("deploy", "pop1", "--yes")
+    assert not {device for device in DEVICES if live_stamp(quick.lab, device) == before[device]}
+    quick.project("rollback", "pop1", "--yes")
+    assert {device: live_stamp(quick.lab, device) for device in DEVICES} == before
+    assert all_up(quick)
+
+
+def test_drained_provider_comes_back(quick: QuickLab) -> None:
+    """Drained on two releases at once, then open again, with every route where it was."""
+    quick.project("drain", "provider", "northtel", "--pop", "pop1", "--wait", "1s")
+    states = {name: state for switch in SWITCHES for name, state in bgp_states(quick.lab, switch).items()}
+    closed = {name for name, state in states.items() if state != "Established"}
+    assert closed == {name for name in states if name.startswith("northtel")} != set()
+    quick.project("undrain", "northtel", "--pop", "pop1")
+    wait_until(lambda: all_up(quick), what="all sessions are up", timeout_s=30)
+    wait_until_exact(quick.lab)
