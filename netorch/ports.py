@@ -18,8 +18,8 @@ class Reply:
 class Transport(Protocol):
     """One connection to one device. Not shared between threads."""
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
-        """Run ``command`` with ``stdin``, drain both streams under one deadline.
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
+        """Run ``command`` with ``stdin``, drain both streams under one deadline. ``doing`` is what errors call it.
 
         Raises TimedOut at the deadline and TransportError when the connection ends before the exit status arrived.
         """

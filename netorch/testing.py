@@ -55,7 +55,7 @@ class FakeTransport:
     calls: list[Call] = field(default_factory=list)
     closed: bool = False
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
         """The reply of ``answer``; TransportError once the connection is closed."""
         if self.closed:
             raise TransportError("the connection is closed")

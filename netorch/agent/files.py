@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from netorch.agent.outcome import Refused
+from netorch.agent.outcome import Damaged, Refused
 
 try:  # hashlib loads OpenSSL first: 2 ms of every call
     from _sha256 import sha256  # type: ignore[import-not-found, unused-ignore]
@@ -51,9 +51,13 @@ def file_fact(path: str) -> Dict[str, Any]:
 
 
 def read_json(path: str) -> Any:
-    """The document in a file; None if it does not exist."""
+    """The document in a file; None if it does not exist. Raises Damaged for one that is no JSON."""
     text = read_text(path)
-    return None if text is None else json.loads(text)
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        hint = "it was edited, or the disk has lost it: put it right, or move it away"
+        raise Damaged(f"{path} is damaged", hint=hint) from None
 
 
 def write_json(path: str, document: Any) -> None:

@@ -24,6 +24,10 @@ class Refused(Stop):
     outcome = "refused"
 
 
+class Damaged(Refused, ValueError):
+    """A file of netorch's own state cannot be read as what it ought to be."""
+
+
 class Busy(Stop):
     """Someone else is at work on this device; nothing has been changed."""
 

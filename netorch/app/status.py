@@ -8,7 +8,7 @@ from typing import Any, Iterable, Mapping, Optional
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, TransportError
 from netorch.model.codec import to_json
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
@@ -43,7 +43,7 @@ class Status:
             "device": device.name,
             "pop": device.pop,
             "role": device.role,
-            "reachable": facts is not None,
+            "reachable": not isinstance(error, TransportError),
             "error": str(error) if error else None,
             "daemon": facts.daemon.name if facts else device.daemon,
             "daemon_version": facts.daemon.version if facts else None,

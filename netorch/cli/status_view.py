@@ -94,6 +94,8 @@ def _device_row(device: dict[str, Any]) -> dict[str, Any]:
 def _state(device: dict[str, Any]) -> str:
     if not device["reachable"]:
         return "unreachable"
+    if device["daemon_running"] is None:
+        return "cannot be read"
     if not device["daemon_running"]:
         return "daemon down"
     if device["pending"]:

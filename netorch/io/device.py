@@ -34,6 +34,7 @@ CERTIFICATE_TIMEOUT_S = 20.0
 APPLY_MARGIN_S = 60.0
 """What an apply may take beyond its checks: validation, loading the configuration, a revert."""
 
+_DOING = {"facts": "asking for facts", "apply": "applying", "confirm": "confirming", "revert": "reverting"}
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
 _ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
 
@@ -133,10 +134,10 @@ class Device:
 
     def _ask(self, command: str, request: object, *, expected: str, timeout_s: float) -> Answer:
         document = json.dumps(to_json(request) if request is not None else {}).encode()
-        reply = self._run(self._agent_command(command), document, timeout_s)
+        reply = self._run(self._agent_command(command), document, timeout_s, doing=command)
         if reply.status == _MISSING:
             self._install()
-            reply = self._run(self._agent_command(command), document, timeout_s)
+            reply = self._run(self._agent_command(command), document, timeout_s, doing=command)
         answer = self._read_answer(reply)
         if answer.outcome == expected:
             return answer
@@ -154,7 +155,8 @@ class Device:
 
     def _install(self) -> None:
         script = f"exec python3 -I -S -c {shlex.quote(self._agent.installer)} {AGENT_FOLDER} {self._agent.sha256}"
-        reply = self._run(f"{self._prefix}sh -c {shlex.quote(script)}", self._agent.data, INSTALL_TIMEOUT_S)
+        command = f"{self._prefix}sh -c {shlex.quote(script)}"
+        reply = self._run(command, self._agent.data, INSTALL_TIMEOUT_S, doing="installing the agent")
         if reply.status == 0:
             return
         said = _said(reply)
@@ -162,11 +164,11 @@ class Device:
             raise DeviceError(f"the agent could not be installed: {said}", where=self.name)
         raise self._failed_start(reply)
 
-    def _run(self, command: str, stdin: bytes, timeout_s: float) -> Reply:
+    def _run(self, command: str, stdin: bytes, timeout_s: float, *, doing: str) -> Reply:
         if self._transport is None:
             self._transport = self._connector.connect(self.name, timeout_s=self._connect_timeout_s)
         try:
-            return self._transport.run(command, stdin=stdin, timeout_s=timeout_s)
+            return self._transport.run(command, stdin=stdin, timeout_s=timeout_s, doing=_DOING.get(doing, doing))
         except TransportError:
             self.close()  # it may hold the rest of an answer that nobody waits for
             raise

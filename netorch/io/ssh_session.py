@@ -41,10 +41,10 @@ class SshTransport:
         self._hops.append(Hop(sock, endpoint, where=self._where, deadline=deadline))
         return self._hops[-1]
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
         """Run ``command``; see ``ports.Transport.run``. After TimedOut the connection may be gone."""
         deadline = Deadline.after(self._clock, timeout_s)
-        doing = f"running {_shortened(command)}"
+        doing = doing or f"running {_shortened(command)}"
         pulse = _Pulse(self._hops[-1].transport, self._cut)
         try:
             with pulse:

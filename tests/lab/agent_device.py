@@ -151,7 +151,7 @@ class LocalTransport:
         self.connections += 1
         return self
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
         self.commands.append(command)
         done = subprocess.run(
             self._namespace.enter("sh", "-c", command),

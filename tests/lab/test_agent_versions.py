@@ -47,7 +47,7 @@ class LabTransport:
         self._node = device
         return self
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
         done = exec_in(self._node, ("sh", "-c", command), self._lab.settings, stdin=stdin, timeout_s=timeout_s)
         return Reply(done.returncode, done.stdout, done.stderr)
 

@@ -45,7 +45,7 @@ class Scripted:
         self.connections += 1
         return self
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float) -> Reply:
+    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
         self.asked.append((command, stdin))
         reply = self.replies.pop(0)
         if isinstance(reply, NetorchError):
