@@ -148,6 +148,23 @@ def test_samples_show_every_state() -> None:
     assert any("-" in p["name"] for p in protocols)
 
 
+@pytest.mark.parametrize("daemon", ["bird_2.0.12", "bird_2.17.5", "bird_3.1.7", "frr_8.4.4", "frr_10.3"])
+def test_every_version_was_seen_in_every_state(daemon: str) -> None:
+    """What one version was seen in, every other was, too: sessions in all states, limits that were hit, stale routes."""
+    protocols = [
+        protocol
+        for sample in READABLE
+        if sample.raw.parent.name == daemon and ("protocols all" in sample.command or "neighbors" in sample.command)
+        for protocol in parse_command(sample.command, sample.text)
+    ]
+    states = {p["bgp_state"] for p in protocols} - {None}
+    assert states == {"Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established", "Passive", "Down"}
+    assert {p["state"] for p in protocols} == {"up", "start", "down"}
+    assert {c["import_limit_hit"] for p in protocols for c in p["channels"]} == {None, True, False}
+    assert {True, False} <= {p["neighbor_graceful_restart"] for p in protocols}
+    assert any(p["message"] for p in protocols)
+
+
 def test_every_template_ends_each_state_with_error() -> None:
     """An unknown line is never skipped: each state's last rule refuses it."""
     for path in data_files("templates/textfsm"):

@@ -103,6 +103,7 @@ def settle(taker: Taker) -> None:
     taker.wait("closed_there", "Administrative shutdown")
     taker.wait("expired", "Hold timer expired")
     taker.wait("open_confirm", "OpenConfirm")
+    taker.wait("connecting-to-nowhere-with-a-long-name", "Connect ")
     taker.wait("silent", "OpenSent")
     taker.wait("refused", "Connection refused")
     taker.wait("bad_as", "Bad peer AS")

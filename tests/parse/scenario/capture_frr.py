@@ -84,6 +84,7 @@ def settle(taker: Taker) -> None:
     taker.wait("10.13.0.2", lambda found: "Shutdown" in str(found.get("lastNotificationReason")), "closed there")
     taker.wait("10.5.0.2", lambda found: "AS" in str(found.get("lastNotificationReason")), "bad AS")
     taker.wait("10.6.0.2", lambda found: "AS" in str(found.get("lastNotificationReason")), "told bad AS")
+    taker.wait_for_state("10.8.0.2", "Connect")
     taker.wait_for_state("10.9.0.2", "OpenSent")
     taker.wait_for_state("10.10.0.2", "OpenConfirm")
     wait_until(lambda: '"up"' in taker.ask("show bfd peers json"), what="bfd", timeout_s=60.0)

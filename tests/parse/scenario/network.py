@@ -65,6 +65,7 @@ link add br0 type bridge
 link set br0 up
 link add port1 type veth peer name port2
 link set port1 master br0
+neigh add 10.8.0.2 lladdr 02:00:00:00:00:99 dev v0 nud permanent
 link add ptp0 type bridge
 link set ptp0 up
 addr add 10.251.0.1 peer 10.251.0.2 dev ptp0
