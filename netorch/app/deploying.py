@@ -13,7 +13,7 @@ from netorch.app.planning import make_plan, pending_steps
 from netorch.app.pop_check import PopCheck
 from netorch.app.results import FAILURES, CertificateResult, DeployResult, DeviceResult, failed_result
 from netorch.app.transaction import Options, change_device
-from netorch.errors import NetorchError
+from netorch.errors import Locked, NetorchError
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.text import counted
 from netorch.plan import batches
@@ -106,6 +106,8 @@ class _Rollout:
             if plan.is_empty:
                 self.results[plan.device] = DeviceResult(plan.device, "unchanged", generation=plan.generation)
                 self.controller.progress.done(plan.device, "unchanged")
+        if not self.stopped:
+            self._meet_others(pop, plans)
         check = PopCheck.before(self.controller, self.world, plans, soaks=self.options.soak_s > 0)
         for batch in order:
             self._change_batch(batch, by_name, check)
@@ -120,9 +122,28 @@ class _Rollout:
             self._degrade(check.losses(check.devices))
             self.comparison += check.rows()
 
+    def _meet_others(self, pop: str, plans: list[DevicePlan]) -> None:
+        """Nothing is begun in a POP beside somebody's change that waits on a device of this plan, or on another switch while this
+        plan changes switches: never two switches of a POP at a time, whoever changes them."""
+        changing = [plan for plan in plans if not plan.is_empty]
+        switches = {device.name for device in self.world.intent.in_pop(pop, "switch")}
+        for device in self.world.intent.in_pop(pop):
+            facts = self.world.facts.get(device.name)
+            if facts is None or facts.pending is None:
+                continue
+            met = [plan for plan in changing if plan.device == device.name]
+            if not met and device.name in switches:
+                met = [plan for plan in changing if plan.device in switches]
+            waiting, left_s = facts.pending, round(facts.pending.remaining_s)
+            place = f" on {device.name}" if met and met[0].device != device.name else ""
+            message = f"change {waiting.id} by {waiting.author} waits for its confirmation{place}, {left_s} s are left"
+            hint = f"wait for it, or netorch revert {device.name}, then try again"
+            for plan in met:
+                self._keep(failed_result(plan.device, Locked(message, where=plan.device, hint=hint)), plan)
+
     def _change_batch(self, batch: tuple[str, ...], plans: Mapping[str, DevicePlan], check: PopCheck | None) -> None:
         if self._is_late():
-            self.results.update({name: self._skipped(name) for name in batch})
+            self.results.update({name: self._skipped(name) for name in batch if name not in self.results})
             return
         self.begun += 1
         names = batch[0] if len(batch) == 1 else f"{len(batch)} hosts from {batch[0]}"

@@ -17,6 +17,7 @@ from netorch.model.overlay import Overlay
 from netorch.model.plan import Plan
 from netorch.plan.windows import frozen_devices
 
+HINT = "look at it with netorch plan, and override it with netorch deploy if it is meant"
 OPTIONS = Options(reason="netorch run", action="run")
 
 
@@ -101,12 +102,17 @@ def _refused(controller: Controller, world: World, plan: Plan) -> dict[str, Devi
             message = f"{refusal.guard}: {refusal.finding}"
             controller.audit.record("run", refusal.where, result="refused", reason=OPTIONS.reason, message=message)
     left: dict[str, DeviceResult] = {}
+    told: dict[str, str] = {}
     for device in plan.devices:
-        errors = by_pop.get(world.intent.device(device.device).pop)
+        pop = world.intent.device(device.device).pop
+        errors = by_pop.get(pop)
         if errors and not device.is_empty:
-            result = failed_result(device.device, errors[0], outcome="refused")
-            hint = "look at it with netorch plan, and override it with netorch deploy if it is meant"
-            left[device.device] = replace(result, message="\n".join(map(str, errors)), hint=hint)
+            left[device.device] = failed_result(device.device, errors[0], outcome="refused")
+            message, hint = "\n".join(map(str, errors)), HINT
+            if pop in told:  # a mail need not say it two hundred times
+                message, hint = f"as {told[pop]}", ""
+            told.setdefault(pop, device.device)
+            left[device.device] = replace(left[device.device], message=message, hint=hint)
     return left
 
 

@@ -17,7 +17,7 @@ from netorch.app.controller import Controller
 from netorch.app.deploying import DeployResult, Options, deploy
 from netorch.app.gather import World
 from netorch.errors import Reverted, TimedOut, TransportError
-from netorch.model.facts import DeviceFacts
+from netorch.model.facts import DeviceFacts, Pending
 from netorch.model.items import AliasItem
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Operation, Plan, Reset
@@ -116,6 +116,37 @@ def test_a_device_that_hangs_is_cut_off_when_the_time_is_up() -> None:
     assert outcomes(result)["sw1.pop1"] == "unknown"
     assert "the time of this run was up" in result.results[0].message
     assert released.is_set()
+
+
+def beside_a_change_on(device: str, *names: str) -> DeployResult:
+    """One change of each of ``names``, while somebody else's waits on ``device``."""
+    controller = network({})
+    plans = tuple(DevicePlan(name, "base", 1, (CHANGE,) if name in names else ()) for name in DEVICES)
+    facts = {name: fake_facts(name) for name in DEVICES}
+    facts[device] = replace(facts[device], pending=Pending("c1", "bob@laptop", 1.0, 42.3))
+    world = World(facts, {}, Overlay(), controller.intent(Overlay()))
+    return deploy(controller, world, Plan(plans), failures={}, options=Options(follows_up=False))
+
+
+def test_nothing_is_begun_beside_somebody_elses_change() -> None:
+    """A change waits on one of the devices: it is told with its author, the others are not begun, exit code 5."""
+    result = beside_a_change_on("sw2.pop1", "sw1.pop1", "sw2.pop1", "h1.pop1")
+    found = outcomes(result)
+    assert [found[name] for name in ("sw1.pop1", "sw2.pop1", "h1.pop1")] == ["skipped", "failed", "skipped"]
+    (met,) = [one for one in result.results if one.outcome == "failed"]
+    assert met.message == "change c1 by bob@laptop waits for its confirmation, 42 s are left"
+    assert "netorch revert sw2.pop1" in met.hint
+    assert result.exit_code == 5
+
+
+def test_two_controllers_never_change_two_switches_of_a_pop() -> None:
+    """Somebody's change waits on one switch: the other one is not changed either; hosts may be."""
+    result = beside_a_change_on("sw2.pop1", "sw1.pop1")
+    assert outcomes(result)["sw1.pop1"] == "failed"
+    assert "waits for its confirmation on sw2.pop1" in result.results[0].message
+    assert outcomes(beside_a_change_on("sw2.pop1", "h1.pop1"))["h1.pop1"] == "changed"
+    assert outcomes(beside_a_change_on("h2.pop1", "h1.pop1"))["h1.pop1"] == "changed"
+    assert outcomes(beside_a_change_on("sw1.pop2", "sw1.pop1"))["sw1.pop1"] == "changed"
 
 
 def interrupt(controller: Controller) -> None:
