@@ -35,6 +35,7 @@ ARMED, APPLIED, CONFIRMED, UNDOING = "armed", "applied", "confirmed", "undoing"
 _KEPT_GENERATIONS = 10
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LOCK_INTERVAL_S = 0.05
+_ENDING_S = 2.0
 
 
 class Lock:
@@ -48,18 +49,18 @@ class Lock:
 
     def __enter__(self) -> Lock:
         make_folders()
-        try:
-            self._descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as exc:
-            raise Refused(f"cannot write to {LOCK}: {exc.strerror}") from None
+        self._descriptor = _open_lock()
         deadline = uptime() + self._wait_s
+        has_ended = False
         while not self._try():
             if uptime() >= deadline:
                 holder = lock_holder()
-                os.close(self._descriptor)
-                raise Busy(holder_text(holder), hint="wait until it is done, then try again")
+                if has_ended or not _end_overdue(holder):
+                    os.close(self._descriptor)
+                    raise Busy(holder_text(holder), hint="wait until it is done, then try again")
+                has_ended, deadline = True, uptime() + _ENDING_S
             wait(_LOCK_INTERVAL_S)
-        holder = {"who": self._who, "what": self._what, "since": now(), "pid": os.getpid()}
+        holder = {"who": self._who, "what": self._what, "since": now(), "at": uptime(), "pid": os.getpid()}
         with suppress(OSError):  # a full disk must keep nobody from undoing
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
@@ -76,6 +77,30 @@ class Lock:
         except BlockingIOError:
             return False
         return True
+
+
+def _open_lock() -> int:
+    try:
+        return os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        # A disk that has become read-only must keep nobody from undoing: the lock is the kernel's, nothing has to be written.
+        with suppress(OSError):
+            return os.open(LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        raise Refused(f"cannot write to {LOCK}: {exc.strerror}") from None
+
+
+def _end_overdue(holder: Dict[str, Any]) -> bool:
+    """End an agent that hangs although its time was up long ago, as one does that hung before its watchdog ran."""
+    from netorch.agent.holders import end_holders, is_overdue  # a lock that is free needs none of it
+
+    try:
+        pending = read_pending()
+    except Refused:
+        return False
+    if not is_overdue(holder, None if pending is None else pending["deadline"], uptime=uptime()):
+        return False
+    end_holders(only=holder["pid"])
+    return True
 
 
 def lock_holder() -> Dict[str, Any]:

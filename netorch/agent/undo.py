@@ -25,7 +25,8 @@ def recover() -> str:
 
     The caller holds the lock. A change that still may be confirmed is left alone.
     """
-    journal.clear_leftovers()
+    with suppress(OSError):  # a disk that has become read-only must keep nobody from undoing
+        journal.clear_leftovers()
     pending = journal.read_pending()
     if pending is None:
         return ""

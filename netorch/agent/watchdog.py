@@ -11,8 +11,8 @@ from contextlib import suppress
 from netorch.agent import journal, services, slots
 from netorch.agent.clock import uptime, wait
 from netorch.agent.daemons import daemon_of
+from netorch.agent.holders import end_holders
 from netorch.agent.outcome import Busy, Stop
-from netorch.agent.paths import LOCK
 from netorch.agent.undo import recover
 
 NEEDED = (services, slots)  # loaded before anything is changed: at the deadline the agent's folder may have gone
@@ -116,37 +116,6 @@ def _undo_by_force() -> None:
             recover()
             return
     except Busy:
-        _end_holders()
+        end_holders()
     with journal.Lock(NAME, "undoing", wait_s=_LOCK_TIMEOUT_S):
         recover()
-
-
-def _end_holders() -> None:
-    """Kill who has the lock now. What the lock's file says is not enough: its writer may have ended, its number gone to another
-    process. So the kernel is asked, of a process that cannot be replaced by another between the question and the signal.
-    """
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-        if pid == os.getpid() or not _holds_lock(pid):
-            continue
-        try:
-            process = os.pidfd_open(pid)
-        except OSError as exc:
-            if exc.errno == errno.ENOSYS:  # Linux before 5.3
-                os.kill(pid, signal.SIGKILL)
-            continue
-        try:
-            if _holds_lock(pid):
-                signal.pidfd_send_signal(process, signal.SIGKILL)
-        finally:
-            os.close(process)
-
-
-def _holds_lock(pid: int) -> bool:
-    """Whether the process has the lock: an open file that is merely waiting for it shows none. Source: proc_pid_fdinfo(5)."""
-    with suppress(OSError):
-        for descriptor in os.listdir(f"/proc/{pid}/fd"):
-            if os.readlink(f"/proc/{pid}/fd/{descriptor}") == LOCK:
-                with open(f"/proc/{pid}/fdinfo/{descriptor}", encoding="ascii") as file:
-                    if "FLOCK" in file.read():
-                        return True
-    return False

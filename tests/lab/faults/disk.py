@@ -9,7 +9,7 @@ from typing import Optional
 from netorch.agent.clock import uptime
 from netorch.lab import exec_in
 from tests.lab.faults.bed import STATE, Attempt
-from tests.lab.faults.play import finish
+from tests.lab.faults.play import GRACE_S, finish
 from tests.lab.faults.steps import Step, choose_step, stopped_agent
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
@@ -84,7 +84,7 @@ def no_room(attempt: Attempt) -> Optional[Said]:
 
 
 def breaks_meanwhile(attempt: Attempt) -> Optional[Said]:
-    """The disk gets like that at a step of the agent's work, and is well again only after the deadline."""
+    """The disk gets like that at a step of the agent's work, and is well again only long after the deadline."""
     kind, place = _chosen(attempt)
     command, number = choose_step(attempt)
     with small_disk(attempt, place):
@@ -93,7 +93,8 @@ def breaks_meanwhile(attempt: Attempt) -> Optional[Said]:
             _break(attempt, kind, place, step)
             step.end("go")
             said = finish(attempt, process, timeout_s=150)
-        end = max(attempt.watcher.deadline(), uptime()) + 3
+        # For as long as a change that was not confirmed may be live at most: a broken disk is no excuse.
+        end = max(attempt.watcher.deadline() + GRACE_S, uptime()) + 1
         wait_until(lambda: uptime() > end, timeout_s=90, what="the deadline has passed")
         attempt.target.sh(_HEAL.format(place=place))
         attempt.until(lambda: attempt.target.pending() is None, 20, "the device is done once the disk is well")

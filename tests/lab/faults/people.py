@@ -80,8 +80,13 @@ def human(attempt: Attempt) -> Optional[Said]:
     what = attempt.choice
     command, number = choose_step(attempt, confirm_calls=26)
     with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
-        step = Step(attempt, command, number)
+        step = Step(attempt, command, number if command == "apply" else 1)
         while step.call and attempt.target.pending() is None:
+            step.next()
+        for _ in range(number if command == "confirm" else 0):
+            pending = attempt.target.pending()
+            if not step.call or pending is None or (pending["phase"] == "confirmed" and step.call == "rename"):
+                break  # once the file is in place it is anybody's to edit
             step.next()
         if attempt.target.pending() is None:  # the agent ended: a change that came through waits to be confirmed
             attempt.until(

@@ -113,21 +113,25 @@ def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tupl
     return command, attempt.random.randint(1, APPLY_CALLS if command == "apply" else confirm_calls)
 
 
-ENDS = ("killed", "hangs")
-"""How an agent ends."""
+ENDS = ("killed", "hangs", "hangs early")
+"""How an agent ends; early: before its watchdog runs, or as soon as it does."""
 
 
 def end_agent(attempt: Attempt) -> Optional[Said]:
     """SIGKILL for the agent just before one of the system calls that leave something behind; or it hangs there, the lock in
     its hand, until the watchdog ends it."""
-    hangs = attempt.choice == "hangs"
+    hangs = attempt.choice != "killed"
     command, number = choose_step(attempt, confirm_calls=26 if hangs else CONFIRM_CALLS)
+    if hangs:
+        number = attempt.random.randint(55, 80) if command == "apply" else number
+    if attempt.choice == "hangs early":
+        command, number = "apply", 1
     with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
         while hangs and step.call and attempt.target.pending() is None:
             step.next()
         step.end("stop" if hangs else "kill")
-        said = finish(attempt, process)
+        said = finish(attempt, process, timeout_s=150)
         assert said.code != 0 or not step.call, "an agent that has ended cannot have answered"
         return said
 
