@@ -102,6 +102,7 @@ def test_a_guard_cannot_be_overridden_and_holds_its_pop_alone() -> None:
     refused = result.deployed.results[0]
     assert "refused (removals): the plan removes 1 of 1 provider sessions (limit 0)" in refused.message
     assert "netorch deploy" in refused.hint
+    assert (result.deployed.results[1].message, result.deployed.results[1].hint) == (f"as {SWITCH}", "")
     assert (shown, result.exit_code) == ([], 7)
     assert all("apply" not in agent.asked for agent in agents.values())
 
