@@ -34,9 +34,10 @@ def is_overdue(holder: Dict[str, Any], deadline: Optional[float], *, uptime: flo
 
 
 def end_holders(only: Optional[int] = None) -> None:
-    """Kill who has the lock now: whoever it is, or ``only`` that process. What the lock's file says is not enough, since its writer
-    may have ended and its number gone to another process: so the kernel is asked, of a process that cannot be replaced by
-    another between the question and the signal.
+    """Kill who has the lock now: whoever it is, or ``only`` that process.
+
+    What the lock's file says is not enough, since its writer may have ended and its number gone to another process: so the
+    kernel is asked, of a process that cannot be replaced by another between the question and the signal.
     """
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         if pid == os.getpid() or only not in (None, pid) or not _holds_lock(pid):
