@@ -72,8 +72,8 @@ class Commands(click.Group):
 def netorch(ctx: click.Context, inventory: str) -> None:
     """Runs points of presence that have no routers.
 
-    Exit codes: 0 done, 1 error, 3 some devices failed, 4 none could be reached, 5 locked, 6 reverted cleanly,
-    7 refused by a guard, 64 usage.
+    Exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 some devices failed, 4 none could be
+    reached, 5 locked, 6 reverted cleanly, 7 refused by a guard, 64 usage, 130 interrupted.
     """
     ctx.obj = inventory
     if os.environ.get("NO_COLOR"):  # no-color.org: any value but the empty one
