@@ -71,12 +71,16 @@ class Node:
 
     def start(self) -> None:
         """Start the service; wait until its status is there."""
-        self.path(f"/run/netorch/{self.service}.json").unlink(missing_ok=True)
+        before = self.status_or_none()
         log = self.path("/run/agent.log").open("ab")
         command = self.space.enter("/usr/bin/python3", "-I", "-S", f"{STATE}/boot", self.service)
         self.process = subprocess.Popen(command, stdout=log, stderr=log)
         log.close()
-        wait_until(lambda: self.status_or_none() is not None, what=f"{self.service} writes its status")
+        wait_until(lambda: self._is_new(before), what=f"{self.service} writes its status")
+
+    def _is_new(self, before: dict[str, Any] | None) -> bool:
+        now = self.status_or_none()
+        return now is not None and now["pid"] != (before or {}).get("pid")
 
     def send_signal(self, number: int) -> None:
         assert self.process is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.server import QUEUE_BYTES, Channel, Server, Subscriber
+from netorch.agent.mirror.tls import TlsLine
 from netorch.agent.mirror.wire import FeedReader, Told
 from netorch.model.types import Mac
 
@@ -16,31 +17,30 @@ MAC = Mac("02:aa:00:00:00:01")
 ONE, OTHER = "203.0.113.1", "203.0.113.5"
 
 
-class Line(asyncio.Transport):
-    """A transport whose other side reads all, or nothing."""
+class Line(TlsLine):
+    """A connection whose other side reads all, or nothing."""
 
     def __init__(self, name: str, *, reads: bool = True) -> None:
-        super().__init__()
+        self.peer = "10.1.1.11"
         self._name = name
         self._reads = reads
         self.written: list[bytes] = []
         self.waiting = 0
         self.is_cut = False
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self if name == "ssl_object" else ("10.1.1.11", 40000) if name == "peername" else default
-
     def getpeercert(self) -> dict[str, Any]:
         return {"subjectAltName": (("DNS", self._name),), "notAfter": "Jan  1 00:00:00 2100 GMT"}
 
-    def write(self, data: Any) -> None:
+    def write(self, data: bytes) -> None:
         self.written.append(data)
         self.waiting += 0 if self._reads else len(data)
 
-    def get_write_buffer_size(self) -> int:
+    @property
+    def waiting_bytes(self) -> int:
         return self.waiting
 
-    def is_closing(self) -> bool:
+    @property
+    def is_over(self) -> bool:
         return self.is_cut
 
     def abort(self) -> None:

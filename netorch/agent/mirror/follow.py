@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from contextlib import suppress
 
 from netorch.agent.clock import now, uptime
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.pace import BackOff, Pace
+from netorch.agent.mirror.tls import shake_hands
 from netorch.agent.mirror.trust import peer_names, refusal_words
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Protocol
 
     from netorch.agent.mirror.settings import FollowedFeed
+    from netorch.agent.mirror.tls import TlsLine
     from netorch.agent.mirror.wire import News
 
     class Follower(Protocol):
@@ -124,19 +125,11 @@ class FeedLink:
         if self.follower.context is None:
             self._fail("no certificate to show yet")
             return None
-        loop = asyncio.get_running_loop()
         connection = _Connection(self)
         try:
-            await asyncio.wait_for(
-                loop.create_connection(
-                    lambda: connection,
-                    address,
-                    self.feed.port,
-                    ssl=self.follower.context,
-                    server_hostname=self.feed.switch,
-                    ssl_handshake_timeout=_CONNECT_TIMEOUT_S,
-                ),
-                _CONNECT_TIMEOUT_S,
+            made = await _connected(address, self.feed.port)
+            await shake_hands(
+                made, self.follower.context, connection, server_name=self.feed.switch, timeout_s=_CONNECT_TIMEOUT_S
             )
         except (OSError, asyncio.TimeoutError) as exc:
             connection.end("")
@@ -178,7 +171,18 @@ class FeedLink:
         self.follower.count("rejected")
 
 
-class _Connection(asyncio.Protocol):
+async def _connected(address: str, port: int) -> socket.socket:
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+    try:
+        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(made, (address, port)), _CONNECT_TIMEOUT_S)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+class _Connection:
     """One connection, from its hello on."""
 
     def __init__(self, link: FeedLink) -> None:
@@ -190,22 +194,22 @@ class _Connection(asyncio.Protocol):
         self._reader = wire.FeedReader(link.feed.switch)
         self._lines = wire.Lines(wire.MAX_FROM_FEED)
         self._pace = Pace(_MESSAGES_PER_S, _MESSAGES_AT_ONCE)
-        self._transport: Any = None
+        self._line: Optional[TlsLine] = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        _, self.expires = peer_names(transport.get_extra_info("ssl_object"))
-        with suppress(OSError):
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._link.opened(self, str((transport.get_extra_info("peername") or ("",))[0]))
+    def connection_made(self, line: TlsLine) -> None:
+        """The switch has shown its certificate."""
+        self._line = line
+        _, self.expires = peer_names(line.getpeercert())
+        self._link.opened(self, line.peer)
         self.send(self._link.follower.greeting())
 
     def send(self, data: bytes) -> None:
-        """Send a message, unless the connection is ending."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        """Send a message, unless the connection is over."""
+        if self._line is not None:
+            self._line.write(data)
 
     def data_received(self, data: bytes) -> None:
+        """The feed says something."""
         if self.lost.is_set():
             return
         self.heard = now_s = uptime()
@@ -233,10 +237,11 @@ class _Connection(asyncio.Protocol):
         if not self.lost.is_set():
             self.words = words
             self.lost.set()
-        if self._transport is not None:
-            self._transport.abort()
+        if self._line is not None:
+            self._line.abort()
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        if exc is not None and not self.lost.is_set() and self._reader.has_snapshot:
+        """It is over."""
+        if exc is not None and not self.lost.is_set():
             self.words = refusal_words(exc)
         self.lost.set()

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
 
 from netorch.agent.clock import now, uptime
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.pace import Pace
+from netorch.agent.mirror.tls import shake_hands
 from netorch.agent.mirror.trust import peer_names, refusal_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Any, Dict, FrozenSet, List, Optional, Protocol, Sequence, Set, Tuple
+    from typing import Dict, FrozenSet, List, Optional, Protocol, Sequence, Set, Tuple
 
+    from netorch.agent.mirror.tls import TlsLine
     from netorch.agent.mirror.wire import Hello, Told
     from netorch.model.types import Mac
 
@@ -39,8 +40,7 @@ QUEUE_BYTES = 4 << 20
 _SEND_BUFFER_BYTES = 1 << 18
 _HELLO_TIMEOUT_S = 5.0
 _HANDSHAKES = 64
-_USER_TIMEOUT_MS = 5000
-_TCP_USER_TIMEOUT, _IP_FREEBIND, _IPV6_FREEBIND = 18, 15, 78  # linux/tcp.h, linux/in.h, linux/in6.h
+_IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # linux/in.h, linux/in6.h
 
 
 class Channel:
@@ -75,7 +75,7 @@ class Channel:
         return len(self.members)
 
 
-class Subscriber(asyncio.Protocol):
+class Subscriber:
     """One connection. Nothing is sent before its hello was found right."""
 
     def __init__(self, server: Server) -> None:
@@ -89,16 +89,18 @@ class Subscriber(asyncio.Protocol):
         self._lines = wire.Lines(wire.MAX_FROM_MIRROR)
         self._pace = Pace(1.0, 10.0)
         self._names: FrozenSet[str] = frozenset()
-        self._transport: Any = None
+        self._line: Optional[TlsLine] = None
         self._late: Optional[asyncio.TimerHandle] = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self.address = str((transport.get_extra_info("peername") or ("",))[0])
-        self._names, self.expires = peer_names(transport.get_extra_info("ssl_object"))
+    def connection_made(self, line: TlsLine) -> None:
+        """Its certificate has been found good."""
+        self._line = line
+        self.address = line.peer
+        self._names, self.expires = peer_names(line.getpeercert())
         self._late = asyncio.get_running_loop().call_later(_HELLO_TIMEOUT_S, self.refuse, "no hello")
 
     def data_received(self, data: bytes) -> None:
+        """It says something."""
         try:
             for line in self._lines.take(data):
                 if not self._pace.allows(uptime()):
@@ -121,25 +123,27 @@ class Subscriber(asyncio.Protocol):
 
     def refuse(self, words: str) -> None:
         """End the connection, and say why."""
-        if self._transport is None or self._transport.is_closing():
+        if self._line is None or self._line.is_over:
             return
         self._server.desk.refused(f"{self.host or self.address}: {words}")
         self.cut()
 
     def cut(self) -> None:
         """End the connection at once, whatever waits to be sent."""
-        if self._transport is not None:
-            self._transport.abort()
-        self._server.forget(self)
+        if self._line is not None:
+            self._line.abort()
+        self.connection_lost(None)
 
     def send(self, data: bytes) -> None:
         """Send, unless too much waits already: then the host is cut off."""
-        self._transport.write(data)
+        assert self._line is not None
+        self._line.write(data)
         self.sent += 1
-        if self._transport.get_write_buffer_size() > QUEUE_BYTES:
+        if self._line.waiting_bytes > QUEUE_BYTES:
             self.refuse("does not read what it is sent")
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
+        """It is over."""
         if self._late is not None:
             self._late.cancel()
         self._server.forget(self)
@@ -231,16 +235,12 @@ class Server:
         except OSError:
             made.close()
             return
+        assert self.context is not None
         try:
             made.setblocking(False)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-            made.setsockopt(socket.IPPROTO_TCP, _TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Subscriber(self), made, ssl=self.context, ssl_handshake_timeout=_HELLO_TIMEOUT_S
-            )
+            await shake_hands(made, self.context, Subscriber(self), timeout_s=_HELLO_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as exc:
-            with suppress(OSError):
-                made.close()
             self.desk.refused(f"{address}: {refusal_words(exc)}")
 
 

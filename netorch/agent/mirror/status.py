@@ -38,9 +38,8 @@ class StatusFile:
         self.is_due = True
 
     def wait_s(self) -> float:
-        """How long until it may be written again."""
-        interval_s = _FAST_S if self._entries <= _MANY else _SLOW_S
-        return max(0.0, self._written + interval_s - uptime())
+        """How long to wait now: while a change goes through, other hosts on the same machine need the processor."""
+        return _FAST_S if self._entries <= _MANY else max(_FAST_S, self._written + _SLOW_S - uptime())
 
     def write(self) -> str:
         """Write it now; why that failed, "" if it did not."""

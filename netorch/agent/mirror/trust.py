@@ -47,11 +47,11 @@ def _loaded(context: ssl.SSLContext, folder: str) -> ssl.SSLContext:
     return context
 
 
-def peer_names(session: ssl.SSLObject) -> Tuple[FrozenSet[str], float]:
-    """The device names in the peer's certificate, which has been verified, and until when it holds (seconds since the epoch)."""
-    certificate: Any = session.getpeercert() or {}
+def peer_names(certificate: Any) -> Tuple[FrozenSet[str], float]:
+    """The device names in a certificate that has been verified, as ``getpeercert`` gives it, and until when it holds (seconds
+    since the epoch)."""
     names = frozenset(name for kind, name in certificate.get("subjectAltName", ()) if kind == "DNS")
-    return names, float(ssl.cert_time_to_seconds(certificate["notAfter"])) if certificate else 0.0
+    return names, float(ssl.cert_time_to_seconds(certificate["notAfter"]))
 
 
 def refusal_words(exc: BaseException) -> str:
