@@ -56,6 +56,7 @@ def change_device(controller: Controller, intent: Intent, plan: DevicePlan, opti
         result = replace(failed_result(name, error, outcome="unknown"), hint=UNKNOWN_HINT)
     except NetorchError as error:
         result = failed_result(name, error)
+    result = replace(result, message=controller.redact(result.message))
     controller.progress.done(name, result.outcome, result.message)
     return result
 

@@ -331,3 +331,5 @@ def test_no_result_holds_a_secret() -> None:
     assert result.outcome == "reverted"
     assert "hunter2" not in result.message
     assert "(hidden)" in result.message
+    assert isinstance(controller.progress, RecordingProgress)
+    assert "hunter2" not in str(controller.progress.outcomes)
