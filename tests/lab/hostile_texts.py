@@ -123,3 +123,9 @@ def unmarked(text: str) -> str:
 def cut(text: str, size: int) -> str:
     """The first ``size`` bytes of ``text``, without half a character at the end."""
     return text.encode()[:size].decode(errors="ignore")
+
+
+def read_back(text: str) -> str:
+    """``text`` as it is read back from ``show protocols all``, where some releases of BIRD indent by four blanks more: at its
+    beginning these are taken for such."""
+    return text.removeprefix("    ")

@@ -19,7 +19,7 @@ from netorch.model.intent import DeviceIntent, Session
 from netorch.model.types import Family
 from netorch.render import TemplateSource, render_device, seal
 from netorch.render.bird.quoting import bird_text
-from tests.lab.hostile_texts import INJECTIONS
+from tests.lab.hostile_texts import INJECTIONS, read_back
 from tests.lab.lone_bird import LoneBird, lone_bird
 from tests.unit.inventory_texts import example, load
 
@@ -63,9 +63,7 @@ def check(bird: LoneBird, strings: list[str], templates: TemplateSource) -> None
     found = bird.protocols()
     assert set(found) == OWN_PROTOCOLS | {session.name for session in device.sessions}
     for session in device.sessions:
-        assert found[session.name].description == (
-            bird_text(session.description)[1:-1] if session.description else None
-        )
+        assert (found[session.name].description or "") == read_back(bird_text(session.description)[1:-1])
 
 
 def test_known_attacks_come_out_as_text(bird: LoneBird) -> None:

@@ -14,11 +14,12 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TextIO
+from typing import Optional, TextIO
 
 from tests.lab.faults import others, rollout, secrets, strings
 from tests.lab.faults.bed import Bed, bed
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
+from tests.lab.faults.rollout import RollOuts
 from tests.lab.faults.table import FAULTS
 
 SECRETS_A_SEED = 500
@@ -28,10 +29,7 @@ STRINGS_A_SEED = 5_000
 """Twenty seeds are 100,000 strings."""
 
 
-GROUPS: dict[str, Callable[[Bed, int], Ending]] = {
-    rollout.NAME: rollout.play_roll_out,
-    others.NAME: others.play_sick,
-}
+GROUPS: dict[str, Callable[[Bed, int], Ending]] = {others.NAME: others.play_sick}
 """Rows that take a whole POP each time."""
 
 
@@ -57,14 +55,17 @@ def main() -> int:
 
     chosen = [fault for fault in FAULTS if is_wanted(fault.name)]
     groups = [play_group for name, play_group in GROUPS.items() if is_wanted(name)]
-    hosts = rollout.HOSTS if groups else 0
+    hosts = rollout.HOSTS if groups or is_wanted(rollout.NAME) else 0
     started = time.monotonic()  # noqa: TID251 - for the last line
     with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices, hosts=hosts) as made:
         canaries = SECRETS_A_SEED if is_wanted(secrets.NAME) else 0
         texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0
         seeds = range(1, options.seeds + 1)
-        endings = play_all(made, chosen, seeds, groups=groups, canaries=canaries, texts=texts)
+        roll_outs = RollOuts(made) if is_wanted(rollout.NAME) else None
+        endings = play_all(made, chosen, seeds, groups=groups, canaries=canaries, texts=texts, roll_outs=roll_outs)
     print_table(endings)
+    if roll_outs is not None:
+        tell(f"\n{roll_outs.table(endings)}\n")
     tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
     if options.output:
         Path(options.output).write_text(json.dumps([asdict(ending) for ending in endings], indent=1) + "\n")
@@ -79,10 +80,12 @@ def play_all(
     groups: Sequence[Callable[[Bed, int], Ending]] = (),
     canaries: int = 0,
     texts: int = 0,
+    roll_outs: Optional[RollOuts] = None,
 ) -> list[Ending]:
     """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` and ``texts`` for each seed.
 
-    ``groups`` are rows that take the bed's whole group of devices, one after the other.
+    ``groups`` are rows that take the bed's whole group of devices, one after the other; ``roll_outs`` plays all deaths of a
+    seed's share there.
     """
     endings = []
     # What only computes has a process of its own: it must not keep the watchers from looking.
@@ -101,6 +104,9 @@ def play_all(
             if texts:
                 read_back = functools.partial(strings.play_apart, apart, each=texts)
                 jobs.append(side.submit(play_one, strings.NAME, seed, read_back))
+            if roll_outs is not None:
+                deaths = [functools.partial(roll_outs.play, kill) for kill in roll_outs.kills(seed)]
+                jobs += [group.submit(play_one, rollout.NAME, seed, death) for death in deaths]
             for name, play_group in GROUPS.items():
                 if play_group in groups:
                     jobs.append(group.submit(play_one, name, seed, functools.partial(play_group, made)))

@@ -31,7 +31,7 @@ from netorch.model.inventory import Inventory, SecretRef
 from netorch.model.overlay import Overlay, OverlayEntry
 from netorch.render import TemplateSource, render_device, seal
 from tests.lab.faults.play import Ending
-from tests.lab.hostile_texts import cut, generate, scalar, unmarked, visible
+from tests.lab.hostile_texts import cut, generate, read_back, scalar, unmarked, visible
 from tests.lab.lone_bird import LoneBird, lone_bird
 from tests.unit.inventory_texts import load
 
@@ -230,7 +230,7 @@ def _label(number: int, text: str) -> str:
 def _bird_text(text: str) -> str:
     """What BIRD's strings can hold of ``text``: one line without double quotes, at most 255 bytes."""
     one_line = "".join(" " if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text)
-    return cut(unmarked(one_line.replace('"', "'")), 255)
+    return read_back(cut(unmarked(one_line.replace('"', "'")), 255))
 
 
 def _skeleton(text: str) -> list[str]:
@@ -257,7 +257,7 @@ def _close_by_hand(bird: LoneBird, device: DeviceIntent, strings: Sequence[str],
                 control.close_session(session.name, wanted[session.name])
             elif session.enabled:
                 plain = "".join(c if c.isprintable() else " " for c in strings[number])
-                wanted[session.name] = cut(plain.replace('"', "'"), 255)
+                wanted[session.name] = read_back(cut(plain.replace('"', "'"), 255))
                 control.close_session(session.name, strings[number])
     shown = bird.protocols()
     tally.expect("protocols after they were closed", set(shown), names)
