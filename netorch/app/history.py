@@ -15,6 +15,7 @@ from netorch.model.items import FileItem
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import Answer, DecideRequest, Generation
+from netorch.plan.proof import find_difference
 from netorch.plan.rollback import REASON, intent_of, plan_rollback
 from netorch.render import restamp
 
@@ -141,7 +142,14 @@ def decide(controller: Controller, names: tuple[str, ...], decision: Decision) -
 
     def work(name: str) -> Answer:
         device, request = controller.devices(name), DecideRequest(waiting[name], controller.author)
-        return device.confirm(request) if decision == "confirm" else device.revert(request)
+        if decision == "revert":
+            return device.revert(request)
+        answer = device.confirm(request)
+        difference = find_difference(answer.proof)
+        if difference:
+            hint = f"somebody else may be at work there: netorch plan {name}"
+            raise DeviceError(f"it says that it is confirmed, but {difference}", where=name, hint=hint)
+        return answer
 
     answers, broken = controller.each(waiting, work)
     if controller.audit is not None:

@@ -35,5 +35,15 @@ def find_doubt(plan: DevicePlan, *, generation: int, proof: Optional[Proof]) -> 
     return ""
 
 
+def find_difference(proof: Optional[Proof]) -> str:
+    """How what is live differs from what is on disk; "" where it does not. For a change whose plan is not known any more."""
+    if proof is None:
+        return "nothing was read back"
+    stamps = [file.stamp for file in proof.files if file.stamp is not None]
+    if stamps and proof.live_stamp not in stamps:
+        return f"{proof.live_stamp or 'no configuration of netorch'} is live, {stamps[0]} on disk"
+    return ""
+
+
 def _files(plan: DevicePlan) -> Tuple[FileItem, ...]:
     return tuple(operation.item for operation in plan.operations if isinstance(operation.item, FileItem))

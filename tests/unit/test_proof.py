@@ -10,11 +10,12 @@ import pytest
 
 from netorch.app.deploying import DeviceResult, Options, deploy
 from netorch.app.gather import World
-from netorch.model.facts import ConfirmedFile
+from netorch.app.history import Decided, decide
+from netorch.model.facts import ConfirmedFile, Pending
 from netorch.model.items import FileItem
 from netorch.model.overlay import Overlay
-from netorch.model.plan import DevicePlan, Operation, Plan
-from netorch.model.request import Proof
+from netorch.model.plan import Check, DevicePlan, Operation, Plan
+from netorch.model.request import ApplyRequest, FactsRequest, Proof
 from netorch.plan.proof import find_doubt
 from netorch.testing import fake_facts, small_intent
 from tests.unit.agents import Agent, controller_of
@@ -93,3 +94,18 @@ def test_devices_are_told_how_many_generations_to_keep() -> None:
     deploy(controller, world, Plan((replace(PLAN, generation=1),)), failures={}, options=Options())
     assert agent.applied is not None
     assert agent.applied.keep_generations == 25
+
+
+def confirmed_by_hand(live: str) -> Decided:
+    """A change that waits, confirmed by hand, of a device that has ``live`` live afterwards."""
+    agent = Agent(waits=Pending("c1", "bob", 1.0, 42.0), proves=lambda proof: replace(WELL, live_stamp=live))
+    agent.applied = ApplyRequest("c1", FactsRequest(HOST, "bird"), "base", 4, (), (), Check(), 60.0, "bob")
+    return decide(controller_of(lambda name: agent), (HOST,), "confirm")
+
+
+def test_a_confirmation_by_hand_must_prove_itself_too() -> None:
+    """The plan is not known any more; but what is live must be what is on disk."""
+    assert confirmed_by_hand("new").answers[HOST].generation == 5
+    failed = confirmed_by_hand("somebody's")
+    assert failed.answers == {}
+    assert "it says that it is confirmed, but somebody's is live, new on disk" in failed.failures[HOST].message
