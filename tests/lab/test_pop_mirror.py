@@ -1,4 +1,4 @@
-"""``netorch arp``: both sides of the mirror, and a provider that swaps its router."""
+"""The mirror without agents: ``netorch arp``, and runs that do what agents would have done."""
 
 from __future__ import annotations
 
@@ -36,6 +36,26 @@ def _swap(pop: FirstDeploy, address: str) -> None:
         pop.lab.run("sw2.pop1", "ip", "neigh", "flush", "to", hop)
     learned = "the switch reaches the router"
     wait_until(lambda: all(pop.lab.ping("sw2.pop1", hop) for hop in NEXT_HOPS.values()), timeout_s=10, what=learned)
+
+
+@pytest.fixture(scope="module")
+def pop(pop: FirstDeploy) -> Iterator[FirstDeploy]:
+    """The POP of an inventory without ``pki``; afterwards with its agents again."""
+    network = pop.netorch.folder / "inventory/network.yml"
+    text = network.read_text(encoding="utf-8")
+    network.write_text("".join(line for line in text.splitlines(keepends=True) if not line.startswith("pki:")))
+    said = pop.netorch("deploy", POP, "--yes")
+    assert said.out.count(": stop") == 5
+    yield pop
+    network.write_text(text, encoding="utf-8")
+    pop.netorch("deploy", POP, "--yes")
+
+
+def test_agents_go_with_the_key_and_their_entries_stay(pop: FirstDeploy) -> None:
+    """Without ``pki`` no agent is left, and every entry is the deploy's."""
+    assert {row["source"] for row in _rows(pop, "show", POP)} == {"deploy"}
+    assert pop.lab.sh("h1.pop1", "pgrep -f 'netorch.* mirror$' || true") == ""
+    assert pop.netorch("plan", POP, "--detailed-exitcode").out.splitlines()[-1] == "nothing to do"
 
 
 @pytest.fixture
@@ -76,3 +96,31 @@ def test_run_repairs_the_mirror_too(swapped: FirstDeploy) -> None:
     said = swapped.netorch("run", POP)
     assert said.out.count(f"lladdr {NEW_ROUTER}") == 6
     assert all(_reaches(swapped, family) for family in Family)
+
+
+@pytest.mark.parametrize(
+    ("node", "breakage", "told"),
+    [
+        ("h1.pop1", "ip neigh del 203.0.113.1 dev eth0", "+ neighbour 203.0.113.1 lladdr"),
+        ("h1.pop1", "ip neigh del 2001:db8:c:3::1 dev eth1", "+ neighbour 2001:db8:c:3::1 lladdr"),
+        ("h1.pop1", "ip addr del 10.1.1.11 peer 203.0.113.13/32 dev eth0", "+ address 10.1.1.11 peer 203.0.113.13"),
+        ("h2.pop1", "ip -6 route del 2001:db8:c:1::1/128 dev eth0", "+ route 2001:db8:c:1::1/128 dev eth0"),
+    ],
+    ids=["neighbour", "IPv6 neighbour", "peer", "IPv6 route"],
+)
+def test_run_puts_back_what_somebody_removed(pop: FirstDeploy, node: str, breakage: str, told: str) -> None:
+    """Its output names the entry and the result; afterwards nothing is left to do."""
+    pop.lab.sh(node, breakage)
+    lines = [line.strip() for line in pop.netorch("run", POP).out.splitlines()]
+    assert any(line.startswith(told) and line.endswith("[removed by hand]") for line in lines), lines
+    assert sorted(lines[-1].split(", ")) == ["1 changed", "4 unchanged"]
+    pop.netorch("plan", POP, "--detailed-exitcode")
+
+
+def test_traffic_flows_again(pop: FirstDeploy) -> None:
+    """A host that lost its entry for a provider does not reach it by itself, and does after the next run."""
+    assert _reaches(pop, Family.IPV4)
+    pop.lab.run("h1.pop1", "ip", "neigh", "del", "203.0.113.9", "dev", "eth1")
+    assert not _reaches(pop, Family.IPV4)
+    pop.netorch("run", POP)
+    assert _reaches(pop, Family.IPV4)

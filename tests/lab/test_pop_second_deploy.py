@@ -18,22 +18,23 @@ pytestmark = pytest.mark.lab
 DEVICES = (*SWITCHES, *HOSTS)
 CONFIGURATION = "/etc/bird/bird.conf"
 
-PLAN_KEYS = {"changes_pending", "commit", "devices", "later"}
+PLAN_KEYS = {"changes_pending", "commit", "devices", "later", "notes"}
 PLANNED_DEVICE_KEYS = {"device", "generation", "changes", "resets"}
 CHANGE_KEYS = {"action", "kind", "summary", "risk", "cause", "diff"}
 RESET_KEYS = {"session", "effect", "reason"}
 RESULT_KEYS = {"device", "outcome", "generation", "message", "hint"}
 STATUS_DEVICE_KEYS = {
     "device", "pop", "role", "reachable", "error", "daemon", "daemon_version", "daemon_running", "generation", "live_stamp",
-    "disk_stamp", "pending", "pending_author", "pending_remaining_s", "drift", "drift_causes", "drift_state", "sessions",
-    "next_hops", "route_counts",
+    "disk_stamp", "last_reconfiguration", "agent_version", "agents", "pending", "pending_author", "pending_remaining_s", "drift",
+    "drift_causes", "drift_state", "sessions", "next_hops", "route_counts",
 }  # fmt: skip
 SESSION_KEYS = {
     "name", "kind", "peer", "circuit", "family", "neighbor_address", "expected", "state", "bgp_state", "since", "last_error",
     "routes_imported", "routes_filtered", "routes_exported",
 }  # fmt: skip
 NEXT_HOP_KEYS = {
-    "provider", "circuit", "address", "interface", "switch", "switch_mac", "switch_state", "host_mac",
+    "provider", "circuit", "address", "interface", "switch", "switch_mac", "switch_state", "switch_age_s",
+    "host_mac", "host_age_s", "source", "ok", "verdict",
 }  # fmt: skip
 PING_KEYS = {
     "host", "provider", "mark", "sent", "received", "loss_percent", "min_ms", "median_ms", "p90_ms", "p99_ms", "error",
@@ -53,7 +54,7 @@ def drifted(pop: FirstDeploy) -> Iterator[FirstDeploy]:
 
 def _owned(lab: Lab) -> list[str]:
     """What a deploy would change: files, rules, neighbours, addresses and what the daemon runs."""
-    script = f"sha256sum {CONFIGURATION}; ip rule; ip -6 rule; ip neigh show nud permanent; ip -br addr"
+    script = f"sha256sum {CONFIGURATION}; ip rule; ip -6 rule; ip neigh show nud permanent | sort; ip -br addr"
     return [f"{lab.sh(node, script)}{reconfigurations(lab, node)}" for node in DEVICES]
 
 
@@ -159,7 +160,7 @@ def test_document_of_a_first_plan(first_deploy: FirstDeploy) -> None:
 def test_deploy_document(drifted: FirstDeploy) -> None:
     """A deploy prints one document: plans, a result for each device, and the exit code."""
     document = drifted.netorch("deploy", POP, "--yes", "-o", "json").document
-    assert document.keys() == {"plans", "results", "comparison", "refused", "exit_code"}
+    assert document.keys() == {"plans", "results", "comparison", "certificates", "refused", "interrupted", "exit_code"}
     assert document["exit_code"] == 0
     assert all(plan.keys() == PLAN_KEYS for plan in document["plans"])
     assert all(result.keys() == RESULT_KEYS for result in document["results"])
