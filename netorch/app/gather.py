@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, Mapping
+from typing import Container, Iterable, Mapping
 
 from netorch.app.controller import Controller
 from netorch.app.hooks import call_hook
@@ -29,15 +29,15 @@ class World:
         """The POPs of which no switch could be asked: nobody knows which drains are in force there."""
         return self._pops_of(self._missed_switches) - self._pops_of(self._asked_switches)
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What may be missing although there is a plan, in words: a switch that was away may know better than the others."""
+    def warnings(self, *, but: Container[str] = ()) -> tuple[str, ...]:
+        """What may be missing although there is a plan, in words: a switch that was away may know better than the others; those of
+        ``but`` are expected to be away."""
         half = self._pops_of(self._missed_switches) & self._pops_of(self._asked_switches)
         return tuple(
             f"{name} could not be asked: a drain that it alone knows of is left out for {pop}"
             for name in self._missed_switches
             for pop in (self.intent.device(name).pop,)
-            if pop in half
+            if pop in half and name not in but
         )
 
     @property

@@ -119,6 +119,6 @@ def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]
     if not names:
         raise UsageError("these targets and --limit leave no device", hint="netorch status lists them")
     world = gather_world(controller, names)
-    show_warnings(world.warnings)
+    show_warnings(world.warnings())
     planned, failures = make_plan(controller, world, names)
     return planned, failures, world

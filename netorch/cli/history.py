@@ -93,7 +93,7 @@ def rollback(ctx: click.Context, /, targets: tuple[str, ...], limit: tuple[str, 
                 hint="name one device, or leave --to out",
             )
         found = make_rollback(controller, names, to=wanted["to"], allow_overlay=wanted["allow_overlay"])
-        show_warnings(found.world.warnings)
+        show_warnings(found.world.warnings())
         more = f": {wanted['reason']}" if wanted["reason"] else ""
         reasons = {name: f"{REASON} {number}{more}" for name, number in found.numbers.items()}
         wish = replace(wish, options=replace(wish.options, reasons=reasons))
