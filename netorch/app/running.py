@@ -70,7 +70,9 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     ordered = tuple(results[name] for name in names if name in results)
     is_late = controller.is_time_up() and any(result.outcome in FAILURES for result in ordered)
     expiries = certificate_expiries(world.facts, done.certificates)
-    return RunResult(found, replace(done, results=ordered), world.overlay, is_late, world.warnings(but=frozen), expiries)
+    return RunResult(
+        found, replace(done, results=ordered), world.overlay, is_late, world.warnings(but=frozen), expiries
+    )
 
 
 def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, DeviceResult]:
