@@ -30,7 +30,7 @@ class World:
         return self._pops_of(self._missed_switches) - self._pops_of(self._asked_switches)
 
     def warnings(self, *, but: Container[str] = ()) -> tuple[str, ...]:
-        """What may be missing although there is a plan, in words: a switch that was away may know better than the others; those$
+        """What may be missing although there is a plan, in words: a switch that was away may know better than the others; those
         of ``but`` are expected to be away."""
         half = self._pops_of(self._missed_switches) & self._pops_of(self._asked_switches)
         return tuple(
