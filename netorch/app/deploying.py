@@ -23,6 +23,10 @@ __all__ = ["FAILURES", "DeployResult", "DeviceResult", "Options", "deploy"]
 LATER_TIMEOUT_S = 30.0
 """How long a deploy waits for what only its own changes can bring, such as a provider's MAC on a switch."""
 
+RUN = "run"
+CERTIFYING = ("deploy", RUN)
+"""What else changes devices, such as a drain, is in a hurry and leaves certificates alone."""
+
 POLL_INTERVAL_S = 0.25
 TIME_IS_UP = "the time of this run was up"
 INTERRUPTED = "it was interrupted"
@@ -44,7 +48,9 @@ def deploy(
     certificates all the same.
     """
     total = sum(not device.is_empty for device in plan.devices)
-    keeper = CertificateKeeper.open(controller, world.facts, makes_authority=options.action != "run")
+    keeper: CertificateKeeper | None = None
+    if options.action in CERTIFYING:
+        keeper = CertificateKeeper.open(controller, world.facts, makes_authority=options.action != RUN)
     rollout = _Rollout(controller, world, options, show, total, keeper)
     rollout.results.update({name: failed_result(name, error) for name, error in failures.items()})
     by_pop: dict[str, list[DevicePlan]] = {}

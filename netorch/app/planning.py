@@ -51,8 +51,7 @@ def make_plan(
             continue
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
-    notes = {} if only else certificate_notes(controller, world.facts, chosen)
-    return Plan(tuple(plans), controller.inventory.commit, later, notes), failures
+    return Plan(tuple(plans), controller.inventory.commit, later), failures
 
 
 def _refuse_blind(world: World, device: DeviceIntent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from netorch.app.certificates import certificate_expiries
+from netorch.app.certificates import certificate_expiries, certificate_notes
 from netorch.app.controller import Controller
 from netorch.app.deploying import Options, deploy
 from netorch.app.gather import World, gather_world
@@ -61,10 +61,10 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     found, failures = make_plan(controller, world, names)
     left = _left_alone(controller, world, found)
     plan = _without(found, left)
-    if not plan.is_empty and not controller.is_time_up():
-        show(plan)
     # Whoever was deployed once keeps a good certificate, also where the rest is left as it is.
     deployed = [name for name in names if name in world.facts and world.facts[name].generation > 0]
+    if not plan.is_empty and not controller.is_time_up():
+        show(replace(plan, notes=certificate_notes(controller, world.facts, deployed)))
     done = deploy(controller, world, plan, failures=failures, options=OPTIONS, show=show, certified=deployed)
     results = {**left, **{result.device: result for result in done.results}}
     ordered = tuple(results[name] for name in names if name in results)
