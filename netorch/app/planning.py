@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import AbstractSet, Iterable, Mapping
 
 from netorch.api import Plugin
-from netorch.app.certificates import certificate_notes
 from netorch.app.controller import Controller
 from netorch.app.gather import World
 from netorch.app.hooks import call_hook
