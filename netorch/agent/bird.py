@@ -15,7 +15,7 @@ import re
 from netorch.agent.clock import uptime, wait
 from netorch.agent.daemons import DaemonAbsent, DaemonRefused, DaemonSilent, ShortProtocol
 from netorch.agent.outcome import Stop
-from netorch.agent.paths import BIRD_SOCKET
+from netorch.model.conventions import BIRD_SOCKET, BIRD_STAMP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _LONGEST_LAST_LINE = 8192
 _FINAL = re.compile(rb"\d{4} ")
 _CODED = re.compile(r"\d{4}[- ]")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,63}")
-_STAMP = re.compile(r'^define NETORCH_STAMP = "([^"\n]*)";', re.MULTILINE)
+_STAMP = re.compile(rf'^define {BIRD_STAMP} = "([^"\n]*)";', re.MULTILINE)
 
 
 class BirdAbsent(DaemonAbsent):
@@ -147,7 +147,7 @@ class Bird:
 
     def live_stamp(self) -> Optional[str]:
         """The stamp of the configuration that is live; None where it has none."""
-        reply = self.try_ask("eval NETORCH_STAMP")
+        reply = self.try_ask(f"eval {BIRD_STAMP}")
         return reply.lines[-1].strip('"') if reply.code == EVALUATED else None
 
     def short_protocols(self) -> List[ShortProtocol]:

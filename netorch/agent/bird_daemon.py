@@ -12,8 +12,8 @@ from netorch.agent.bird import Bird
 from netorch.agent.clock import uptime, wait
 from netorch.agent.daemons import no_longer_live
 from netorch.agent.outcome import Refused
-from netorch.agent.paths import BIRD_SOCKET, PROGRAMS
-from netorch.model.conventions import CONFIGURATIONS
+from netorch.agent.paths import PROGRAMS
+from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,5 +15,4 @@ BOOT = f"{STATE}/boot"
 MIRRORED = f"{STATE}/mirrored.json"
 SETTINGS = "/etc/netorch"
 
-BIRD_SOCKET = "/run/bird/bird.ctl"
 PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/sbin", "/bin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.lab.plan import Service
 from netorch.model.capabilities import parse_version
-from netorch.model.conventions import CONFIGURATIONS
+from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
 
 BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
@@ -18,7 +18,7 @@ BIRD = Service(
     "bird",
     ("/usr/sbin/bird", "-f", "-u", "bird", "-g", "bird", "-c", BIRD_CONFIGURATION),
     (("/run/bird", "bird", 0o775),),
-    ready_file="/run/bird/bird.ctl",
+    ready_file=BIRD_SOCKET,
 )
 FRR_DAEMONS = "/etc/frr/daemons"
 _FRR_RUNNING = (("/run/frr", "frr", 0o755), ("/var/tmp/frr", "frr", 0o755))  # noqa: S108 - FRR's own choice

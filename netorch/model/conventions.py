@@ -18,3 +18,7 @@ STATE_FOLDER = "/var/lib/netorch"
 
 CONFIGURATIONS = {"bird": "/etc/bird/bird.conf", "frr": "/etc/frr/frr.conf"}
 """The main configuration of each routing daemon."""
+
+BIRD_SOCKET = "/run/bird/bird.ctl"
+BIRD_STAMP = "NETORCH_STAMP"
+"""The constant in a BIRD configuration that holds its stamp."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import List, Tuple
 
+from netorch.model.conventions import BIRD_STAMP
 from netorch.plan.bird.statements import Statement, statements, top_level
 
 _APART = frozenset({"bfd", "device", "direct", "kernel", "pipe", "static"})
@@ -29,7 +30,7 @@ def _relevant(text: str) -> List[Tuple[Statement, Tuple[Statement, ...]]]:
     return [
         (head, tuple(s for s in statements(body) if s[0] != "description"))
         for head, body in top_level(text)
-        if head[:2] != ("define", "NETORCH_STAMP") and not _is_apart(head, body)
+        if head[:2] != ("define", BIRD_STAMP) and not _is_apart(head, body)
     ]
 
 

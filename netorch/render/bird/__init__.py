@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from netorch.model.conventions import CONFIGURATIONS
+from netorch.model.conventions import BIRD_STAMP, CONFIGURATIONS
 from netorch.render.bird.quoting import FILTERS, expected_secret
 from netorch.render.dialect import ConfigurationFile, Dialect
 
@@ -12,6 +12,6 @@ DIALECT = Dialect(
     files=(ConfigurationFile(CONFIGURATIONS["bird"], "bird/{role}.conf.j2", mode=0o640, group="bird"),),
     filters=FILTERS,
     password=re.compile(r'(\bpassword\s+")(?!@secret:)[^"\n]*(")'),
-    stamp=re.compile(r'(\bNETORCH_STAMP\s*=\s*")[^"\n]*(")'),
+    stamp=re.compile(rf'(\b{BIRD_STAMP}\s*=\s*")[^"\n]*(")'),
     expected_secret=expected_secret,
 )
