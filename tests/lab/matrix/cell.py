@@ -89,19 +89,38 @@ class Bench:
         found = self.sessions().values()
         return bool(found) and all(session["state"] == "up" for session in found)
 
-    def is_exact(self) -> bool:
-        """Whether every host holds what the providers announce, in every table and family, and no more."""
+    def wait_until_exact(self) -> None:
+        """Return once every host holds what the providers announce, in every table and family, and no more."""
+        differences: list[str] = []
+
+        def is_exact() -> bool:
+            differences[:] = self.differences()
+            return not differences
+
+        try:
+            wait_until(is_exact, timeout_s=60, what="exact tables")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {'; '.join(differences)}") from None
+
+    def differences(self) -> list[str]:
+        """What the hosts' tables have too little or too much, in words."""
+        found = []
         lab, kernel_name = self.quick.lab, KERNEL_NAMES[self.cell.host.daemon]
         for family in Family:
             wanted = expected_main_table(lab.inventory, family).items()
             for host in HOSTS:
-                if not wanted <= kernel_routes(lab, host, family, "main", proto=kernel_name).items():
-                    return False
+                missing = wanted - kernel_routes(lab, host, family, "main", proto=kernel_name).items()
+                if missing:
+                    found.append(
+                        f"{host} misses {len(missing)} of {family.value} in main: {sorted(map(str, missing))[:3]}"
+                    )
                 for provider in PROVIDERS:
                     table = kernel_routes(lab, host, family, mark(lab.inventory, provider))
-                    if table != expected_provider_table(lab.inventory, provider, family):
-                        return False
-        return True
+                    expected = expected_provider_table(lab.inventory, provider, family)
+                    if table != expected:
+                        wrong = sorted(map(str, table.items() ^ expected.items()))
+                        found.append(f"{host} differs in {len(wrong)} of {family.value} of {provider}: {wrong[:3]}")
+        return found
 
 
 def cells() -> tuple[Cell, ...]:
@@ -155,7 +174,7 @@ def check_deploy(bench: Bench) -> None:
 def check_tables(bench: Bench) -> None:
     """Every session comes up, every host has exactly the routes it is to have, and no switch has them."""
     wait_until(bench.all_up, timeout_s=60, what="every session is up")
-    wait_until(bench.is_exact, timeout_s=60, what="exact tables")
+    bench.wait_until_exact()
     for switch in SWITCHES:
         for family in Family:
             held = len(kernel_routes(bench.quick.lab, switch, family, "main"))
@@ -192,7 +211,7 @@ def check_drain(bench: Bench) -> None:
         states = {s["state"] for s in bench.sessions().values() if s["peer"] == DRAINED}
         assert states == {"down"}, states
         project("undrain", DRAINED, "--pop", POP)
-        wait_until(bench.is_exact, timeout_s=60, what="exact tables after the drain")
+        bench.wait_until_exact()
     bench.notes["drain"] = f"{len(ping.lost)} of {ping.sent} lost"
     assert not ping.lost, f"lost {ping.lost}"
     project("plan", POP, "--detailed-exitcode")
