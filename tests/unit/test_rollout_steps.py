@@ -118,6 +118,27 @@ def test_a_device_that_hangs_is_cut_off_when_the_time_is_up() -> None:
     assert released.is_set()
 
 
+def test_a_device_that_hangs_keeps_nobody_of_its_batch() -> None:
+    """The others are applied and confirmed while it is still silent."""
+    others = {name: Agent() for name in ("h2.pop1", "h3.pop1")}
+    seen: list[bool] = []
+
+    class Hanging(Agent):
+        def apply(self, request: ApplyRequest) -> Answer:
+            pause = Event()
+            for _ in range(1000):
+                if all("confirm" in agent.asked for agent in others.values()):
+                    break
+                pause.wait(0.01)
+            seen.append(all("confirm" in agent.asked for agent in others.values()))
+            raise TimedOut("no sign of life from the device for 5 s")
+
+    controller = network({"h1.pop1": Hanging(), **others})
+    result = rolled_out(controller, "h1.pop1", *others, options=Options(sizes=(BatchSize(100, is_percent=True),)))
+    assert seen == [True]
+    assert [outcomes(result)[name] for name in ("h1.pop1", *others)] == ["unknown", "changed", "changed"]
+
+
 def beside_a_change_on(device: str, *names: str) -> DeployResult:
     """One change of each of ``names``, while somebody else's waits on ``device``."""
     controller = network({})
