@@ -44,11 +44,12 @@ def status(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...],
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @click.option("-o", "--output", type=click.Choice(["json", "yaml"]), default="json", show_default=True)
 def parse(command: str, file: Path | None, *, output: str) -> None:
-    """Turn the output of a birdc COMMAND, from FILE or standard input, into JSON.
+    """Turn the output of a COMMAND of birdc or vtysh, from FILE or standard input, into JSON.
 
     \b
     birdc show protocols all | netorch parse "show protocols all"
     birdc show route count | netorch parse "show route count"
+    vtysh -c 'show bgp neighbors json' | netorch parse "show bgp neighbors json"
 
     Output of 'birdc -v' must end with a final reply code, so that a cut answer is never taken for a short one. birdc
     does not print the code of success (0000) itself: let another command follow.
