@@ -137,6 +137,8 @@ def _broken(attempt: Attempt, how: str) -> Said:
             attempt.events.append(f"told after {took_s:.1f} s")
             assert took_s < ERROR_WITHIN_S, f"{attempt.seed}: told only after {took_s:.1f} s: {said.out}{said.err}"
             assert attempt.choice != "upload" or not attempt.watcher.changes, "half a request was begun"
+            if attempt.choice in ("apply", "checks", "confirm"):
+                assert "unknown" in said.out, f"{attempt.seed}: more was told than can be known: {said.out}{said.err}"
             return said
 
 

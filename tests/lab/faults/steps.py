@@ -113,27 +113,48 @@ def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tupl
     return command, attempt.random.randint(1, APPLY_CALLS if command == "apply" else confirm_calls)
 
 
-ENDS = ("killed", "hangs", "hangs early")
-"""How an agent ends; early: before its watchdog runs, or as soon as it does."""
-
-
-def end_agent(attempt: Attempt) -> Optional[Said]:
-    """SIGKILL for the agent just before one of the system calls that leave something behind; or it hangs there, the lock in
-    its hand, until the watchdog ends it."""
-    hangs = attempt.choice != "killed"
-    command, number = choose_step(attempt, confirm_calls=26 if hangs else CONFIRM_CALLS)
-    if hangs:
-        number = attempt.random.randint(55, 80) if command == "apply" else number
-    if attempt.choice == "hangs early":
-        command, number = "apply", 1
+def kill_agent(attempt: Attempt) -> Optional[Said]:
+    """SIGKILL for the agent just before one of the system calls that leave something behind."""
+    command, number = choose_step(attempt)
     with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
-        while hangs and step.call and attempt.target.pending() is None:
-            step.next()
-        step.end("stop" if hangs else "kill")
-        said = finish(attempt, process, timeout_s=150)
-        assert said.code != 0 or not step.call, "an agent that has ended cannot have answered"
+        step.end("kill")
+        said = finish(attempt, process)
+        assert said.code != 0 or not step.call, "a killed agent cannot have answered"
         return said
+
+
+HANGS = ("before its watchdog runs", "beside its watchdog", "confirming", "beside its watchdog")
+"""Where an agent hangs."""
+
+
+def hang_agent(attempt: Attempt) -> Optional[Said]:
+    """SIGSTOP for the agent, the lock in its hand: its watchdog ends it, or the next call where there is none yet."""
+    command = "confirm" if attempt.choice == "confirming" else "apply"
+    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, command, attempt.random.randint(1, 26) if command == "confirm" else 1)
+        while step.call and not _is_where(attempt, command):
+            step.next()
+        for _ in range(attempt.random.randint(0, 18) if attempt.choice == "beside its watchdog" else 0):
+            step.next()
+        attempt.events.append(f"hangs before {step.call}")
+        assert step.call, f"{attempt.seed}: the agent had ended: {attempt.events}"
+        step.end("stop")
+        said = finish(attempt, process, timeout_s=150)
+    assert said.code != 0, "an agent that hangs cannot have answered"
+    if attempt.choice == "before its watchdog runs":
+        look = attempt.target.look()
+        assert look == attempt.before, f"{attempt.seed}: {look}, {attempt.before} before"
+        attempt.project("plan", attempt.target.name)
+        assert attempt.target.pending() is None, f"{attempt.seed}: the next call did not end it"
+    return said
+
+
+def _is_where(attempt: Attempt, command: str) -> bool:
+    """Whether the agent is where it is to hang: a watchdog is a third process of that name."""
+    if attempt.target.pending() is None:
+        return False
+    return attempt.choice != "beside its watchdog" or len(attempt.target.processes(command)) > 2
 
 
 def restart_device(attempt: Attempt) -> Optional[Said]:
