@@ -12,6 +12,7 @@ from netorch.app.gather import World
 from netorch.app.hooks import call_hook
 from netorch.errors import DeviceError, NetorchError
 from netorch.intent import desired_items
+from netorch.model.facts import Pending
 from netorch.model.intent import DeviceIntent
 from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
@@ -50,7 +51,13 @@ def make_plan(
             continue
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
-    return Plan(tuple(plans), controller.inventory.commit, later), failures
+    notes = {name: _waiting(pending) for name in chosen if (pending := world.facts[name].pending) is not None}
+    return Plan(tuple(plans), controller.inventory.commit, later, notes), failures
+
+
+def _waiting(pending: Pending) -> str:
+    left = f"{pending.remaining_s:.0f} s are left"
+    return f"change {pending.id} by {pending.author} waits for its confirmation, {left}: what is planned may be no more"
 
 
 def _refuse_blind(world: World, device: DeviceIntent) -> None:
@@ -60,6 +67,12 @@ def _refuse_blind(world: World, device: DeviceIntent) -> None:
             where=device.name,
             hint=f"bring a switch of {device.pop} back first: netorch status {device.pop}",
         )
+
+
+def with_notes(plan: Plan, notes: Mapping[str, str]) -> Plan:
+    """``plan`` with more remarks, by device."""
+    joined = {name: "; ".join(filter(None, (plan.notes.get(name), note))) for name, note in notes.items()}
+    return replace(plan, notes={**plan.notes, **joined})
 
 
 def refusals(

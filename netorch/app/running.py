@@ -10,7 +10,7 @@ from netorch.app.controller import Controller
 from netorch.app.deploying import Options, deploy
 from netorch.app.gather import World, gather_world
 from netorch.app.history import get_history, is_rolled_back
-from netorch.app.planning import make_plan, refusals
+from netorch.app.planning import make_plan, refusals, with_notes
 from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
 from netorch.errors import NetorchError
 from netorch.model.overlay import Overlay
@@ -64,7 +64,7 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     # Whoever was deployed once keeps a good certificate, also where the rest is left as it is.
     deployed = [name for name in names if name in world.facts and world.facts[name].generation > 0]
     if not plan.is_empty and not controller.is_time_up():
-        show(replace(plan, notes=certificate_notes(controller, world.facts, deployed)))
+        show(with_notes(plan, certificate_notes(controller, world.facts, deployed)))
     done = deploy(controller, world, plan, failures=failures, options=OPTIONS, show=show, certified=deployed)
     results = {**left, **{result.device: result for result in done.results}}
     ordered = tuple(results[name] for name in names if name in results)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -114,7 +113,7 @@ def deploy(ctx: click.Context, /, targets: tuple[str, ...], limit: tuple[str, ..
 def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]) -> tuple[Any, dict[str, Any], Any]:
     from netorch.app.certificates import certificate_notes
     from netorch.app.gather import gather_world
-    from netorch.app.planning import make_plan
+    from netorch.app.planning import make_plan, with_notes
     from netorch.app.targets import select_devices
 
     names = select_devices(controller.inventory, targets, limit=limit)
@@ -123,4 +122,4 @@ def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]
     world = gather_world(controller, names)
     show_warnings(world.warnings())
     planned, failures = make_plan(controller, world, names)
-    return replace(planned, notes=certificate_notes(controller, world.facts, names)), failures, world
+    return with_notes(planned, certificate_notes(controller, world.facts, names)), failures, world

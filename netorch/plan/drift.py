@@ -33,8 +33,9 @@ BY_HAND = (EDITED, REMOVED, CHANGED, ADDED, CLOSED, OPENED, NOT_LIVE)
 
 
 def with_causes(operations: Sequence[Operation], facts: DeviceFacts) -> Tuple[Operation, ...]:
-    """``operations`` with their causes; none where no generation has been confirmed yet, and none for the overlay."""
-    if facts.confirmed is None:
+    """``operations`` with their causes; none where no generation has been confirmed yet or a change waits, and none for the
+    overlay."""
+    if facts.confirmed is None or facts.pending is not None:
         return tuple(operations)
     moved = _moved_by_configuration(operations)
     return tuple(

@@ -10,7 +10,7 @@ from typing import Optional
 import pytest
 
 from netorch.cli.plan_view import file_diff
-from netorch.model.facts import Confirmed, ConfirmedFile, DaemonFacts, DeviceFacts, FileFact
+from netorch.model.facts import Confirmed, ConfirmedFile, DaemonFacts, DeviceFacts, FileFact, Pending
 from netorch.model.items import AddressItem, ClosedSessionItem, FileItem, Item, NeighbourItem, SysctlItem
 from netorch.model.types import Mac
 from netorch.plan import plan_device, summarise
@@ -135,6 +135,12 @@ def test_nothing_is_said_before_the_first_generation() -> None:
     """A device that netorch has never changed has no hand's work."""
     facts = replace(device(confirmed="one", disk="one"), confirmed=None)
     assert cause(facts, configuration("two")) == ""
+
+
+def test_nothing_is_said_while_a_change_waits() -> None:
+    """What is live is the candidate: nobody's hand."""
+    facts = replace(device(confirmed="one", disk="one", live="two"), pending=Pending("c1", "bob", 1.0, 42.0))
+    assert cause(facts, configuration("one")) == ""
 
 
 def test_only_what_a_hand_did_is_shown() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Optional
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan
 from netorch.errors import DeviceError, Unreachable
+from netorch.model.facts import Pending
 from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
@@ -15,9 +17,9 @@ from tests.unit.inventory_texts import example, load
 INVENTORY = load(example())
 
 
-def network(*dead: str) -> Controller:
-    """The example network in which ``dead`` do not answer."""
-    agents = {name: Agent(on_facts=Unreachable("nothing answers", where=name)) for name in dead}
+def network(*dead: str, agents: Optional[dict[str, Agent]] = None) -> Controller:
+    """The example network in which ``dead`` do not answer; all others but ``agents`` are well."""
+    agents = {**(agents or {}), **{name: Agent(on_facts=Unreachable("nothing answers", where=name)) for name in dead}}
     found = controller_of(lambda name: agents.get(name) or Agent())
     return replace(found, inventory=INVENTORY, secrets=FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"}))
 
@@ -60,3 +62,14 @@ def test_switches_are_planned_although_others_are_away() -> None:
     plan, failures = make_plan(controller, world_of(controller), ["sw1.pop1", "sw2.pop1"])
     assert [device.device for device in plan.devices] == ["sw2.pop1"]
     assert list(failures) == ["sw1.pop1"]
+
+
+def test_a_change_that_waits_is_told_with_the_plan() -> None:
+    """What is planned from a state that somebody is about to confirm or to lose may be no more in a minute."""
+    waiting = Agent(waits=Pending("c1", "bob@laptop", 1.0, 42.0))
+    controller = network(agents={"sw2.pop1": waiting})
+    plan, failures = make_plan(controller, world_of(controller), ["sw1.pop1", "sw2.pop1"])
+    assert failures == {}
+    assert plan.notes == {
+        "sw2.pop1": "change c1 by bob@laptop waits for its confirmation, 42 s are left: what is planned may be no more"
+    }
