@@ -138,6 +138,24 @@ def test_dead_service_is_no_item_and_a_change_starts_it_again(device: LabDevice)
     assert has_service(device)
 
 
+def test_undone_upgrade_brings_the_former_agent_back(device: LabDevice) -> None:
+    """The service takes over the agent of the change, and goes back to its own with it."""
+    confirmed(device, START)
+    former, boot = "/var/lib/netorch/agent/former", device.namespace.path("/var/lib/netorch/boot")
+    device.namespace.run(
+        "sh", "-c", f"mkdir {former}; touch {former}/__main__.py; ln -sfn {former} /var/lib/netorch/boot"
+    )
+    wait_until(lambda: not has_service(device), what="another agent than this one runs", timeout_s=6.0)
+    request = device.change(START)
+    device.client.apply(request)
+    assert has_service(device)
+    device.client.revert(DecideRequest(request.id, "alice"))
+    assert str(boot.readlink()) == former
+    wait_until(lambda: not has_service(device), what="the former agent runs", timeout_s=6.0)
+    (agent,) = device.client.facts(facts(device)).agents
+    assert (agent.alive, agent.agent) == (True, "former")
+
+
 def test_service_that_does_not_start_reverts_the_change(device: LabDevice) -> None:
     """No success is reported that has not been seen; the unit goes."""
     device.namespace.path("/run/agent.py").write_text("raise SystemExit(1)\n")
