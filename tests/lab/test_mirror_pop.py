@@ -38,8 +38,9 @@ START_TIMEOUT_S = 10.0
 
 
 def status(pop: FirstDeploy, node: str) -> dict[str, Any]:
-    """What the node's agent last wrote of itself."""
-    found: dict[str, Any] = json.loads(pop.lab.run(node, "cat", f"/run/netorch/{SERVICES[node]}.json"))
+    """What the node's agent last wrote of itself; {} before it has."""
+    path = f"/run/netorch/{SERVICES[node]}.json"
+    found: dict[str, Any] = json.loads(pop.lab.sh(node, f"cat {path} 2>/dev/null || echo '{{}}'"))
     return found
 
 
@@ -57,7 +58,8 @@ def are_complete(pop: FirstDeploy) -> bool:
 
 def are_fed(pop: FirstDeploy) -> bool:
     """Whether every host's agent hears both of its switches."""
-    return all(feed["up"] for host in HOSTS for feed in status(pop, host)["feeds"])
+    feeds = [status(pop, host).get("feeds", ()) for host in HOSTS]
+    return all(len(one) == len(SWITCHES) and all(feed["up"] for feed in one) for one in feeds)
 
 
 @pytest.fixture
