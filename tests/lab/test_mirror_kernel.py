@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from netorch.io.netlink.events import EventSocket, NeighbourEvent
+from netorch.io.netlink.neighbour_writer import NeighbourWriter
 from tests.lab.agent_device import Namespace
 from tests.lab.mirror_bed import MAC_A, MAC_B, STATE, V4, V6, Bed, agent_archive, running_bed
 from tests.lab.namespaces import inside
@@ -129,6 +131,27 @@ def test_new_agent_takes_over_without_touching_an_entry(bed: Bed) -> None:
     assert touched == []
     assert bed.host.entry()["since"] == since
     assert agent_archive()[0] not in bed.host.path(f"{STATE}/boot").readlink().name
+
+
+def test_what_a_socket_causes_is_no_news_to_its_owner() -> None:
+    """The kernel keeps out what the given port has caused; what others cause, routes of netorch's too, comes through."""
+    space = Namespace()
+    try:
+        space.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth1")
+        space.run("ip", "link", "set", "eth0", "up")
+        mine, other = (inside(space.pid, NeighbourWriter) for _ in range(2))
+        events = inside(space.pid, lambda: EventSocket(neighbours=True, routes_of=110, but_of=(mine.port,)))
+        index = inside(space.pid, lambda: socket.if_nametoindex("eth0"))
+        for writer, address in ((mine, V4), (other, V6)):
+            writer.put(index, address, mac=MAC_A, protocol=110)
+        for protocol, prefix in ((99, "192.0.2.9"), (110, "192.0.2.10")):
+            space.run("ip", "route", "add", prefix, "dev", "eth0", "proto", str(protocol))
+        told = [event.address if isinstance(event, NeighbourEvent) else event.prefix for event in events.read()]
+        assert told == [V6, "192.0.2.10/32"]
+        for made in (mine, other, events):
+            made.close()
+    finally:
+        space.close()
 
 
 class Router:

@@ -50,7 +50,7 @@ class HostKernel:
 
     @property
     def ports(self) -> Tuple[int, int]:
-        """Events that bear one of these were caused here."""
+        """Those of its sockets: what they cause is no news."""
         return self._socket.port, self._writer.port
 
     def close(self) -> None:

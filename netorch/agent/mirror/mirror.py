@@ -238,7 +238,12 @@ class Mirror(Service):
             self._events.close()
             self._events = None
         self._events = EventSocket(
-            neighbours=True, links=True, addresses=True, routes_of=KERNEL_PROTOCOL, buffer_bytes=self.buffer_bytes
+            neighbours=True,
+            links=True,
+            addresses=True,
+            routes_of=KERNEL_PROTOCOL,
+            but_of=self._kernel.ports,
+            buffer_bytes=self.buffer_bytes,
         )
         self.loop.add_reader(self._events, self._read)
 
@@ -258,13 +263,12 @@ class Mirror(Service):
 
     def _take(self, events: Iterable[Event]) -> None:
         hurt: Set[Key] = set()
-        ports = self._kernel.ports
         for event in events:
             if isinstance(event, LinkEvent):
                 if self._kernel.take_link(event) and not self._is_link_due:
                     self._is_link_due = True
                     self.loop.call_later(_LINK_PAUSE_S, self.guarded, "kernel", self._after_link)
-            elif event.port not in ports:
+            else:
                 key = self._key_of(event)
                 if key is not None and key in self._entries and not self._is_right(event, key):
                     hurt.add(key)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PKI = f"{STATE}/pki"
 _INTERVAL_S = 1.0
 _METRICS_EVERY = 5
+_LOG_PAUSE_S = 0.05
 _LINES_PER_S, _LINES_AT_ONCE = 10.0, 100.0
 _TRUSTED = (f"{PKI}/{AUTHORITY}", f"{PKI}/{REVOKED}")
 _FILES = (f"{PKI}/{KEY}", f"{PKI}/{CERTIFICATE}", *_TRUSTED)
@@ -50,6 +51,7 @@ class Service:
         self._is_cut_due = False
         self._settings_sha256 = ""
         self._is_writing_soon = False
+        self._unsaid: List[str] = []
         self._lines = Pace(_LINES_PER_S, _LINES_AT_ONCE)
         self._stopped: asyncio.Event
 
@@ -94,6 +96,7 @@ class Service:
         await self._stopped.wait()
         self.guarded("stop", self.stop)
         self._write_status()
+        self._write_log()
 
     def guarded(self, part: str, work: Callable[[], object]) -> None:
         """Do it; what goes wrong is told, and everything else goes on."""
@@ -121,11 +124,17 @@ class Service:
         self.counters[name] = self.counters.get(name, 0) + by
 
     def say(self, text: str) -> None:
-        """A line for the log; a flood is cut short."""
+        """A line for the log, written soon; a flood is cut short."""
         if self._lines.allows(uptime()):
-            with suppress(OSError, ValueError):
-                sys.stderr.write(f"netorch {self.name}: {text}\n")
-                sys.stderr.flush()
+            if not self._unsaid:
+                self.loop.call_later(_LOG_PAUSE_S, self._write_log)
+            self._unsaid.append(f"netorch {self.name}: {text}\n")
+
+    def _write_log(self) -> None:
+        lines, self._unsaid = self._unsaid, []
+        with suppress(OSError, ValueError):
+            sys.stderr.write("".join(lines))
+            sys.stderr.flush()
 
     def touch(self) -> None:
         """The status has changed: it is written soon."""
@@ -193,6 +202,7 @@ class Service:
             return
         self.say(f"becoming {os.path.basename(target)}")
         self._write_status()
+        self._write_log()
         become(target, self.name)
 
     # ---- status -------------------------------------------------------------------------------------------------

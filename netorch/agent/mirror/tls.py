@@ -146,7 +146,9 @@ class TlsLine:
 
     def _read(self) -> None:
         """Everything that is there: TLS may hold what the socket does not show any more."""
-        while not self._is_over:
+        if self._is_over:
+            return
+        while True:
             try:
                 data = self._line.recv(_RECEIVE_BYTES)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -158,6 +160,8 @@ class TlsLine:
                 self._end(None)
                 return
             self._talk.data_received(data)
+            if self.is_over or not self._line.pending():
+                return  # the loop tells when there is more
 
     def _end(self, exc: Optional[Exception]) -> None:
         self._close()

@@ -31,7 +31,7 @@ from netorch.io.netlink.route_socket import AF_INET, AF_INET6, FAMILIES, RouteSo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterator, List, Optional, Tuple
+    from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 BUFFER_BYTES = 8 << 20
 """45,000 events in a burst fit; the kernel counts some 800 bytes for each."""
@@ -42,7 +42,6 @@ _RECEIVE_BYTES = 1 << 16
 _IFF_UP = 1
 
 _HEADER = struct.Struct("=IHHII")  # length, kind, flags, sequence number, port
-_PORT = struct.Struct("=I")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
 _LINK = struct.Struct("=BxHiII")  # family, device type, index, flags, changed flags
 _ADDRESS = struct.Struct("=BBBBi")  # family, length, flags, scope, interface
@@ -54,14 +53,12 @@ STATES: Dict[int, str] = {number: name[4:].lower() for number, name in NUD_VALUE
 
 
 class Event:
-    """Something as it is now, or, where it ``is_gone``, as it was. ``port`` is that of the netlink socket that asked for the
-    change, 0 where the kernel did it by itself."""
+    """Something as it is now, or, where it ``is_gone``, as it was."""
 
-    __slots__ = ("is_gone", "port")
+    __slots__ = ("is_gone",)
 
     def __init__(self, *, is_gone: bool) -> None:
         self.is_gone = is_gone
-        self.port = 0
 
 
 class NeighbourEvent(Event):
@@ -122,7 +119,8 @@ class EventSocket:
     """A subscription, for an event loop: ``fileno`` is readable when there is something to ``read``.
 
     ``routes_of``: routes with this protocol number only, picked out by the kernel, since a host's full table would drown all
-    else. ``buffer_bytes`` is what the kernel keeps for a slow reader. Raises OSError where the kernel refuses.
+    else. ``but_of``: nothing that these sockets have caused, by their ports. ``buffer_bytes`` is what the kernel keeps for a
+    slow reader. Raises OSError where the kernel refuses.
     """
 
     def __init__(
@@ -132,6 +130,7 @@ class EventSocket:
         links: bool = False,
         addresses: bool = False,
         routes_of: Optional[int] = None,
+        but_of: Sequence[int] = (),
         buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         groups = (_NEIGHBOURS if neighbours else 0) | (_LINKS if links else 0)
@@ -140,8 +139,8 @@ class EventSocket:
         try:
             self._socket.setblocking(False)
             _set_buffer(self._socket, buffer_bytes)
-            if routes_of is not None:
-                _attach_filter(self._socket, protocol=routes_of)
+            if routes_of is not None or but_of:
+                _attach_filter(self._socket, protocol=routes_of, ports=but_of)
             self._socket.bind((0, groups))
         except OSError:
             self._socket.close()
@@ -177,19 +176,24 @@ def _set_buffer(made: socket.socket, size: int) -> None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
-def _attach_filter(made: socket.socket, *, protocol: int) -> None:
-    """Let messages about routes of ``protocol`` pass, and all that are not about routes."""
-    kind, route_protocol = 4, _HEADER.size + 5
-    swapped = socket.htons  # the filter loads in network order what netlink writes in the machine's
-    program = (
-        (0x28, 0, 0, kind),  # load half-word: the message's kind
-        (0x15, 1, 0, swapped(RTM_NEWROUTE)),
-        (0x15, 0, 2, swapped(RTM_DELROUTE)),
-        (0x30, 0, 0, route_protocol),  # load byte
-        (0x15, 0, 1, protocol),
-        (0x06, 0, 0, 0xFFFFFFFF),  # let it pass
-        (0x06, 0, 0, 0),
-    )
+def _attach_filter(made: socket.socket, *, protocol: Optional[int], ports: Sequence[int]) -> None:
+    """Keep out what ``ports`` have caused, and routes of another ``protocol``."""
+    out, through = (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)
+    program = [(0x20, 0, 0, 12)]  # load word: the port, in network order as everything that a filter loads
+    for port in ports:
+        program += [(0x15, 0, 1, socket.htonl(port)), out]
+    if protocol is not None:
+        program += [
+            (0x28, 0, 0, 4),  # load half-word: the message's kind
+            (0x15, 1, 0, socket.htons(RTM_NEWROUTE)),
+            (0x15, 0, 2, socket.htons(RTM_DELROUTE)),
+            (0x30, 0, 0, _HEADER.size + 5),  # load byte: the route's protocol
+            (0x15, 0, 1, protocol),
+            through,
+            out,
+        ]
+    else:
+        program.append(through)
     code = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in program))
     made.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program), code.buffer_info()[0]))
 
@@ -230,7 +234,6 @@ def events_in(data: bytes) -> List[Event]:
         except (struct.error, ValueError, OSError):
             continue
         if event is not None:
-            (event.port,) = _PORT.unpack_from(data, start - _PORT.size)
             found.append(event)
     return found
 

@@ -21,7 +21,7 @@ _NTF_USE = 1
 _HEADER = struct.Struct("=IHHII")
 _BODY = struct.Struct("=BxxxiHBB")
 _ATTRIBUTE = struct.Struct("=HH")
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 5
 _DST, _LLADDR, _PROTOCOL = 1, 2, 12
 
 
@@ -33,7 +33,8 @@ class NeighbourWriter:
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
-        self._socket.settimeout(_TIMEOUT_S)
+        # Not settimeout, which would ask the kernel before each message whether it may be sent or read.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", _TIMEOUT_S, 0))
         self._socket.bind((0, 0))
         self.port = int(self._socket.getsockname()[0])
         self._sequence = 0

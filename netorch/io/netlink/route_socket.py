@@ -48,6 +48,7 @@ class RouteSocket:
     def __init__(self, *, timeout_s: float = 10.0) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
         self._socket.settimeout(timeout_s)
+        self._socket.bind((0, 0))
         self._sequence = 0
         self.is_strict = self._ask_for(NETLINK_GET_STRICT_CHK)
         self._ask_for(NETLINK_EXT_ACK)
@@ -67,7 +68,7 @@ class RouteSocket:
 
     @property
     def port(self) -> int:
-        """The socket's number, which events that its changes cause bear; 0 before the first message."""
+        """The socket's number, which events that its changes cause bear."""
         return int(self._socket.getsockname()[0])
 
     def change(self, kind: int, message: nlmsg, *, flags: int = 0) -> None:
