@@ -11,7 +11,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan, pending_steps
 from netorch.app.pop_check import PopCheck
-from netorch.app.results import FAILURES, CertificateResult, DeployResult, DeviceResult, failed_result
+from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
 from netorch.app.transaction import Options, change_device
 from netorch.errors import Locked, NetorchError
 from netorch.model.plan import DevicePlan, Plan
@@ -62,15 +62,14 @@ def deploy(
         for pop, plans in by_pop.items():
             mine = [batch for batch in order if world.intent.device(batch[0]).pop == pop]
             rollout.change_pop(pop, plans, mine, later=frozenset(plan.later))
+        if keeper is not None and not controller.is_time_up():
+            keeper.bring_all((*(device.device for device in plan.devices), *certified))
     except KeyboardInterrupt:
         rollout.interrupt(plan)
     names = [device.name for device in world.intent.devices]
     results = tuple(rollout.results[name] for name in names if name in rollout.results)
-    certificates: tuple[CertificateResult, ...] = ()
-    if keeper is not None:
-        if not controller.is_time_up() and not rollout.is_interrupted:
-            keeper.bring_all((*(device.device for device in plan.devices), *certified))
-        certificates = tuple(keeper.results[name] for name in ("", *names) if name in keeper.results)
+    told = keeper.results if keeper is not None else {}
+    certificates = tuple(told[name] for name in ("", *names) if name in told)
     return DeployResult(results, tuple(rollout.comparison), certificates, is_interrupted=rollout.is_interrupted)
 
 
