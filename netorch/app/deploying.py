@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Callable, Iterable, Mapping
 
@@ -139,9 +140,11 @@ class _Rollout:
             met = [plan for plan in changing if plan.device == device.name]
             if not met and device.name in switches:
                 met = [plan for plan in changing if plan.device in switches]
-            waiting, left_s = facts.pending, round(facts.pending.remaining_s)
+            waiting = facts.pending
+            begun = datetime.fromtimestamp(waiting.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            times = f"begun {begun}, {waiting.remaining_s:.0f} s are left"
             place = f" on {device.name}" if met and met[0].device != device.name else ""
-            message = f"change {waiting.id} by {waiting.author} waits for its confirmation{place}, {left_s} s are left"
+            message = f"change {waiting.id} by {waiting.author} waits for its confirmation{place}, {times}"
             hint = f"wait for it, or netorch revert {device.name}, then try again"
             for plan in met:
                 self._keep(failed_result(plan.device, Locked(message, where=plan.device, hint=hint)), plan)

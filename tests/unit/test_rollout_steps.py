@@ -144,7 +144,7 @@ def beside_a_change_on(device: str, *names: str) -> DeployResult:
     controller = network({})
     plans = tuple(DevicePlan(name, "base", 1, (CHANGE,) if name in names else ()) for name in DEVICES)
     facts = {name: fake_facts(name) for name in DEVICES}
-    facts[device] = replace(facts[device], pending=Pending("c1", "bob@laptop", 1.0, 42.3))
+    facts[device] = replace(facts[device], pending=Pending("c1", "bob@laptop", 1_700_000_000.0, 42.3))
     world = World(facts, {}, Overlay(), controller.intent(Overlay()))
     return deploy(controller, world, Plan(plans), failures={}, options=Options(follows_up=False))
 
@@ -155,7 +155,8 @@ def test_nothing_is_begun_beside_somebody_elses_change() -> None:
     found = outcomes(result)
     assert [found[name] for name in ("sw1.pop1", "sw2.pop1", "h1.pop1")] == ["skipped", "failed", "skipped"]
     (met,) = [one for one in result.results if one.outcome == "failed"]
-    assert met.message == "change c1 by bob@laptop waits for its confirmation, 42 s are left"
+    begun = "begun 2023-11-14T22:13:20Z, 42 s are left"
+    assert met.message == f"change c1 by bob@laptop waits for its confirmation, {begun}"
     assert "netorch revert sw2.pop1" in met.hint
     assert result.exit_code == 5
 
