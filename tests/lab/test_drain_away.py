@@ -49,7 +49,9 @@ def test_a_drain_is_done_where_it_can_be_and_by_the_next_run_elsewhere(quick: Qu
     quick.project("run", "pop1")
     assert northtel(quick, AWAY).isdisjoint({"Established"})
     quick.project("undrain", "northtel", "--pop", "pop1")
-    wait_until(lambda: northtel(quick, AWAY) | northtel(quick, THERE) == {"Established"}, what="northtel is back", timeout_s=30)
+    wait_until(
+        lambda: northtel(quick, AWAY) | northtel(quick, THERE) == {"Established"}, what="northtel is back", timeout_s=30
+    )
 
 
 def test_hosts_are_left_alone_while_no_switch_can_be_asked(quick: QuickLab) -> None:
