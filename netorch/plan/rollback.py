@@ -64,7 +64,11 @@ def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:
     protocols = {protocol.name: protocol.bgp_state for protocol in facts.daemon.protocols}
     names = then.sessions
     up = tuple(name for name in names if not names[name].closed and protocols.get(name) == "Established")
-    own = {s.name: sum(len(then.announced.get(f, ())) for f in s.families) for s in then.external if s.name in up}
+    own = {
+        session.name: sum(len(then.announced[family]) for family in session.families)
+        for session in then.external
+        if session.name in up and all(family in then.announced for family in session.families)
+    }
     mute = {session.name for session in then.external if session.mute}
     return Check(
         up=up,

@@ -64,6 +64,17 @@ def test_the_old_file_comes_back_as_it_was() -> None:
     assert set(plan.check.up) == set(read_bgp(old, own_asn=64500).sessions)
 
 
+def test_announcements_are_judged_by_what_the_old_file_announces() -> None:
+    """Its providers' sessions must announce some of that, and nothing more; nothing is known of a file that names none."""
+    old = configuration(switch()).text
+    providers = {session.name for session in read_bgp(old, own_asn=64500).external}
+    check = rollback(stored(switch(), f"{old}# older\n")).check
+    assert set(check.announce) == providers
+    assert set(check.announce_most) == {(name, 1) for name in providers}
+    unnamed = rollback(stored(switch(), old.replace("ANNOUNCED_", "OURS_"))).check
+    assert (unnamed.announce, unnamed.announce_most) == ((), ())
+
+
 def test_a_drain_of_today_stays() -> None:
     """Sessions that are closed now are closed in the old configuration too, which then has a stamp of its own."""
     old = configuration(switch()).text + "# older\n"
