@@ -39,6 +39,7 @@ class Scripted:
     def __init__(self, *replies: Reply | NetorchError) -> None:
         self.replies = list(replies)
         self.asked: list[tuple[str, bytes]] = []
+        self.doing: list[str] = []
         self.connections = 0
 
     def connect(self, device: str, *, timeout_s: float) -> Scripted:
@@ -47,6 +48,7 @@ class Scripted:
 
     def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
         self.asked.append((command, stdin))
+        self.doing.append(doing)
         reply = self.replies.pop(0)
         if isinstance(reply, NetorchError):
             raise reply
@@ -150,6 +152,15 @@ def test_confirmation_opens_a_new_connection() -> None:
     client.apply(APPLY)
     assert client.confirm(DecideRequest("c1", "alice@control")).generation == 4
     assert device.connections == 2
+
+
+def test_errors_of_the_connection_say_what_was_being_done() -> None:
+    """In an operator's words, not as the line of shell that was sent."""
+    device = Scripted(Reply(90, b"", b""), Reply(0, b"", b""), said(FACTS), said({"outcome": "pending"}))
+    client = Device("h1.pop1", device)
+    client.facts(REQUEST)
+    client.apply(APPLY)
+    assert device.doing == ["asking for facts", "installing the agent", "asking for facts", "applying"]
 
 
 def test_connection_is_not_used_again_after_a_time_out() -> None:
