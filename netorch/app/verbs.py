@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Container, Mapping
 
 from netorch.api import (
@@ -27,8 +27,9 @@ from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import gather_facts, gather_world
 from netorch.app.planning import make_plan, refusals
 from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError, TransportError
+from netorch.model.items import ServiceItem
 from netorch.model.overlay import merge_overlays, overruled
-from netorch.model.plan import Plan
+from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import PingRequest
 from netorch.plan.guards import Allowances, Refusal
 
@@ -111,6 +112,7 @@ class VerbRun:
         world = gather_world(self.controller, step.devices, entries=self.entries)
         _refuse_overruled(self.entries, world.overlay)
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
+        plan = _without_services(plan)
         self.show(plan)
         # Restarts are what whoever gave the command asked for.
         refused = refusals(self.controller, world, plan, Allowances(guards=step.allow, resets=None))
@@ -191,6 +193,15 @@ def _refused(found: tuple[Refusal, ...]) -> GuardRefused:
     first.message = "\n".join((first.message, *map(str, others)))
     first.hint = f"{first.hint} (of netorch deploy)"
     return first
+
+
+def _without_services(plan: Plan) -> Plan:
+    """``plan`` less the mirror's agents: a drain must not wait for an upgrade of theirs, nor fail since one does not start."""
+
+    def kept(device: DevicePlan) -> DevicePlan:
+        return replace(device, operations=tuple(o for o in device.operations if not isinstance(o.item, ServiceItem)))
+
+    return replace(plan, devices=tuple(map(kept, plan.devices)))
 
 
 def _raise_failures(result: DeployResult, *, but: Container[str]) -> None:
