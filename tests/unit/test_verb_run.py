@@ -11,6 +11,8 @@ from netorch.api import ChangeOverlay, Deploy, OverlayEntry, Plugin, Report, Ste
 from netorch.app.controller import Controller
 from netorch.app.verbs import VerbRun
 from netorch.errors import DeviceError, Locked, Unreachable
+from netorch.model.items import OverlayItem, ServiceItem
+from netorch.model.plan import Plan
 from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
@@ -127,3 +129,14 @@ def test_who_is_not_asked_is_not_missed() -> None:
     """A switch elsewhere that is away is told, but the verb's own devices were all there."""
     done = run(pop1("sw1.pop2"), deploy_pop1(goes_on=False), is_check=False)
     assert done == Outcome(["without nobody"], ["sw1.pop2: nothing answers"], (), 2)
+
+
+def test_no_agent_is_started_on_the_way() -> None:
+    """A verb has something else to do than to upgrade the mirror's agents, and must not fail since one does not start."""
+    shown: list[Plan] = []
+    service = Plugin("try", "a trial", propose=lambda intent, facts: {SWITCH: (ServiceItem("feed"),)}, verbs=(VERB,))
+    controller = controller_of(lambda name: Agent(), service)
+    VerbRun(controller, shown.append, lambda step: None, lambda error: None, is_check=True).run(service, VERB, {})
+    kinds = {type(operation.item) for plan in shown for device in plan.devices for operation in device.operations}
+    assert OverlayItem in kinds
+    assert ServiceItem not in kinds
