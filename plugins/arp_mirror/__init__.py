@@ -29,6 +29,10 @@ from .agents import SETTINGS, agent_items, settings_path
 from .verbs import VERBS
 
 
+_CONNECTS_WITHIN_S = 5.0
+"""After this time an agent that does not hear a switch will not do so soon."""
+
+
 def needs(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
     """Neighbours of every switch that a host mirrors, MACs of the POP's own interfaces, and the agents with their settings."""
     wants: Dict[str, Tuple[str, ...]] = {}
@@ -102,9 +106,12 @@ def _named(next_hop: NextHop) -> str:
 
 def _is_on_its_way(host: DeviceFacts, next_hop: NextHop) -> bool:
     """Whether the host's agent lives and has not taken the next hop up yet: it needs a second after a deploy. One that is held
-    down or refused comes when the provider mends it."""
+    down or refused comes when the provider mends it, one whose feed is away when that is back: until then it is the plan's."""
     agent = host.agent_of("mirror")
     if agent is None or not agent.alive or held_items(next_hop, host.items):
+        return False
+    feed = agent.feed(next_hop.switch)
+    if feed is not None and not feed.up and (feed.age_s or 0.0) > _CONNECTS_WITHIN_S:
         return False
     entry = agent.entry(next_hop.interface, next_hop.address)
     return entry is None or entry.state not in ("held_down", "refused")

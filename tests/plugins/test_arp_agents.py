@@ -168,6 +168,16 @@ def test_deploy_does_not_wait_for_what_an_agent_refuses(state: str) -> None:
     assert PLUGIN.later(one_hop(), world(held=None, state=state)) == {}
 
 
+def test_deploy_does_not_wait_for_a_feed_that_is_away() -> None:
+    """What the agent cannot hear is the plan's to do, and no reason to wait."""
+    facts = world(up=False, held=None, state="unresolved")
+    (mine,) = facts[HOST.name].agents
+    away = replace(mine, feeds=(replace(mine.feeds[0], age_s=60.0),))
+    facts[HOST.name] = replace(facts[HOST.name], agents=(away,))
+    assert PLUGIN.later(one_hop(), facts) == {}
+    assert mac_in(proposed(one_hop(), facts, HOST.name)) == [NEW]
+
+
 def test_mac_that_the_circuit_does_not_name_is_refused() -> None:
     """Where the inventory names MACs, a plan mirrors no other."""
     facts = world(alive=False)
