@@ -28,7 +28,6 @@ from netorch.api import (
 from .agents import SETTINGS, agent_items, settings_path
 from .verbs import VERBS
 
-
 _CONNECTS_WITHIN_S = 5.0
 """After this time an agent that does not hear a switch will not do so soon."""
 
