@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.lab.plan import Service
 from netorch.model.capabilities import parse_version
-from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
+from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS, FRR_DAEMONS
 
 BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
@@ -20,7 +20,6 @@ BIRD = Service(
     (("/run/bird", "bird", 0o775),),
     ready_file=BIRD_SOCKET,
 )
-FRR_DAEMONS = "/etc/frr/daemons"
 _FRR_RUNNING = (("/run/frr", "frr", 0o755), ("/var/tmp/frr", "frr", 0o755))  # noqa: S108 - FRR's own choice
 _FRR_ALWAYS = ("zebra", "staticd")
 _FRR_ON_DEMAND = ("bgpd", "bfdd", "ospfd", "ospf6d", "ripd", "ripngd")

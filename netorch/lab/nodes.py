@@ -132,13 +132,13 @@ class Machine:
 
     def _is_up(self) -> bool:
         services = {service.name: service for service in self.services()}
-        if not services.keys() >= {service.name for service in self.node.services}:
+        if any(each.name not in services for each in self.node.services if not each.enabled_by):
             return False
         init = self.init
         if init is None:
             raise NetorchError("ended while it started", where=self.node.name, hint=f"see {self.folder / 'boot.log'}")
-        expected = [each for each in self.node.services if _is_enabled(each, init.pid)]
-        return all(services[service.name].starts > 0 and _is_ready(service, init.pid) for service in expected)
+        expected = [each for each in self.node.services if each.name in services]
+        return all(services[each.name].starts > 0 and _is_ready(each, init.pid) for each in expected)
 
     def _inside(self, name: str) -> Optional[Path]:
         init = self.init
@@ -146,13 +146,6 @@ class Machine:
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         wait_for(condition, f"{self.node.name}: {what}", clock=self.settings.clock, timeout_s=self.settings.timeout_s)
-
-
-def _is_enabled(service: Service, init: int) -> bool:
-    if not service.enabled_by:
-        return True
-    path, line = service.enabled_by
-    return line in Path(f"/proc/{init}/root{path}").read_text(encoding="utf-8").splitlines()
 
 
 def _is_ready(service: Service, init: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netorch.errors import NetorchError
-from netorch.lab import LabSettings, lab_up, set_service
+from netorch.lab import LabSettings, lab_status, lab_up, set_service
 from netorch.lab.rootfs import ROOTFSES, STAMP
 from netorch.model.inventory import Inventory
 from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small
@@ -81,6 +81,8 @@ def test_frr_runs_the_daemons_of_a_border(lab: Lab, device: str) -> None:
     assert daemons >= {"zebra", "staticd", "bgpd", "bfdd"}
     assert ("mgmtd" in daemons) == (device == "sw1.pop1")
     assert not daemons & {"ospfd", "ripd"}
+    listed = {service.name for node in lab_status(lab.settings) if node.name == device for service in node.services}
+    assert listed == daemons | {"sshd"}
 
 
 @needs_rootfs

@@ -45,10 +45,12 @@ class Service:
         self.due: Optional[float] = 0.0
 
     @property
+    def enabled(self) -> bool:
+        return (not self.marker or os.path.exists(self.marker)) and (not self.enabled_by or has_line(*self.enabled_by))
+
+    @property
     def wanted(self) -> bool:
-        if self.marker and not os.path.exists(self.marker):
-            return False
-        if self.enabled_by and not has_line(*self.enabled_by):
+        if not self.enabled:
             return False
         return not os.path.exists(f"{RUN}/{self.name}.stopped") and not (self.once and self.starts)
 
@@ -123,7 +125,11 @@ def recover() -> None:
 
 def write_status(services: List[Service], written: Dict[str, Any]) -> Dict[str, Any]:
     """Write what runs, if it is not what is ``written``; what is written then."""
-    status = {service.name: {"pid": service.pid, "starts": service.starts} for service in services}
+    status = {
+        service.name: {"pid": service.pid, "starts": service.starts}
+        for service in services
+        if service.enabled or service.pid is not None
+    }
     if status == written:
         return written
     with open(f"{RUN}/services.new", "w", encoding="ascii") as file:
