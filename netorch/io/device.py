@@ -34,7 +34,14 @@ CERTIFICATE_TIMEOUT_S = 20.0
 APPLY_MARGIN_S = 60.0
 """What an apply may take beyond its checks: validation, loading the configuration, a revert."""
 
-_DOING = {"facts": "asking for facts", "apply": "applying", "confirm": "confirming", "revert": "reverting"}
+_DOING = {
+    "facts": "asking for facts",
+    "apply": "applying",
+    "confirm": "confirming",
+    "revert": "reverting",
+    "csr": "asking for a certificate signing request",
+    "certify": "installing a certificate",
+}
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
 _ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
 

@@ -146,7 +146,7 @@ def test_key_never_leaves_the_device(devices: Pair, authority: Authority) -> Non
     replies: list[bytes] = []
     run = transport.run
 
-    def listening(command: str, *, stdin: bytes = b"", timeout_s: float) -> object:
+    def listening(command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> object:
         reply = run(command, stdin=stdin, timeout_s=timeout_s)
         replies.extend((command.encode(), stdin, reply.stdout, reply.stderr))
         return reply
