@@ -59,6 +59,25 @@ def test_unknown_counters_are_not_guessed() -> None:
         parse_command("show protocols all", ALL.text.replace("  ignored", "  limited"))
 
 
+@pytest.mark.parametrize(
+    ("before", "lines"),
+    [
+        ("  Created: ", "  Last autorestart:   2026-11-22 11:26:40\n"),
+        (
+            "    Send hold timer: ",
+            "    TCP-AO:\n      Current key:    1\n      RNext key:      1\n"
+            "      Good packets:   12\n      Bad packets:    0\n",
+        ),
+    ],
+)
+def test_lines_that_few_sessions_have_are_known(before: str, lines: str) -> None:
+    """What BIRD 3 prints of sessions that it restarted, or that use TCP-AO, changes nothing else."""
+    sample = next(s for s in load_samples() if s.name == "bird_3.1.7/protocols_all_one")
+    text = "".join(line + (lines if line.startswith(before) else "") for line in sample.text.splitlines(keepends=True))
+    assert lines in text
+    assert parse_command(sample.command, text) == parse_command(sample.command, sample.text)
+
+
 def test_wrong_totals_are_refused() -> None:
     """A table that got lost on the way shows in the total."""
     text = BY_NAME["route_count"].text
