@@ -186,8 +186,9 @@ def set_link(node: str, interface: str, settings: LabSettings, *, connected: boo
         netns, setup = down.netns, down.setup
     with _working(settings) as tools:
         line = f"link set dev {end_down.interface} {'up' if connected else 'down'}"
-        # Addresses and routes went with the link.
-        tools.ip_batch([line, *setup] if connected else [line], netns=netns)
+        # Addresses and routes went with the link. What sets up other links would plug in cables that are pulled.
+        again = [each for each in setup if not each.endswith(" up") or end_down.interface in each.split()]
+        tools.ip_batch([line, *again] if connected else [line], netns=netns)
 
 
 def set_mac(node: str, interface: str, mac: str, settings: LabSettings) -> None:

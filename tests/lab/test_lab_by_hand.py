@@ -249,6 +249,17 @@ def test_pulled_uplink_leaves_the_mirror_alone(hand: Lab) -> None:
     wait_until(lambda: hand.ping(HOST, FABRIC[4][0]), timeout_s=10, what="the uplink works again")
 
 
+def test_a_cable_plugged_in_leaves_others_pulled(hand: Lab) -> None:
+    """The management cable of one device comes back alone, although all of them end in one machine."""
+    carrier = "/sys/class/net/mgmt0/carrier"
+    for node in (SWITCH, HOST):
+        set_link(node, "mgmt0", hand.settings, connected=False)
+    set_link(HOST, "mgmt0", hand.settings, connected=True)
+    assert [hand.run(node, "cat", carrier).strip() for node in (SWITCH, HOST)] == ["0", "1"]
+    set_link(SWITCH, "mgmt0", hand.settings, connected=True)
+    assert hand.run(SWITCH, "cat", carrier).strip() == "1"
+
+
 def test_unplugged_interface_is_named(hand: Lab) -> None:
     """An interface without a cable is answered with those that have one."""
     with pytest.raises(NetorchError, match="no cable in 'eth7'") as caught:
