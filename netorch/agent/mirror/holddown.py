@@ -18,6 +18,8 @@ class HoldDown:
 
     def admits(self, now: float) -> bool:
         """Whether a change that is wanted now may happen; it is counted either way."""
+        while self._times and now - self._times[0] > self.settings.period_s:
+            self._times.popleft()
         self._times.append(now)
         if self.until is not None:
             return False
