@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import os
+import json
 import random
-import threading
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.lab.faults.bed import Bed, Target
+from tests.lab.faults.listening import MARK, Desk, ProcessList, files_for_others, files_of_device
 from tests.lab.faults.play import Ending
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project
+from tests.waiting import wait_until
 
 NAME = "secrets"
 EXPECTED = "in no output, log, argument list or file for others"
-MARK = "".join(("KAN", "ARI"))
-"""Every canary begins with it; written so that this file is none of the places where it is found."""
 
-_WAYS = ("deploy", "deploy --diff -o json", "syntax error", "deploy --diff", "unusable secret")
+WAYS = ("deploy", "deploy --diff -o json", "syntax error", "deploy --diff", "unusable secret")
+"""Each deploys with new secrets. The others are seen too late for that: they do not come as far as to have any."""
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_SESSION = "bird/provider_session.conf.j2"
+_MISTAKES = {"syntax error": ("    password ", "    pass word "), "template error": ("|bird_secret", ".nowhere.at_all")}
 _CIRCUIT = """
   - id: {id}
     name: extra-{id}
@@ -25,110 +32,191 @@ _CIRCUIT = """
     switch: sw1
     port: {port}
     ipv4: {{local: 10.200.{high}.{low}/30, neighbor: 10.200.{high}.{next}}}
-    password: file:../.lab/secrets/canary-{id}
+    password: {reference}
 """
 
 
-class ProcessList:
-    """Reads every argument list that there is, again and again; a context manager."""
+@dataclass
+class Operator:
+    """One who has an inventory with ``count`` circuits more: every second password is a file's, the others are the
+    environment's. ``said`` is all that was ever printed."""
 
-    def __init__(self) -> None:
-        self.samples = 0
-        self.found: set[str] = set()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+    desk: Desk
+    project: Project
+    target: Target
+    count: int
+    environment: dict[str, str] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
 
-    def __enter__(self) -> ProcessList:
-        self._thread.start()
-        return self
+    @property
+    def first(self) -> int:
+        """The id of the first circuit."""
+        return 1000 + 100 * int(self.target.pop.removeprefix("pop"))
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+    @property
+    def audit(self) -> Path:
+        """The audit log."""
+        return self.project.folder / "audit.log"
 
-    def _run(self) -> None:
-        while not self._stop.wait(0.02):
-            for name in filter(str.isdigit, os.listdir("/proc")):
-                try:
-                    line = Path(f"/proc/{name}/cmdline").read_bytes()
-                except OSError:
-                    continue
-                self.samples += 1
-                if MARK.encode() in line:
-                    self.found.add(line.replace(b"\0", b" ")[:200].decode(errors="replace"))
+    def add_circuits(self) -> None:
+        """Put them into the inventory."""
+        project, file = self.project, f"pops/{self.target.pop}.yml"
+        ports = ", ".join(f"x{number}" for number in range(self.count))
+        project.edit(file, "ports: [swp1,", f"ports: [{ports}, swp1,")
+        path = project.folder / "inventory" / file
+        text = path.read_text().rstrip("\n")
+        for number in range(self.count):
+            high, low = divmod(4 * number, 256)
+            name = self.first + number
+            reference = f"env:CANARY_{name}" if number % 2 else f"file:../.lab/secrets/canary-{name}"
+            text += _CIRCUIT.format(
+                id=name, port=f"x{number}", high=high, low=low + 1, next=low + 2, reference=reference
+            )
+        path.write_text(text)
+        project.edit("network.yml", "plugins: [drain, arp_mirror, describe]", "plugins: [drain, arp_mirror]")
+
+    def give(self, values: list[str]) -> None:
+        """Other secrets."""
+        folder = self.project.folder / ".lab/secrets"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number, value in enumerate(values):
+            if number % 2:
+                self.environment[f"CANARY_{self.first + number}"] = value
+            else:
+                file = folder / f"canary-{self.first + number}"
+                file.touch(mode=0o600)
+                file.write_text(f"{value}\n")
+
+    def netorch(self, *arguments: str) -> Said:
+        """One command, whatever comes of it."""
+        environment = {**self.environment, "NETORCH_AUDIT": str(self.audit)}
+        said = self.desk.netorch(self.project.folder, *arguments, environment=environment)
+        self.said.append(said)
+        return said
+
+    def deploy(self, way: str) -> Said:
+        """A deploy, with a mistake in it where the ``way`` says so; it ends as it must."""
+        options = way.split()[1:] if way.startswith("deploy") else ()
+        if way in _MISTAKES:
+            self.project.patch(_SESSION, *_MISTAKES[way])
+        said = self.netorch("deploy", self.target.name, "--yes", "--confirm-timeout", "5", *options)
+        if way in _MISTAKES:
+            (self.project.folder / "templates" / _SESSION).unlink()
+        expected = (0,) if way.startswith("deploy") else (1, 3)
+        assert said.code in expected, f"{way}: exit {said.code}: {said.out[-3000:]}{said.err[-3000:]}"
+        return said
 
 
-def play_secrets(made: Bed, seed: int, *, each: int) -> Ending:
-    """One seed: deploys in several ways with ``each`` new secrets in all."""
+def play_secrets(made: Bed, seed: int, *, each: int, rehearses: bool = True) -> Ending:
+    """One seed: deploys in several ways with ``each`` new secrets in all, and every command that shows something."""
     dice = random.Random(f"{NAME}/{seed}")
-    with made.target() as target, ProcessList() as processes:
-        project = made.checkout({target.pop: f"secrets {seed}"})
-        said, count = [], each // len(_WAYS)
-        _add_circuits(project, target, count)
-        for way in _WAYS:
-            values = [MARK + "".join(dice.choices("abcdefghjkmnpqrstuvwxyz23456789", k=16)) for _ in range(count)]
-            said.append(_run(project, target, way, values))
-        leaks = _leaks(project, target, said, processes)
-        back = made.checkout({target.pop: f"secrets {seed} again"})
-        restored = back("deploy", target.name, "--yes", "--allow-removals", "999", "--allow-empty", code=None)
-        assert restored.code == 0, restored
-        target.told = f"secrets {seed} again"
-        events = (f"{each} secrets, {len(_WAYS)} deploys, {processes.samples} argument lists",)
-    codes = ", ".join(str(one.code) for one in said)
+    with tempfile.TemporaryDirectory() as scratch, made.target() as target, ProcessList() as processes:
+        with Desk(Path(scratch) / "desk") as desk:
+            project = made.checkout({target.pop: f"secrets {seed}"})
+            begun = project.folder / "begun"
+            begun.touch()
+            operator = Operator(desk, project, target, each // len(WAYS))
+            operator.add_circuits()
+            for way in WAYS:
+                values = [MARK + "".join(dice.choices(_LETTERS, k=16)) for _ in range(operator.count)]
+                operator.give([f'{values[0]}!"', *values[1:]] if way == "unusable secret" else values)
+                if way == "deploy --diff":
+                    _look_ahead(operator)
+                operator.deploy(way)
+            (operator.project.folder / f".lab/secrets/canary-{operator.first}").write_text(f"{MARK}template\n")
+            operator.deploy("template error")
+            _look_back(operator, rehearses=rehearses)
+            leaks = [*processes.found, *_told(operator), *_kept(operator, begun)]
+        _prove_detectors(target, processes, begun)
+        _restore(made, target, seed)
+    codes = ", ".join(str(one.code) for one in operator.said)
+    events = (
+        f"{each} secrets, {len(WAYS)} deploys, {len(operator.said)} commands, {processes.samples} argument lists",
+    )
     return Ending(NAME, seed, "kept" if not leaks else "told", f"exit {codes}", "; ".join(leaks), None, events)
 
 
-def _add_circuits(project: Project, target: Target, count: int) -> None:
-    file = f"pops/{target.pop}.yml"
-    first = 1000 + 100 * int(target.pop.removeprefix("pop"))
-    ports = ", ".join(f"x{number}" for number in range(count))
-    project.edit(file, "ports: [swp1,", f"ports: [{ports}, swp1,")
-    path = project.folder / "inventory" / file
-    text = path.read_text().rstrip("\n")
-    for number in range(count):
-        high, low = divmod(4 * number, 256)
-        text += _CIRCUIT.format(id=first + number, port=f"x{number}", high=high, low=low + 1, next=low + 2)
-    path.write_text(text)
-    project.edit("network.yml", "plugins: [drain, arp_mirror, describe]", "plugins: [drain, arp_mirror]")
+def _look_ahead(operator: Operator) -> None:
+    """What shows secrets that are about to change."""
+    name = operator.target.name
+    for command in (("plan", name), ("deploy", name, "--check")):
+        said = operator.netorch(*command, "--diff")
+        assert "password" in said.out, f"they are about to change: {said}"
+        operator.netorch(*command, "--diff", "-o", "json")
 
 
-def _run(project: Project, target: Target, way: str, values: list[str]) -> Said:
-    """One deploy with new secrets; it ends as it must."""
-    folder = project.folder / ".lab/secrets"
-    folder.mkdir(exist_ok=True)
-    first = 1000 + 100 * int(target.pop.removeprefix("pop"))
-    for number, value in enumerate(values):
-        file = folder / f"canary-{first + number}"
-        file.touch(mode=0o600)
-        file.write_text(f"{value}{'!' + chr(34) if way == 'unusable secret' and number == 0 else ''}\n")
-    broken = project.folder / "templates/bird/provider_session.conf.j2"
-    if way == "syntax error":
-        project.patch("bird/provider_session.conf.j2", "    password ", "    pass word ")
-    try:
-        options = way.split()[1:] if way.startswith("deploy") else ()
-        said = project("deploy", target.name, "--yes", "--confirm-timeout", "5", *options, code=None, timeout_s=180)
-    finally:
-        if broken.exists():
-            broken.unlink()
-    expected = (0,) if way.startswith("deploy") else (1, 3)
-    assert said.code in expected, f"{way}: exit {said.code}: {said.out[-3000:]}{said.err[-3000:]}"
-    return said
+def _look_back(operator: Operator, *, rehearses: bool) -> None:
+    """What shows something of what is there."""
+    name = operator.target.name
+    for command in ("status", "history"):
+        operator.netorch(command, name)
+        operator.netorch(command, name, "-o", "json")
+    for command in ("plan --diff", "rollback --check --diff", "render"):
+        first, *options = command.split()
+        operator.netorch(first, name, *options)
+    operator.netorch("render", name, "--out", "rendered")
+    (rendered,) = (operator.project.folder / "rendered").rglob("bird.conf")
+    assert rendered.read_text().count("@secret:") == operator.count, "references stand for them"
+    operator.netorch("validate", "--format", "json")
+    if rehearses:
+        said = operator.netorch("rehearse", name, "-o", "json")
+        assert said.code in (0, 7), said
 
 
-def _leaks(project: Project, target: Target, said: list[Said], processes: ProcessList) -> list[str]:
-    """Where a canary was seen that must not be."""
-    leaks = [f"argument list: {line}" for line in processes.found]
-    leaks += [f"output of {' '.join(one.arguments)}" for one in said if MARK in one.out + one.err]
-    for more in (("plan", target.name, "--diff"), ("status", target.name, "-o", "json"), ("history", target.name)):
-        shown = project(*more, code=None)
-        if MARK in shown.out + shown.err:
-            leaks.append(f"output of {' '.join(more)}")
-    # On the device: what others may read, and every log whoever may read it.
-    find = "find / -xdev -type f \\( -perm -004 -o -path '/var/log/*' \\) -mmin -60 -print0 2>/dev/null"
-    leaks += target.sh(f"{find} | xargs -0 -r grep -ls {MARK} 2>/dev/null || true").split()
-    kept = target.sh(f"grep -rl {MARK} /etc/bird /var/lib/netorch || true").split()
-    assert kept, "the secrets never came to the device"
-    for path in project.folder.rglob("*"):
-        if path.is_file() and path.stat().st_mode & 0o077 and MARK.encode() in path.read_bytes():
-            leaks.append(str(path))
-    return leaks
+def _told(operator: Operator) -> Iterator[str]:
+    """Where a canary was said that must not be."""
+    for one in operator.said:
+        if MARK in one.out + one.err:
+            yield f"output of netorch {' '.join(one.arguments)}"
+    lines = operator.audit.read_text().splitlines()
+    assert len(lines) >= len(WAYS) - 1, "every deploy is on record that came as far as the device"
+    assert all(json.loads(line)["device"] for line in lines)
+    assert any(line.encode() in message for line in lines for message in operator.desk.logged), "syslog has it too"
+    if any(MARK.encode() in message for message in operator.desk.logged):
+        yield "syslog of the controller"
+    if MARK in operator.audit.read_text():
+        yield "audit log"
+
+
+def _kept(operator: Operator, begun: Path) -> Iterator[str]:
+    """Files with a canary that others may read."""
+    open_to, kept = files_of_device(operator.target)
+    yield from (f"{operator.target.name}:{path}" for path in open_to)
+    assert {Path(path).parts[1] for path in kept} >= {"etc", "var"}, f"the secrets never came to the device: {kept}"
+    places = [operator.project.folder, Path(tempfile.gettempdir()), Path("/var/tmp"), Path("/dev/shm"), Path.home()]
+    yield from files_for_others(begun, places)
+
+
+def _prove_detectors(target: Target, processes: ProcessList, begun: Path) -> None:
+    """A canary that is put there on purpose is found wherever it is looked for."""
+    proof = f"{MARK}proof"
+    cases: tuple[tuple[list[str], Mapping[str, str], str], ...] = (
+        (["sh", "-c", "read line", proof], {}, f"argument list: sh -c read line {proof}"),
+        (["sh", "-c", "read line; :"], {"CANARY": proof}, "environment of: sh -c read line; :"),
+    )
+    for command, environment, wanted in cases:
+        with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as process:
+            wait_until(
+                lambda wanted=wanted: any(found.strip() == wanted for found in processes.found),  # type: ignore[misc]
+                timeout_s=20,
+                what=f"the canary is found: {wanted}",
+            )
+            process.kill()
+    target.sh(f"echo {proof} > /run/canary; chmod 644 /run/canary; (umask 077; echo {proof} > /var/log/canary)")
+    open_to, _ = files_of_device(target)
+    target.sh("rm /run/canary /var/log/canary")
+    assert {"/run/canary", "/var/log/canary"} <= set(open_to), open_to
+    with tempfile.NamedTemporaryFile("w", prefix="canary") as file:
+        Path(file.name).chmod(0o644)
+        file.write(proof)
+        file.flush()
+        assert file.name in files_for_others(begun, [Path(file.name).parent])
+
+
+def _restore(made: Bed, target: Target, seed: int) -> None:
+    """The device as other rows expect it."""
+    back = made.checkout({target.pop: f"secrets {seed} again"})
+    restored = back("deploy", target.name, "--yes", "--allow-removals", "999", "--allow-empty", code=None)
+    assert restored.code == 0, restored
+    target.told = f"secrets {seed} again"
+    made.forget(back)
