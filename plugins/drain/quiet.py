@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-from netorch.api import Circuit, Facts, Inventory, Link, newest
+from netorch.api import Circuit, Facts, Family, Inventory, Link, newest
 
 from .scope import Line, Scope
 
@@ -24,8 +24,11 @@ CONTROL_BYTES_PER_S = 250.0
 """What an idle port carries, 2 kbit/s: keepalives of two BGP sessions every few seconds with their acknowledgements
 (about 100 bytes/s each at a hold time of 9 s), ARP, ND and LLDP."""
 
-BFD_BYTES_PER_S = 1600.0
-"""One BFD session: at most 10 packets/s of about 80 bytes in each direction."""
+BFD_BYTES_PER_PACKET = 200.0
+"""One packet of a BFD session in each direction: about 80 bytes each, and they may come a quarter sooner than agreed."""
+
+PROBE_BYTES_PER_S = 250.0
+"""The mirror's agent asks for each of the provider's addresses every 0.75 s, and is answered: 60 to 90 bytes each."""
 
 STEADY_S = 3.0
 """How long a session's prefix count must stay as it is before all of them have arrived."""
@@ -53,12 +56,19 @@ class Port:
 
 def ports(scopes: Sequence[Scope], inventory: Inventory, lines: Sequence[Line]) -> Tuple[Port, ...]:
     """The ports that ``scopes`` drain; ``lines`` are their sessions."""
-    bfd = [line.session.circuit for line in lines if line.session.bfd]
     return tuple(
-        Port(circuit, scope, CONTROL_BYTES_PER_S + BFD_BYTES_PER_S * bfd.count(circuit.id))
+        Port(circuit, scope, _control(circuit, inventory, lines))
         for scope in scopes
         for circuit in scope.circuits(inventory.pop(scope.pop).circuits)
     )
+
+
+def _control(circuit: Circuit, inventory: Inventory, lines: Sequence[Line]) -> float:
+    """What the circuit's port carries without any traffic, in bytes per second."""
+    mine = [line.session for line in lines if line.session.circuit == circuit.id]
+    bfd = sum(BFD_BYTES_PER_PACKET * 1000 / session.bfd_timers.interval_ms for session in mine if session.bfd)
+    addresses = sum(circuit.addresses(family) is not None for family in Family) if inventory.pki is not None else 0
+    return CONTROL_BYTES_PER_S + bfd + PROBE_BYTES_PER_S * addresses
 
 
 def rate(history: History, port: Port, window_s: float) -> Optional[float]:
