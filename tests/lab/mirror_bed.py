@@ -72,11 +72,14 @@ class Node:
     def start(self) -> None:
         """Start the service; wait until its status is there."""
         before = self.status_or_none()
-        log = self.path("/run/agent.log").open("ab")
-        command = self.space.enter("/usr/bin/python3", "-I", "-S", f"{STATE}/boot", self.service)
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        log.close()
+        self.launch()
         wait_until(lambda: self._is_new(before), what=f"{self.service} writes its status")
+
+    def launch(self) -> None:
+        """Start the service, and wait for nothing."""
+        command = self.space.enter("/usr/bin/python3", "-I", "-S", f"{STATE}/boot", self.service)
+        with self.path("/run/agent.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def _is_new(self, before: dict[str, Any] | None) -> bool:
         now = self.status_or_none()
@@ -159,7 +162,7 @@ class Bed:
     def _wire(self) -> None:
         switch = self.switch
         for command in (
-            "link add br0 type bridge",
+            "link add br0 address 02:00:00:01:01:01 type bridge",  # else it changes with the ports
             "link set br0 up",
             "address add 10.1.1.1/24 dev br0",
             "address add fd00:1:1::1/64 dev br0 nodad",
@@ -257,3 +260,20 @@ def running_bed(hosts: int = 1, *, prepare: Callable[[Bed], None] | None = None)
         yield bed
     finally:
         bed.close()
+
+
+def batch(space: Namespace, *commands: str) -> None:
+    """Many commands of ip(8) at once."""
+    space.run("ip", "-force", "-batch", "-", stdin="\n".join(commands).encode())
+
+
+def flood(space: Namespace, interface: str, changes: int) -> None:
+    """So many neighbour events of addresses that nobody asked for."""
+    batch(
+        space,
+        *(
+            f"neigh replace 10.9.{n >> 8 & 63}.{n & 255} lladdr 02:ee:{n >> 16:02x}:{n >> 8 & 255:02x}:{n & 255:02x}:01"
+            f" dev {interface} nud permanent"
+            for n in range(changes)
+        ),
+    )

@@ -13,7 +13,8 @@ import pytest
 from netorch.io.netlink.events import EventSocket, NeighbourEvent
 from netorch.io.netlink.neighbour_writer import NeighbourWriter
 from tests.lab.agent_device import Namespace
-from tests.lab.mirror_bed import MAC_A, MAC_B, STATE, V4, V6, Bed, agent_archive, running_bed
+from tests.lab.mirror_bed import MAC_A, MAC_B, STATE, V4, V6, Bed, agent_archive, batch, flood, running_bed
+from tests.lab.mirror_routers import Router, set_neighbour_sysctls
 from tests.lab.namespaces import inside
 from tests.waiting import wait_until
 
@@ -29,23 +30,6 @@ def bed() -> Iterator[Bed]:
             made.learn(MAC_A, address)
         wait_until(lambda: made.host.has(MAC_A, V4) and made.host.has(MAC_A, V6), what="both families are mirrored")
         yield made
-
-
-def batch(space: Namespace, *commands: str) -> None:
-    """Many commands of ip(8) at once."""
-    space.run("ip", "-force", "-batch", "-", stdin="\n".join(commands).encode())
-
-
-def flood(space: Namespace, interface: str, changes: int) -> None:
-    """So many neighbour events of addresses that nobody asked for."""
-    batch(
-        space,
-        *(
-            f"neigh replace 10.9.{n >> 8 & 63}.{n & 255} lladdr 02:ee:{n >> 16:02x}:{n >> 8 & 255:02x}:{n & 255:02x}:01"
-            f" dev {interface} nud permanent"
-            for n in range(changes)
-        ),
-    )
 
 
 def test_burst_of_events_hides_no_change(bed: Bed) -> None:
@@ -154,38 +138,6 @@ def test_what_a_socket_causes_is_no_news_to_its_owner() -> None:
         space.close()
 
 
-class Router:
-    """A provider's router behind the switch: a namespace with both of the provider's addresses."""
-
-    def __init__(self, bed: Bed, name: str, mac: str) -> None:
-        self.space = Namespace()
-        self._bed = bed
-        self._port = name
-        bed.switch.ip(f"link add {name} type veth peer name eth0 netns {self.space.pid}")
-        bed.switch.ip(f"link set {name} up")
-        for command in (
-            f"link set eth0 address {mac} up",
-            f"address add {V4}/30 dev eth0",
-            f"address add {V6}/64 dev eth0 nodad",
-        ):
-            self.space.run("ip", *command.split())
-
-    def plug(self) -> None:
-        self._bed.switch.ip(f"link set {self._port} master br0")
-
-    def unplug(self) -> None:
-        self._bed.switch.ip(f"link set {self._port} nomaster")
-
-
-def set_neighbour_sysctls(space: Namespace) -> None:
-    """What a deploy sets on a switch's fabric interface."""
-    values = {"retrans_time_ms": 250, "ucast_solicit": 1, "mcast_resolicit": 3}
-    for family in ("ipv4", "ipv6"):
-        for name, value in values.items():
-            space.run("sh", "-c", f"echo {value} > /proc/sys/net/{family}/neigh/br0/{name}")
-    space.run("sh", "-c", "echo 0 > /proc/sys/net/ipv4/neigh/br0/locktime")
-
-
 def test_swapped_router_is_noticed_without_traffic() -> None:
     """A router with another MAC takes the place of one that said nothing when it left: hosts follow by themselves."""
     with running_bed(hosts=1) as bed:
@@ -206,7 +158,7 @@ def test_swapped_router_is_noticed_without_traffic() -> None:
             wait_until(lambda: bed.host.has(MAC_A), what="one that comes after a while is mirrored")
         finally:
             for router in routers:
-                router.space.close()
+                router.close()
 
 
 def test_metrics_are_written(bed: Bed) -> None:

@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -19,7 +18,8 @@ from netorch.agent.mirror import wire
 from netorch.agent.mirror.wire import Told
 from netorch.model.types import Mac
 from tests.lab.mirror_bed import MAC_A, MAC_B, PORT, STATE, SWITCH, V4, Bed, running_bed
-from tests.lab.mirror_certificates import NOW, Leaf, TestAuthority, pem_of_key, replace
+from tests.lab.mirror_certificates import NOW, Leaf, TestAuthority, replace
+from tests.lab.mirror_impostor import context_of, in_place_of_the_feed
 from tests.lab.namespaces import inside
 from tests.waiting import wait_until
 
@@ -45,46 +45,6 @@ def bed(running: Bed) -> Bed:
     return running
 
 
-def context_of(folder: Path, leaf: Leaf, authority: TestAuthority, *, is_server: bool) -> ssl.SSLContext:
-    """TLS as a stranger would set it up, with any certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
-    (folder / "key.pem").write_bytes(pem_of_key(leaf.key))
-    (folder / "certificate.pem").write_bytes(leaf.certificate.public_bytes(Encoding.PEM))
-    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    context.load_verify_locations(cadata=authority.certificate.public_bytes(Encoding.PEM).decode())
-    return context
-
-
-@contextmanager
-def in_place_of_the_feed(bed: Bed, context: ssl.SSLContext, speak: Callable[[ssl.SSLSocket], None]) -> Iterator[None]:
-    """A server of the switch's address that says to everybody what ``speak`` sends."""
-    bed.switch.stop()
-    listener = inside(bed.switch.space.pid, lambda: socket.create_server(("10.1.1.1", PORT)))
-
-    def serve() -> None:
-        while True:
-            try:
-                made, _ = listener.accept()
-            except OSError:
-                return
-            try:
-                with context.wrap_socket(made, server_side=True) as connection:
-                    connection.settimeout(5)
-                    speak(connection)
-            except OSError:
-                continue
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(20)
-        bed.switch.start()
-
-
 def snapshot(sequence: int = 0, mac: str = MAC_A, switch: str = SWITCH) -> bytes:
     return wire.snapshot(sequence, switch, own=[], told=[Told(V4, Mac(mac), "reachable")])
 
@@ -93,7 +53,7 @@ def delta(sequence: int, mac: str) -> bytes:
     return wire.delta(sequence, [Told(V4, Mac(mac), "reachable")])
 
 
-def say_lie(connection: ssl.SSLSocket) -> None:
+def say_lie(connection: socket.socket) -> None:
     connection.sendall(snapshot(mac=MAC_B))
     connection.recv(1000)
     connection.recv(1000)
@@ -138,7 +98,7 @@ def test_feed_that_breaks_the_rules_is_left(bed: Bed, tmp_path: Path, lines: lis
     """Even with the right certificate: a message out of order, cut short or too long ends the connection, and what it says
     is not believed."""
 
-    def speak(connection: ssl.SSLSocket) -> None:
+    def speak(connection: socket.socket) -> None:
         for line in lines:
             connection.sendall(line)
         connection.recv(1000)

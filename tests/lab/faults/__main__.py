@@ -16,8 +16,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Optional, TextIO
 
-from tests.lab.faults import others, rollout, secrets, strings
+from tests.lab.faults import mirror, others, rollout, secrets, strings
 from tests.lab.faults.bed import Bed, bed
+from tests.lab.faults.mirror import MirrorFault
+from tests.lab.faults.mirror_table import MIRROR_FAULTS
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.rollout import RollOuts
 from tests.lab.faults.table import FAULTS
@@ -31,6 +33,9 @@ STRINGS_A_SEED = 5_000
 
 GROUPS: dict[str, Callable[[Bed, int], Ending]] = {others.NAME: others.play_sick}
 """Rows that take a whole POP each time."""
+
+NAMES = (*(fault.name for fault in FAULTS), *GROUPS, rollout.NAME, secrets.NAME, strings.NAME)
+"""Rows that deploy."""
 
 
 def tell(text: str, file: TextIO = sys.stdout) -> None:
@@ -53,10 +58,24 @@ def main() -> int:
     def is_wanted(name: str) -> bool:
         return options.only is None or any(text in name for text in options.only)
 
+    mirrors = [fault for fault in MIRROR_FAULTS if is_wanted(mirror.PREFIX + fault.name)]
+    started = time.monotonic()  # noqa: TID251 - for the last line
+    endings = play_mirror_rows(mirrors, range(1, options.seeds + 1))
+    if any(map(is_wanted, NAMES)):
+        endings += play_deploys(options, is_wanted)
+    if mirrors:
+        tell(f"\n{mirror.table(mirrors, endings)}\n")
+    tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
+    if options.output:
+        Path(options.output).write_text(json.dumps([asdict(ending) for ending in endings], indent=1) + "\n")
+    return 1 if any(ending.unsafe for ending in endings) else 0
+
+
+def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) -> list[Ending]:
+    """The rows that break deploys, in one lab; prints their table."""
     chosen = [fault for fault in FAULTS if is_wanted(fault.name)]
     groups = [play_group for name, play_group in GROUPS.items() if is_wanted(name)]
     hosts = rollout.HOSTS if groups or is_wanted(rollout.NAME) else 0
-    started = time.monotonic()  # noqa: TID251 - for the last line
     with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices, hosts=hosts) as made:
         canaries = SECRETS_A_SEED if is_wanted(secrets.NAME) else 0
         texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0
@@ -66,10 +85,16 @@ def main() -> int:
     print_table(endings)
     if roll_outs is not None:
         tell(f"\n{roll_outs.table(endings)}\n")
-    tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
-    if options.output:
-        Path(options.output).write_text(json.dumps([asdict(ending) for ending in endings], indent=1) + "\n")
-    return 1 if any(ending.unsafe for ending in endings) else 0
+    return endings
+
+
+def play_mirror_rows(faults: Sequence[MirrorFault], seeds: Sequence[int]) -> list[Ending]:
+    """The mirror's rows, each play on a bed of its own."""
+    endings = []
+    for number, ending in enumerate(mirror.play_mirrors(faults, seeds, play_one), 1):
+        endings.append(ending)
+        tell_ending(ending, number, len(faults) * len(seeds))
+    return endings
 
 
 def play_all(
@@ -113,10 +138,14 @@ def play_all(
         for number, job in enumerate(as_completed(jobs), 1):
             ending = job.result()
             endings.append(ending)
-            mark = f"UNSAFE: {ending.unsafe}" if ending.unsafe else f"{ending.state}, {ending.told}"
-            events = ", ".join(ending.events)
-            tell(f"{number}/{len(jobs)} {ending.fault} {ending.seed}: {events}: {mark}", file=sys.stderr)
+            tell_ending(ending, number, len(jobs))
     return endings
+
+
+def tell_ending(ending: Ending, number: int, jobs: int) -> None:
+    """How one play of so many ended, on standard error."""
+    mark = f"UNSAFE: {ending.unsafe}" if ending.unsafe else ", ".join(filter(None, (ending.state, ending.told)))
+    tell(f"{number}/{jobs} {ending.fault} {ending.seed}: {', '.join(ending.events)}: {mark}", file=sys.stderr)
 
 
 def play_one(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:

@@ -1,0 +1,163 @@
+"""Looks at hosts of the mirror all the time, from outside: what each kernel sends to, and what each agent says of itself."""
+
+from __future__ import annotations
+
+import functools
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from netorch.agent.clock import uptime
+from netorch.agent.services import is_alive
+from netorch.io.netlink.events import EventSocket, NeighbourEvent
+from netorch.model.conventions import KERNEL_PROTOCOL
+from tests.lab.mirror_bed import Bed, Node
+from tests.lab.namespaces import inside
+
+INTERVAL_S = 0.02
+BUFFER_BYTES = 64 << 20
+"""More than the agents' own: what they lose the watch still sees."""
+
+LATE_S = 2.5
+"""A status is written ten times a second at most, and the watch looks at it 50 times: it may be behind by so much on a machine
+that has much to do."""
+
+
+Place = tuple[str, str]
+"""An interface of a host, and an address on it."""
+
+
+@dataclass
+class Span:
+    """A MAC of one place of one host, None where there is no permanent entry; times are uptimes, ``until`` None: still."""
+
+    host: str
+    place: Place
+    mac: Optional[str]
+    since: float
+    until: Optional[float] = None
+
+    def within(self, end: float) -> float:
+        """How long it lasted, in seconds."""
+        return (end if self.until is None else self.until) - self.since
+
+
+class Watch:
+    """A thread that looks while the block runs; afterwards ``spans`` and the longest false claim tell.
+
+    ``places`` are those that are looked at. A host's agent makes a claim where a reader takes it for alive: that an entry is
+    mirrored with the MAC that the kernel has.
+    """
+
+    def __init__(self, bed: Bed, places: Iterable[Place]) -> None:
+        self.spans: list[Span] = []
+        self.memory: dict[str, list[int]] = {node.name: [] for node in bed.nodes}
+        self.longest_false_claim_s = 0.0
+        self.false_claim = ""
+        self.error: Optional[Exception] = None
+        self._bed = bed
+        self._places = frozenset(places)
+        self._current: dict[tuple[str, Place], Span] = {}
+        self._claims_since: dict[tuple[str, Place], float] = {}
+        self._read: dict[str, str] = {}
+        self._statuses: dict[str, dict[str, Any]] = {}
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        make = functools.partial(EventSocket, neighbours=True, buffer_bytes=BUFFER_BYTES)
+        self._events = {host.name: inside(host.space.pid, make) for host in bed.hosts}
+        self._names = {host.name: inside(host.space.pid, lambda: dict(socket.if_nameindex())) for host in bed.hosts}
+
+    def __enter__(self) -> Watch:
+        for host in self._bed.hosts:
+            for interface, address in self._places:
+                self._note(host.name, (interface, address), host.mac(address, interface))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join(30)
+        for events in self._events.values():
+            events.close()
+
+    def finish(self) -> float:
+        """Look no more; the uptime at which that was. Raises what the watch itself died of."""
+        self._is_over.set()
+        self._thread.join(30)
+        if self.error is not None:
+            raise self.error
+        return uptime()
+
+    def changes(self, host: str, place: Place) -> int:
+        """How often the kernel's MAC has changed."""
+        return sum(span.host == host and span.place == place for span in self.spans) - 1
+
+    def _work(self) -> None:
+        try:
+            while not self._is_over.is_set():
+                self._look()
+                time.sleep(INTERVAL_S)  # noqa: TID251 - the watch's own rhythm
+            self._look()
+        except Exception as error:  # noqa: BLE001 - raised again where the play is judged
+            self.error = error
+
+    def _look(self) -> None:
+        for host in self._bed.hosts:
+            names = self._names[host.name]
+            for event in self._events[host.name].read(limit=100_000):
+                if isinstance(event, NeighbourEvent):
+                    is_ours = event.state == "permanent" and event.protocol == KERNEL_PROTOCOL and not event.is_gone
+                    self._note(host.name, (names.get(event.index, ""), event.address), event.mac if is_ours else None)
+        for node in self._bed.nodes:
+            status = self._status(node)
+            if status is not None:
+                self.memory[node.name].append(status["memory_bytes"])
+            if node.service == "mirror":
+                self._judge_claims(node, [] if status is None else status["entries"])
+
+    def _note(self, host: str, place: Place, mac: Optional[str]) -> None:
+        if place not in self._places:
+            return
+        before = self._current.get((host, place))
+        if before is not None:
+            if before.mac == mac:
+                return
+            before.until = uptime()
+        span = Span(host, place, mac, uptime())
+        self._current[host, place] = span
+        self.spans.append(span)
+
+    def _status(self, node: Node) -> Optional[dict[str, Any]]:
+        """What the agent has written; None where a reader would take it for dead."""
+        try:
+            text = node.path(f"/run/netorch/{node.service}.json").read_text()
+        except FileNotFoundError:
+            return None
+        if self._read.get(node.name) != text:
+            self._read[node.name], self._statuses[node.name] = text, json.loads(text)
+        status = self._statuses[node.name]
+        return status if is_alive(status) else None
+
+    def _judge_claims(self, host: Node, entries: Iterable[dict[str, Any]]) -> None:
+        claimed = {
+            (entry["interface"], entry["address"]): entry["mac"] for entry in entries if entry["state"] == "mirrored"
+        }
+        for place in self._places:
+            key = (host.name, place)
+            if place not in claimed or claimed[place] == self._current[key].mac:
+                self._claims_since.pop(key, None)
+                continue
+            false_s = uptime() - self._claims_since.setdefault(key, uptime())
+            if false_s > self.longest_false_claim_s:
+                self.longest_false_claim_s = false_s
+                self.false_claim = f"{host.name} says that {place[1]} is mirrored at {claimed[place]}"
+
+
+def held_by(host: Node, interface: str = "eth0") -> dict[str, str]:
+    """The permanent entries of the host's kernel on one interface, by address."""
+    entries = json.loads(host.ip(f"-j neigh show dev {interface} nud permanent"))
+    return {entry["dst"]: entry["lladdr"] for entry in entries if "lladdr" in entry}
