@@ -8,6 +8,7 @@ from typing import Any
 from netorch.api import (
     ChangeOverlay,
     Facts,
+    Inventory,
     Overlay,
     OverlayEntry,
     Report,
@@ -15,7 +16,7 @@ from netorch.api import (
 )
 from netorch.loader import bundled_plugins
 from netorch.testing import FakeNetwork, fake_facts
-from tests.plugins.example import INTENT, NOW, context, link, protocol
+from tests.plugins.example import INTENT, INVENTORY, NOW, context, link, protocol
 
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "drain")
 SWITCHES = ("sw1.pop1", "sw2.pop1")
@@ -62,10 +63,17 @@ class Traffic:
         }
 
 
-def run(verb: str, *words: str, traffic: Traffic | None = None, held: Overlay | None = None, **options: Any) -> Run:
+def run(
+    verb: str,
+    *words: str,
+    traffic: Traffic | None = None,
+    held: Overlay | None = None,
+    inventory: Inventory = INVENTORY,
+    **options: Any,
+) -> Run:
     """One command, on a network that holds the overlay."""
     network = FakeNetwork(traffic or Traffic(), overlay=held)
-    steps = network.run(PLUGIN, verb, context(PLUGIN, overlay=held), name=words, **options)
+    steps = network.run(PLUGIN, verb, context(PLUGIN, overlay=held, inventory=inventory), name=words, **options)
     return Run(steps, network)
 
 

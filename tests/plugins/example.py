@@ -55,7 +55,13 @@ def protocol(session: Session, *, state: str = "Established", imported: int = 10
     return Protocol(session.name, "BGP", bgp_state=state, channels=(channel,) if is_up else ())
 
 
-def context(plugin: Plugin, *, intent: Intent | None = None, overlay: Overlay | None = None) -> VerbContext:
+def context(
+    plugin: Plugin,
+    *,
+    intent: Intent | None = None,
+    overlay: Overlay | None = None,
+    inventory: Inventory = INVENTORY,
+) -> VerbContext:
     """What a verb of ``plugin`` starts from, in the example network unless another intent is given."""
-    start = fake_context(plugin, INVENTORY, overlay=overlay)
+    start = fake_context(plugin, inventory, overlay=overlay)
     return start if intent is None else replace(start, intent=plugin.amend(intent, start.overlay))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from netorch.api import (
     UsageError,
     Wait,
 )
+from netorch.model.inventory import Pki
 from netorch.testing import FakeNetwork, fake_facts
 from tests.plugins.drain_network import PLUGIN, SWITCHES, Traffic, entry, run
-from tests.plugins.example import INTENT, NOW, context, protocol
+from tests.plugins.example import INTENT, INVENTORY, NOW, context, protocol
 
 
 def test_drain_goes_through_its_stages() -> None:
@@ -73,6 +75,14 @@ def test_port_is_quiet_below_one_percent_of_its_former_rate(idle: int, quiet: bo
 def test_control_traffic_does_not_keep_a_port_noisy(busy: int, idle: int, quiet: bool) -> None:
     """Of little traffic 1 % is less than what an idle BGP session sends; that much is allowed for, and no more."""
     done = run("drain", "meadow", pop="pop1", traffic=Traffic(busy=busy, idle=idle), wait=20.0)
+    assert [row["quiet"] for row in done.rows] == [quiet]
+
+
+@pytest.mark.parametrize(("idle", "quiet"), [(700, True), (800, False)])
+def test_what_the_mirrors_agent_asks_does_not_keep_a_port_noisy(idle: int, quiet: bool) -> None:
+    """It probes both of a circuit's addresses all the time, drained or not; no more than that is allowed for."""
+    with_agents = replace(INVENTORY, pki=Pki("/pki"))
+    done = run("drain", "meadow", pop="pop1", traffic=Traffic(busy=1000, idle=idle), wait=20.0, inventory=with_agents)
     assert [row["quiet"] for row in done.rows] == [quiet]
 
 
