@@ -9,7 +9,7 @@ from netorch.data import data_files, data_text
 from netorch.errors import RenderError
 from netorch.model.capabilities import RELEASES
 
-_FOLDERS = tuple(dict.fromkeys(known.daemon for known in RELEASES if known.has_templates))
+_FOLDERS = tuple(dict.fromkeys(known.daemon for known in RELEASES))
 _SUFFIX = ".j2"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from netorch.lab.daemons import BIRD_CONFIGURATION, LAB_FOLDER
 from netorch.lab.plan import DEVICE_KINDS, LabPlan, Node
-from netorch.model.conventions import CONFIGURATIONS, FRR_DAEMONS, VTYSH_CONFIGURATION
+from netorch.model.conventions import CONFIGURATIONS, FRR_DAEMONS
 
 # As Debian's package leaves it: the daemon starts and talks to nobody.
 FRESH_BIRD = """# Basic configuration: lets the daemon start and does nothing else.
@@ -43,7 +43,7 @@ protocol static {
 # As Debian's package leaves them, but that the daemons of a border are on.
 _FRESH_FRR = {
     CONFIGURATIONS["frr"]: "log syslog informational\n",
-    VTYSH_CONFIGURATION: "service integrated-vtysh-config\n",
+    "/etc/frr/vtysh.conf": "service integrated-vtysh-config\n",
     FRR_DAEMONS: """bgpd=yes
 bfdd=yes
 ospfd=no

@@ -22,3 +22,9 @@ CONFIGURATIONS = {"bird": "/etc/bird/bird.conf", "frr": "/etc/frr/frr.conf"}
 BIRD_SOCKET = "/run/bird/bird.ctl"
 BIRD_STAMP = "NETORCH_STAMP"
 """The constant in a BIRD configuration that holds its stamp."""
+
+FRR_DAEMONS = "/etc/frr/daemons"
+"""Which of FRR's daemons run."""
+
+FRR_STAMP = "netorch_stamp"
+"""The route map in an FRR configuration whose description is its stamp; every daemon that knows route maps keeps it."""

@@ -100,11 +100,13 @@ class NextHop:
 
 @dataclass(frozen=True)
 class ProviderTable:
-    """One provider's kernel table on a host; ``number`` is mark and table."""
+    """One provider's kernel table on a host; ``number`` is mark and table. ``transit``: the provider takes packets to all of
+    the Internet, whatever it announces."""
 
     provider: str
     provider_id: int
     number: int
+    transit: bool = False
 
 
 @dataclass(frozen=True)

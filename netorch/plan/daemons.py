@@ -11,7 +11,7 @@ from netorch.errors import InternalError
 from netorch.model.conventions import CONFIGURATIONS
 from netorch.model.facts import DeviceFacts
 from netorch.model.plan import Reset
-from netorch.plan import bird
+from netorch.plan import bird, frr
 from netorch.plan.bgp_text import BgpText
 
 
@@ -42,7 +42,7 @@ class Language(Protocol):
         ...
 
 
-_LANGUAGES: Mapping[str, Language] = {"bird": bird}
+_LANGUAGES: Mapping[str, Language] = {"bird": bird, "frr": frr}
 
 
 def language_of(daemon: str) -> Language:

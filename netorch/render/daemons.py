@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from netorch.errors import RenderError
 from netorch.render.bird import DIALECT as BIRD
 from netorch.render.dialect import Dialect
+from netorch.render.frr import DIALECT as FRR
 
-DIALECTS: Mapping[str, Dialect] = {"bird": BIRD}
+DIALECTS: Mapping[str, Dialect] = {"bird": BIRD, "frr": FRR}
 
 
 def dialect_of(daemon: str) -> Dialect:

@@ -9,10 +9,10 @@ from typing import Any
 from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
 from netorch.errors import RenderError
-from netorch.model.capabilities import capabilities_of, supported_versions
+from netorch.model.capabilities import Capabilities, capabilities_of, supported_versions
 from netorch.model.intent import DeviceIntent
 from netorch.model.items import FileItem
-from netorch.render.daemons import DIALECTS
+from netorch.render.daemons import dialect_of
 from netorch.render.source import TemplateSource
 from netorch.render.view import device_view
 
@@ -35,13 +35,19 @@ def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[File
     Raises RenderError that names device, template and line, for a template that fails, a value that the daemon's language
     cannot hold, and a daemon or version that there are no templates for.
     """
-    can, dialect = capabilities_of(device.daemon, device.version), DIALECTS.get(device.daemon)
-    if can is None or dialect is None or not can.has_templates:
+    can = capabilities_of(device.daemon, device.version)
+    if can is None or not can.has_templates:
         raise RenderError(
             f"there are no templates for {device.daemon} {device.version}",
             where=device.name,
             hint=f"supported: {', '.join(supported_versions())}",
         )
+    return render_for(can, device, templates=templates)
+
+
+def render_for(can: Capabilities, device: DeviceIntent, *, templates: TemplateSource) -> tuple[FileItem, ...]:
+    """As ``render_device``, for a daemon that is capable of ``can``, whatever the device's own is."""
+    dialect = dialect_of(can.daemon)
     view = device_view(device, can)
     return tuple(
         FileItem(
@@ -49,7 +55,7 @@ def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[File
             text=_render(file.template.format(role=device.role), device, view=view, templates=templates),
             mode=file.mode,
             group=file.group,
-            daemon=device.daemon if file.is_main else "",
+            daemon=can.daemon if file.is_main else "",
         )
         for file in dialect.files
     )

@@ -29,7 +29,7 @@ class Dialect:
     """
 
     files: tuple[ConfigurationFile, ...]
-    filters: Mapping[str, Callable[..., str]]
+    filters: Mapping[str, Callable[..., object]]
     password: re.Pattern[str]
     stamp: re.Pattern[str]
     expected_secret: Callable[[str], str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from netorch.model.capabilities import Capabilities
 from netorch.model.conventions import KERNEL_PROTOCOL
-from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, ProviderTable, Session
+from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, NextHop, ProviderTable, Session
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
 from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
@@ -54,16 +54,22 @@ class SessionView:
         policy = self.session.export_policy
         return range(policy.prepend if policy else 0)
 
+    @property
+    def bfd_profile(self) -> str:
+        """The name of its timers, for daemons that give them names."""
+        return _profile_name(self.session.bfd_timers)
+
 
 @dataclass(frozen=True)
 class TableView:
     """A provider's table of one family; routes that carry ``community`` belong into it. ``is_single`` where no prefix can
-    have more than one route, since the provider has one circuit."""
+    have more than one route, since the provider has one circuit. ``next_hops`` are the provider's of that family."""
 
     table: ProviderTable
     family: FamilyView
     community: tuple[int, int, int]
     is_single: bool
+    next_hops: tuple[NextHop, ...]
 
     @cached_property
     def symbol(self) -> str:
@@ -79,6 +85,14 @@ class BfdInterface:
     timers: BfdTimers
 
 
+@dataclass(frozen=True)
+class BfdProfile:
+    """Timers of BFD sessions, with a name."""
+
+    name: str
+    timers: BfdTimers
+
+
 _DEFAULT_ROUTE = {Family.IPV4: ip_network("0.0.0.0/0"), Family.IPV6: ip_network("::/0")}
 
 
@@ -89,19 +103,27 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
         SessionView(s, families[s.family], s.kind == "provider" and s.peer == device.default_route_via)
         for s in device.sessions
     ]
-    circuits = Counter((hop.provider, hop.family) for hop in device.next_hops)
+    hops: defaultdict[tuple[str, Family], list[NextHop]] = defaultdict(list)
+    for hop in device.next_hops:
+        hops[hop.provider, hop.family].append(hop)
     return {
         "device": device,
         "can": can,
         "families": tuple(families.values()),
+        "sessions": tuple(sorted(sessions, key=_by_address)),
         "provider_sessions": tuple(view for view in sessions if view.session.kind == "provider"),
         "host_sessions": tuple(view for view in sessions if view.session.kind == "host"),
         "switch_sessions": tuple(view for view in sessions if view.session.kind == "switch"),
         "bfd_interfaces": _bfd_interfaces(device),
+        "bfd_profiles": _bfd_profiles(device),
         "uplinks": tuple(interface.name for interface in device.interfaces if interface.role == "uplink"),
         "tables": tuple(
             TableView(
-                table, view, (device.asn, PROVIDER_COMMUNITY, table.provider_id), circuits[table.provider, family] <= 1
+                table,
+                view,
+                (device.asn, PROVIDER_COMMUNITY, table.provider_id),
+                is_single=len(hops[table.provider, family]) <= 1,
+                next_hops=tuple(hops[table.provider, family]),
             )
             for table in device.tables
             for family, view in families.items()
@@ -112,11 +134,24 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
     }
 
 
+def _by_address(view: SessionView) -> tuple[int, int]:
+    return view.session.neighbor.version, int(view.session.neighbor)
+
+
 def _bfd_interfaces(device: DeviceIntent) -> tuple[BfdInterface, ...]:
     # Providers share a switch's fabric interface with the hosts: their sessions name their timers themselves.
     sessions = sorted((s for s in device.sessions if s.bfd), key=lambda session: session.kind != "provider")
     timers = {session.interface: session.bfd_timers for session in sessions}
     return tuple(BfdInterface(name, timers[name]) for name in sorted(timers))
+
+
+def _bfd_profiles(device: DeviceIntent) -> tuple[BfdProfile, ...]:
+    timers = {_profile_name(session.bfd_timers): session.bfd_timers for session in device.sessions if session.bfd}
+    return tuple(BfdProfile(name, timers[name]) for name in sorted(timers))
+
+
+def _profile_name(timers: BfdTimers) -> str:
+    return f"timers_{timers.interval_ms}_{timers.multiplier}"
 
 
 def _family_view(device: DeviceIntent, family: Family) -> FamilyView:

@@ -9,12 +9,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
 
 from netorch.errors import RenderError
 from netorch.model.conventions import MAX_SYMBOL
 from netorch.model.inventory import SecretRef
 from netorch.render.marks import secret_token, without_tokens
+from netorch.render.plain import address_text, number_text, prefix_text
 
 MAX_STRING_BYTES = 255
 
@@ -58,28 +58,17 @@ def bird_symbol(value: object) -> str:
 
 def bird_number(value: object) -> str:
     """A whole number from 0 to 4294967295."""
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
-        raise RenderError(f"expected a whole number from 0 to 4294967295, found {value!r}")
-    return str(value)
+    return number_text(value)
 
 
 def bird_address(value: object) -> str:
     """An IP address without prefix length or zone."""
-    try:
-        address = ip_address(str(value))
-    except ValueError as exc:
-        raise RenderError(f"expected an IP address, found {value!r}") from exc
-    if getattr(address, "scope_id", None):
-        raise RenderError(f"expected an IP address without a zone, found {value!r}")
-    return str(address)
+    return address_text(value)
 
 
 def bird_prefix(value: object) -> str:
     """An IP network."""
-    try:
-        return str(ip_network(str(value)))
-    except ValueError as exc:
-        raise RenderError(f"expected a prefix, found {value!r}") from exc
+    return prefix_text(value)
 
 
 def bird_secret(value: object) -> str:

@@ -1,0 +1,7 @@
+"""FRR's configuration language, as far as plans look into it: the members of ``netorch.plan.daemons.Language``."""
+
+from netorch.plan.frr.bgp import read_bgp, read_passwords, rewrite_closed
+from netorch.plan.frr.imports import may_change_imports
+from netorch.plan.frr.resets import foresee_resets
+
+__all__ = ["foresee_resets", "may_change_imports", "read_bgp", "read_passwords", "rewrite_closed"]

@@ -1,0 +1,33 @@
+"""Values that every daemon writes alike, checked on their way: numbers, addresses, prefixes."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+from netorch.errors import RenderError
+
+
+def number_text(value: object) -> str:
+    """A whole number from 0 to 4294967295."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFFFFFF:
+        raise RenderError(f"expected a whole number from 0 to 4294967295, found {value!r}")
+    return str(value)
+
+
+def address_text(value: object) -> str:
+    """An IP address without prefix length or zone."""
+    try:
+        address = ip_address(str(value))
+    except ValueError as exc:
+        raise RenderError(f"expected an IP address, found {value!r}") from exc
+    if getattr(address, "scope_id", None):
+        raise RenderError(f"expected an IP address without a zone, found {value!r}")
+    return str(address)
+
+
+def prefix_text(value: object) -> str:
+    """An IP network."""
+    try:
+        return str(ip_network(str(value)))
+    except ValueError as exc:
+        raise RenderError(f"expected a prefix, found {value!r}") from exc
