@@ -184,7 +184,9 @@ def _switch_interfaces(
 def _provider_tables(inventory: Inventory, pop: Pop) -> tuple[ProviderTable, ...]:
     present = {circuit.provider for circuit in pop.circuits}
     providers = sorted((p for p in inventory.providers if p.name in present), key=lambda provider: provider.id)
-    return tuple(ProviderTable(p.name, p.id, PROVIDER_TABLE_BASE + p.id, transit=p.relation == "transit") for p in providers)
+    return tuple(
+        ProviderTable(p.name, p.id, PROVIDER_TABLE_BASE + p.id, transit=p.relation == "transit") for p in providers
+    )
 
 
 def _next_hops(pop: Pop, host: Host) -> Iterator[NextHop]:
