@@ -6,19 +6,25 @@ from pathlib import Path
 
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
-from netorch.render import TemplateSource, render_device
+from netorch.model.capabilities import capabilities_of
+from netorch.render import TemplateSource, render_for
 from tests.unit.inventory_texts import example, load
 
 FOLDER = Path(__file__).parent / "bird"
+FRR_FOLDER = Path(__file__).parent / "frr"
 
 
-def rendered() -> dict[str, str]:
-    """The configuration of every device of the shipped inventory, without plugins, by file name."""
+def rendered(daemon: str = "bird", version: str = "2.0.12") -> dict[str, str]:
+    """The configuration of every device of the shipped inventory, without plugins, by file name, were it of ``daemon``."""
+    can = capabilities_of(daemon, version)
+    assert can is not None
     intent = derive_intent(load(example()))
     templates = TemplateSource(read_templates())
-    return {f"{device.name}.conf": file.text for device in intent.devices for file in render_device(device, templates)}
+    return {f"{device.name}.conf": render_for(can, device, templates=templates)[0].text for device in intent.devices}
 
 
 if __name__ == "__main__":
-    for name, text in rendered().items():
-        (FOLDER / name).write_text(text)
+    for folder, texts in ((FOLDER, rendered()), (FRR_FOLDER, rendered("frr", "8.4.4"))):
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text)
