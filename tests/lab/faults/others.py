@@ -17,12 +17,15 @@ from tests.lab.quick_lab import Project
 from tests.waiting import wait_until
 
 NAME = "one sick device among others"
-EXPECTED = "told within 20 s; the others are changed, 3 s later at most"
+EXPECTED = (
+    "told within 20 s (BIRD hangs: 30 s); the others are changed, 3 s later at most, 20 s where it never answered"
+)
 ILLNESSES = ("sshd stopped", "cable pulled", "BIRD hangs", "sshd stopped from the start")
 
 _POP = f"pop{ROLL_OUT_POP}"
 _ARGUMENTS = ("deploy", _POP, "--yes", "--batch", "100%", "--confirm-timeout", str(int(CONFIRM_TIMEOUT_S)))
 _TOLD_WITHIN_S = 20.0
+_GIVEN_UP_WITHIN_S = 30.0
 _LATER_BY_S = 3.0
 
 
@@ -40,7 +43,8 @@ def play_sick(made: Bed, seed: int) -> Ending:
     from_the_start = illness.endswith("from the start")
     if said.code == 0:
         unsafe.append("a success was reported that did not happen")
-    if told_s > _TOLD_WITHIN_S + (usual_s if from_the_start else 0):
+    within_s = _GIVEN_UP_WITHIN_S if illness == "BIRD hangs" else _TOLD_WITHIN_S + (usual_s if from_the_start else 0)
+    if told_s > within_s:
         unsafe.append(f"told only after {told_s:.1f} s")
     # Facts of all devices are asked for before anything is planned: there one that says nothing is waited for, once.
     if late_s - usual_s > (_TOLD_WITHIN_S if from_the_start else _LATER_BY_S):
