@@ -122,10 +122,10 @@ def play_all(
     ):
         jobs = []
         for seed in seeds:
-            jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
-            if canaries:
+            if canaries:  # first what takes longest
                 look = functools.partial(secrets.play_secrets, made, each=canaries)
                 jobs.append(pool.submit(play_one, secrets.NAME, seed, look))
+            jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
             if texts:
                 read_back = functools.partial(strings.play_apart, apart, each=texts)
                 jobs.append(side.submit(play_one, strings.NAME, seed, read_back))
