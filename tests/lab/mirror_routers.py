@@ -7,7 +7,7 @@ import struct
 from ipaddress import IPv4Address, IPv6Address
 
 from tests.lab.agent_device import Namespace
-from tests.lab.mirror_bed import V4, V6, Bed
+from tests.lab.mirror_bed import V4, V6, Bed, batch
 from tests.lab.namespaces import inside
 
 _ETH_P_ARP = 0x0806  # linux/if_ether.h
@@ -22,6 +22,7 @@ class Router:
     def __init__(self, bed: Bed, name: str, mac: str, *, addresses: tuple[str, ...] = (V4, V6)) -> None:
         self.space = Namespace()
         self.mac = mac
+        self.addresses = addresses
         self._bed = bed
         self._port = name
         bed.switch.ip(f"link add {name} type veth peer name eth0 netns {self.space.pid}")
@@ -54,6 +55,14 @@ class Router:
     def unplug(self) -> None:
         """Disconnect it; it says nothing."""
         self._bed.switch.ip(f"link set {self._port} nomaster")
+
+    @staticmethod
+    def swap(old: Router, new: Router, *, announced: bool = True) -> None:
+        """At once another router in the place of one; it tells everybody, or waits to be asked."""
+        batch(old._bed.switch.space, f"link set {old._port} nomaster", f"link set {new._port} master br0")
+        if announced:
+            for address in new.addresses:
+                new.announce(address)
 
     def announce(self, address: str = V4, *, mac: str | None = None) -> None:
         """Tell everybody that ``address`` is at ``mac``, by default its own: gratuitous ARP, or an unsolicited advertisement."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import random
 import tempfile
@@ -62,10 +63,7 @@ class MirrorPlay:
 
     def swap(self, old: Router, new: Router) -> None:
         """The provider takes another router, which announces itself."""
-        old.unplug()
-        new.plug()
-        for address in (V4, V6):
-            new.announce(address)
+        Router.swap(old, new)
         self.events.append(f"router swapped: {new.mac}")
 
     def until(self, condition: Callable[[], object], timeout_s: float, what: str) -> None:
@@ -212,7 +210,7 @@ def play_mirrors(
     """Every seed of every row, some beds at once."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         jobs = [
-            pool.submit(play_one, PREFIX + fault.name, seed, lambda seed, fault=fault: play_mirror(fault, seed))
+            pool.submit(play_one, PREFIX + fault.name, seed, functools.partial(play_mirror, fault))
             for seed in seeds
             for fault in faults
         ]

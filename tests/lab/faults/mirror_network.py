@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from netorch.agent.clock import uptime
@@ -54,7 +55,7 @@ def flap(play: MirrorPlay) -> None:
         f"the switch saw the MAC change {rounds} times",
     )
     for host in play.bed.hosts:
-        play.until(lambda host=host: host.status()["counters"]["held_down"] > 0, 2, f"{host.name} holds the MAC")
+        play.until(partial(_counts, host, "held_down"), 2, f"{host.name} holds the MAC")
     # What is left of the fight when the hold ends is followed once.
     last = play.dice.choice((play.router, other))
     for loser in {play.router, other} - {last}:
@@ -72,10 +73,20 @@ def _flap_slowly(play: MirrorPlay, other: Router) -> None:
     for number in range(4):
         router = (other, play.router)[number % 2]
         router.announce()
-        play.proven(
-            lambda router=router: all(host.has(router.mac) for host in play.bed.hosts), f"{router.mac} followed"
-        )
+        play.proven(partial(_all_have, play, router.mac), f"{router.mac} followed")
         CLOCK.wait(0.7)
+
+
+def _counts(host: Node, counter: str) -> bool:
+    return bool(host.status()["counters"][counter] > 0)
+
+
+def _all_have(play: MirrorPlay, mac: str) -> bool:
+    return all(host.has(mac) for host in play.bed.hosts)
+
+
+def _has_on_second(host: Node) -> bool:
+    return host.mac(V4, "eth1") == MAC_B
 
 
 def forged_arp(play: MirrorPlay) -> None:
@@ -166,11 +177,11 @@ def both_claim(play: MirrorPlay) -> None:
     bed.second.ip(f"neigh replace {V4} lladdr {MAC_B} dev br0 nud permanent")
     for host in bed.hosts:
         if is_expected:
-            play.proven(lambda host=host: host.mac(V4, "eth1") == MAC_B, f"{host.name} believes sw2 on eth1")
+            play.proven(partial(_has_on_second, host), f"{host.name} believes sw2 on eth1")
             if not host.is_reachable(V4, "eth1"):
                 play.unsafe.append(f"{V4} is not reachable over eth1")
         else:
-            play.proven(lambda host=host: host.status()["counters"]["rejected"] > 0, f"{host.name} rejects sw2's word")
+            play.proven(partial(_counts, host, "rejected"), f"{host.name} rejects sw2's word")
             if V4 in held_by(host, "eth1"):
                 play.unsafe.append(f"{host.name} has {V4} on eth1, where it is not expected")
 
