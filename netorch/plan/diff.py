@@ -38,7 +38,7 @@ def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = N
     ]
     removals = [
         Operation("remove", item, item, _risk(item))
-        for key, item in present.items()
+        for key, item in {**_left_services(facts), **present}.items()
         if key not in wanted and _is_ours_to_remove(item, wanted, facts)
     ]
     resets = _resets(operations, removals)
@@ -67,6 +67,13 @@ def _by_key(desired: Sequence[Item], device: str) -> Dict[Key, Item]:
                 hint="disable one of them in network.yml, under plugins",
             )
     return wanted
+
+
+def _left_services(facts: DeviceFacts) -> Dict[Key, Item]:
+    """Services that a generation started: one that is dead, or runs another agent, is not among the items, and would come back
+    with the machine."""
+    held = facts.confirmed.items if facts.confirmed is not None else ()
+    return {item.key: item for item in held if isinstance(item, ServiceItem)}
 
 
 def _file_items(wanted: Dict[Key, Item], facts: DeviceFacts) -> List[FileItem]:

@@ -66,7 +66,7 @@ def _cause(operation: Operation, facts: DeviceFacts, confirmed: Confirmed, *, mo
             return BEHIND
         return CLOSED if operation.action == "remove" else OPENED
     held = next((other for other in confirmed.items if other.key == item.key), None)
-    if isinstance(item, ServiceItem):
+    if isinstance(item, ServiceItem) and operation.action == "add":
         return STOPPED if held is not None and _is_dead(item, facts) else BEHIND
     if isinstance(item, MIRROR_KINDS) and ServiceItem("mirror") in confirmed.items:
         return BEHIND  # the mirror's agent has changed it since

@@ -11,7 +11,15 @@ import pytest
 
 from netorch.cli.plan_view import file_diff
 from netorch.model.facts import Confirmed, ConfirmedFile, DaemonFacts, DeviceFacts, FileFact, Pending
-from netorch.model.items import AddressItem, ClosedSessionItem, FileItem, Item, NeighbourItem, SysctlItem
+from netorch.model.items import (
+    AddressItem,
+    ClosedSessionItem,
+    FileItem,
+    Item,
+    NeighbourItem,
+    ServiceItem,
+    SysctlItem,
+)
 from netorch.model.types import Mac
 from netorch.plan import plan_device, summarise
 
@@ -129,6 +137,20 @@ def test_a_daemon_that_is_dead() -> None:
     facts = device(confirmed="one", disk="one")
     facts = replace(facts, daemon=DaemonFacts("bird", "2.0.12", False, None, "one"))
     assert cause(facts, configuration("one")) == "the daemon does not run"
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_a_service_that_is_meant_to_go(*, is_running: bool) -> None:
+    """The inventory has it no more: it is stopped, also where it does not run now, since it would come back with the machine;
+    and no hand's work is seen in it."""
+    service = ServiceItem("mirror")
+    facts = device(confirmed="one", disk="one", items=(service,) if is_running else ())
+    assert facts.confirmed is not None
+    facts = replace(facts, confirmed=replace(facts.confirmed, items=(service,)))
+    operations = plan_device([configuration("one")], facts).operations
+    assert [(operation.action, operation.item, operation.cause) for operation in operations] == [
+        ("remove", service, "behind the inventory")
+    ]
 
 
 def test_nothing_is_said_before_the_first_generation() -> None:
