@@ -9,6 +9,7 @@ from netorch.api import Facts
 from netorch.app.controller import Controller
 from netorch.app.gather import gather_world
 from netorch.errors import NetorchError, first_line
+from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.plan.mirror import MirrorSides, compare_sides
@@ -17,7 +18,9 @@ OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 """The exit codes of a Nagios plugin. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes"."""
 
 CERTIFICATE_WARNING_S = 3 * 86400.0
-"""``netorch run`` renews long before: a certificate that is so close to its end shows that nothing does."""
+CERTIFICATE_WARNING_PART = 0.1
+"""``netorch run`` renews long before, with a third of the life left: a certificate that is so close to its end, or with so small
+a part of its life left where that is shorter, shows that nothing does."""
 
 WANTS = ("certificate", "links", "mirror", "neighbours", "protocols")
 
@@ -137,17 +140,22 @@ def expected_service(intent: Intent, device: DeviceIntent) -> str | None:
 
 
 def _certificate(name: str, held: DeviceFacts) -> Iterator[Trouble]:
-    certificate = held.certificate
-    if certificate is None:
-        return
+    if held.certificate is not None:
+        severity, text = judge_certificate(held.certificate)
+        if severity:
+            yield Trouble(severity, name, text)
+
+
+def judge_certificate(certificate: CertificateFacts) -> tuple[int, str]:
+    """How bad a device's certificate is, and why; OK and "" for a good one."""
     if certificate.problem:
-        yield Trouble(WARNING, name, f"its certificate: {first_line(certificate.problem)}")
-        return
-    left_s = certificate.not_after - certificate.clock
+        return WARNING, f"its certificate: {first_line(certificate.problem)}"
+    left_s, whole_s = certificate.not_after - certificate.clock, certificate.not_after - certificate.issued
     if left_s <= 0:
-        yield Trouble(CRITICAL, name, "its certificate has expired: netorch run renews it")
-    elif left_s < CERTIFICATE_WARNING_S:
-        yield Trouble(WARNING, name, f"its certificate expires in {left_s / 3600:.0f} h: does netorch run?")
+        return CRITICAL, "its certificate has expired: netorch run renews it"
+    if left_s < min(CERTIFICATE_WARNING_S, whole_s * CERTIFICATE_WARNING_PART):
+        return WARNING, f"its certificate expires in {left_s / 3600:.0f} h: does netorch run?"
+    return OK, ""
 
 
 def _mirror(sides: Iterable[MirrorSides]) -> Iterator[Trouble]:

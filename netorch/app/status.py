@@ -7,8 +7,10 @@ from typing import Any, Iterable, Mapping, Optional
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
+from netorch.app.health import judge_certificate
 from netorch.app.planning import make_plan
 from netorch.errors import NetorchError, TransportError
+from netorch.model.certificate import CertificateFacts
 from netorch.model.codec import to_json
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
@@ -61,6 +63,7 @@ class Status:
             "drift_state": _drift_state(plan),
             "sessions": [_session(session, facts) for session in device.sessions] if facts else [],
             "next_hops": self._next_hops(device) if facts else [],
+            "certificate": _certificate(facts.certificate) if facts and facts.certificate else None,
             "agents": [_agent(agent) for agent in (facts.agents if facts else ())],
             "route_counts": [
                 {"family": count.family.value, "table": count.table, "routes": count.routes}
@@ -89,6 +92,14 @@ def _next_hop(sides: MirrorSides) -> dict[str, Any]:
         "source": sides.source,
         "ok": sides.is_ok,
         "verdict": sides.verdict,
+    }
+
+
+def _certificate(certificate: CertificateFacts) -> dict[str, Any]:
+    return {
+        "expires": certificate.not_after,
+        "left_s": _rounded(certificate.not_after - certificate.clock),
+        "problem": judge_certificate(certificate)[1] or None,
     }
 
 
@@ -150,6 +161,7 @@ def is_up(session: dict[str, Any]) -> bool:
 def get_status(controller: Controller, targets: Iterable[str]) -> Status:
     """Ask ``targets`` everything that is shown about them."""
     names = tuple(targets)
-    world = gather_world(controller, names, wants=("neighbours", "links", "mirror", "protocols", "route_counts"))
+    wants = ("certificate", "neighbours", "links", "mirror", "protocols", "route_counts")
+    world = gather_world(controller, names, wants=wants)
     plan, failures = make_plan(controller, world, names)
     return Status(world, {device.device: device for device in plan.devices}, failures, names, plan.later)

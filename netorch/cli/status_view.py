@@ -49,6 +49,9 @@ def print_status(document: dict[str, Any]) -> None:
 
 
 def _print_mirror(device: dict[str, Any]) -> None:
+    certificate = device["certificate"]
+    if certificate and certificate["problem"]:
+        click.secho(f"certificate: {device['device']}: {certificate['problem']}", fg="yellow")
     for agent in device["agents"]:
         if agent["problem"]:
             click.secho(f"agent: {device['device']}: {agent['service']}: {agent['problem']}", fg="yellow")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from netorch.api import AgentFacts, DeviceFacts, Mac, MirrorEntry, MirrorFeed, NeighbourItem, NextHop
-from netorch.app.health import CRITICAL, OK, UNKNOWN, WARNING, Health, assess
+from netorch.app.health import CRITICAL, OK, UNKNOWN, WARNING, Health, assess, judge_certificate
 from netorch.cli.check import line_of
 from netorch.errors import Unreachable
 from netorch.model.certificate import CertificateFacts
@@ -21,8 +21,8 @@ MAC = "02:aa:00:00:00:01"
 DAY_S = 86400.0
 
 
-def certificate(left_s: float = 20 * DAY_S) -> CertificateFacts:
-    return CertificateFacts("1", "f", "i", 0.0, 100 * DAY_S + left_s, "device", (), 1, clock=100 * DAY_S)
+def certificate(left_s: float = 20 * DAY_S, *, issued: float = 0.0) -> CertificateFacts:
+    return CertificateFacts("1", "f", "i", issued, 100 * DAY_S + left_s, "device", (), 1, clock=100 * DAY_S)
 
 
 def agent(service: str, hops: tuple[NextHop, ...]) -> AgentFacts:
@@ -159,3 +159,11 @@ def test_what_a_drain_closed_is_no_trouble() -> None:
     kept = tuple(n for n in held.neighbours if str(n.address) not in ("203.0.113.1", "2001:db8:c:1::1"))
     facts["sw1.pop1"] = replace(held, neighbours=kept)
     assert assess(intent, facts, {}, NAMES).troubles == ()
+
+
+def test_certificate_of_a_short_life_is_not_told_before_it_is_due() -> None:
+    """With a life of six days the last two are when a run renews it: only what no run has renewed is told."""
+    six_days = {
+        name: certificate(left_s, issued=96 * DAY_S) for name, left_s in (("due", 2 * DAY_S), ("late", 0.4 * DAY_S))
+    }
+    assert {name: judge_certificate(one)[0] for name, one in six_days.items()} == {"due": OK, "late": WARNING}
