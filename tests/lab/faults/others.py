@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from netorch.agent.clock import uptime
 from netorch.lab import set_link
@@ -41,8 +42,6 @@ def play_sick(made: Bed, seed: int) -> Ending:
     before = sick.look()
     late_s, told_s, said = _with_illness(made, seed, illness, sick=sick, well=well)
     from_the_start = illness.endswith("from the start")
-    if said.code == 0:
-        unsafe.append("a success was reported that did not happen")
     within_s = _GIVEN_UP_WITHIN_S if illness == "BIRD hangs" else _TOLD_WITHIN_S + (usual_s if from_the_start else 0)
     if told_s > within_s:
         unsafe.append(f"told only after {told_s:.1f} s")
@@ -53,6 +52,8 @@ def play_sick(made: Bed, seed: int) -> Ending:
         lambda: sick.pending() is None and sick.live() is not None, timeout_s=60, what=f"{sick.name} has decided"
     )
     after = sick.look()
+    if said.code == 0 and after.generation == before.generation:
+        unsafe.append("a success was reported that did not happen")
     if after.live != after.disk or (after.generation == before.generation and after != before):
         unsafe.append(f"{sick.name}: {after}, {before} before")
     _, again = _roll_out(made, f"again {seed}", made.group)
@@ -99,7 +100,7 @@ def _ill(made: Bed, illness: str, sick: Target) -> Iterator[None]:
             set_link(sick.name, "mgmt0", made.lab.settings, connected=True)
         return
     hangs = illness == "BIRD hangs"
-    pids = [sick.service_pid("bird")] if hangs else [*sick.processes("sshd:"), sick.service_pid("sshd")]
+    pids = [sick.service_pid("bird")] if hangs else [*_connections(sick), sick.service_pid("sshd")]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -107,6 +108,12 @@ def _ill(made: Bed, illness: str, sick: Target) -> Iterator[None]:
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
+
+
+def _connections(target: Target) -> list[int]:
+    """The processes of its sshd that serve a connection: their titles say so."""
+    titles = {pid: Path(f"/proc/{pid}/cmdline") for pid in target.processes()}
+    return [pid for pid, title in titles.items() if title.exists() and title.read_bytes().startswith(b"sshd: ")]
 
 
 def _roll_out(made: Bed, text: str, targets: tuple[Target, ...]) -> tuple[float, Said]:
