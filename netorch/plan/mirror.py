@@ -19,6 +19,9 @@ Facts = Mapping[str, DeviceFacts]
 USABLE_STATES = frozenset({"reachable", "stale", "delay", "probe", "permanent"})
 """States in which the kernel itself would send to the entry's MAC. A ``noarp`` entry was never resolved."""
 
+_MACS_NAMED = 4
+"""In a refusal, which agents send over the wire: it has an end there."""
+
 
 @dataclass(frozen=True)
 class Sighting:
@@ -57,7 +60,9 @@ def refusal_of(mac: Mac, own_macs: AbstractSet[Mac], *, expected: AbstractSet[Ma
     if mac in own_macs:
         return f"{mac} belongs to a device of this POP"
     if expected and mac not in expected:
-        return f"{mac} is not among the circuit's MACs ({', '.join(sorted(expected))})"
+        named = sorted(expected)
+        more = f" and {len(named) - _MACS_NAMED} more" if named[_MACS_NAMED:] else ""
+        return f"{mac} is not among the circuit's MACs ({', '.join(named[:_MACS_NAMED])}{more})"
     return ""
 
 

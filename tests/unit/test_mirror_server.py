@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from netorch.agent.mirror import wire
@@ -193,3 +196,89 @@ def test_second_hello_tells_macs_only() -> None:
         assert len(line.written) == 1
 
     play(scene, Desk(a=frozenset({ONE})))
+
+
+def test_beat_that_loses_a_channels_last_host_reaches_the_others() -> None:
+    """A connection that turns out to be over while the sign of life is sent ends nobody else's."""
+
+    def scene(server: Server, desk: Desk) -> None:
+        subscriber = Subscriber(server)
+
+        class Broken(Line):
+            def write(self, data: bytes) -> None:
+                super().write(data)
+                if b'"beat"' in data:
+                    subscriber.connection_lost(ConnectionResetError())
+
+        subscriber.connection_made(Broken("a"))
+        subscriber.data_received(wire.hello("a", [MAC]))
+        line = join(server, "b")
+        server.beat()
+        assert [message["type"] for message in line.messages()] == ["snapshot", "beat"]
+        assert [other.host for other in server.subscribers] == ["b"]
+
+    play(scene, Desk(a=frozenset({ONE}), b=frozenset({OTHER})))
+
+
+def test_handshake_of_before_a_revocation_is_not_admitted() -> None:
+    """Who connects while lists are loaded has shown its certificate to the former ones: it must come anew."""
+
+    def scene(server: Server, desk: Desk) -> None:
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        line, subscriber = Line("a"), Subscriber(server)
+        subscriber.connection_made(line)
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.cut_all()
+        subscriber.data_received(wire.hello("a", [MAC]))
+        assert line.is_cut
+        assert line.written == []
+        assert desk.macs == {}
+
+    play(scene, Desk(a=frozenset({ONE})))
+
+
+def test_address_that_is_taken_does_not_keep_the_others_from_listening() -> None:
+    """Each address is tried; the ones that failed are named."""
+
+    def scene(server: Server, desk: Desk) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            assert server.listen(("127.0.0.1", "127.0.0.2"), port) == (
+                f"cannot listen on 127.0.0.1 port {port}: Address already in use"
+            )
+            socket.create_connection(("127.0.0.2", port), timeout=5).close()
+
+    play(scene, Desk())
+
+
+def test_silent_connections_of_one_address_do_not_keep_others_out() -> None:
+    """One address may have a few handshakes under way; the next of them is closed at once, another address's is not."""
+
+    async def run() -> None:
+        desk = Desk()
+        server = Server(desk)
+        server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        assert server.listen(("127.0.0.1",), port) == ""
+        with ExitStack() as stack:
+            one, other = "127.0.0.1", "127.0.0.9"
+            made = [stack.enter_context(await connected(source, port)) for source in (*([one] * 17), other)]
+            loop = asyncio.get_running_loop()
+            assert await asyncio.wait_for(loop.sock_recv(made[16], 100), 5) == b""
+            await loop.sock_sendall(made[17], b"no TLS at all")
+            with suppress(ConnectionResetError):
+                await asyncio.wait_for(loop.sock_recv(made[17], 100), 5)
+            assert [words.partition(": ")[0] for words in desk.refusals] == [other]  # it got as far as speaking TLS
+        server.close()
+
+    asyncio.run(run())
+
+
+async def connected(source: str, port: int) -> socket.socket:
+    """A connection to 127.0.0.1 from another of this machine's own addresses."""
+    made = socket.socket()
+    made.setblocking(False)
+    made.bind((source, 0))
+    await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+    return made

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.wire import FeedReader, Lines, Told, WireError
 from netorch.model.types import Mac
+from netorch.plan.mirror import refusal_of
 
 MAC = Mac("02:aa:00:00:00:01")
 macs = st.binary(min_size=6, max_size=6).map(lambda data: Mac(data.hex(":")))
@@ -182,3 +183,14 @@ def test_largest_snapshot_fits() -> None:
     news = FeedReader("sw1.pop1").take(line)
     assert news is not None
     assert len(news.told) == MAX_NEXT_HOPS
+
+
+def test_refusal_of_many_named_macs_fits() -> None:
+    """However many MACs a circuit names: a forged one must not end the connection of every host."""
+    named = frozenset(Mac(f"02:aa:00:00:00:{number:02x}") for number in range(100))
+    refusal = refusal_of(Mac("02:bb:00:00:00:01"), frozenset(), expected=named)
+    assert "and 96 more" in refusal
+    told = [Told("203.0.113.1", None, "reachable", refusal)]
+    news = FeedReader("sw1.pop1").take(snapshot(*told))
+    assert news is not None
+    assert news.told == tuple(told)

@@ -92,8 +92,7 @@ class Feed(Service):
             self._server.cut_all()
 
     def each_second(self) -> None:
-        for channel in self._server.channels.values():
-            self.counters["sent"] += channel.beat()
+        self.counters["sent"] += self._server.beat()
         for subscriber in self._server.subscribers:
             if subscriber.expires < now():
                 subscriber.refuse("its certificate has expired")
@@ -145,10 +144,12 @@ class Feed(Service):
         if self._events is None:
             self._watch_kernel()
         assert self._events is not None
+        self._dumped = float("-inf")  # where this fails it is tried again in a second
         with RouteSocket() as kernel:
-            for link in read_links(kernel, counters=False):
-                self._link(link.index, link.name, link.mac)
-            entries = _dump(kernel)
+            links, entries = read_links(kernel, counters=False), _dump(kernel)
+        self._names, self._indices, self._macs = {}, {}, {}
+        for link in links:
+            self._link(link.index, link.name, link.mac)
         self._dumped = uptime()
         self.count("dumps")
         found = {(self._names.get(entry.index, ""), entry.address): entry for entry in entries}

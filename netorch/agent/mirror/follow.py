@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 3.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.2, 5.0
 _PROVEN_S = 5.0
+_GREETINGS_PER_S, _GREETINGS_AT_ONCE = 0.5, 4.0
+"""Less than a feed bears: interfaces of containers come and go in dozens."""
+
 _MESSAGES_PER_S, _MESSAGES_AT_ONCE = 2000.0, 4000.0
 
 
@@ -55,6 +58,8 @@ class FeedLink:
         self.rejected = 0
         self._connection: Optional[_Connection] = None
         self._attempts = 0
+        self._is_stopped = False
+        self._hurry = asyncio.Event()
         self._task: Optional[asyncio.Task[None]] = None
 
     def start(self) -> None:
@@ -64,12 +69,13 @@ class FeedLink:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """It goes on for as long as the agent lives: what ended it otherwise is told, and it begins anew."""
-        if not task.cancelled():
+        if not task.cancelled() and not self._is_stopped:
             self._down(f"{type(task.exception()).__name__}: {task.exception()}: please report it")
             asyncio.get_running_loop().call_later(_LONGEST_WAIT_S, self.start)
 
     def stop(self) -> None:
         """End it."""
+        self._is_stopped = True  # a task may miss that it is cancelled
         if self._task is not None:
             self._task.cancel()
         self.cut("the agent ends")
@@ -79,10 +85,15 @@ class FeedLink:
         if self._connection is not None:
             self._connection.end(words)
 
+    def hurry(self) -> None:
+        """What kept it from connecting may be over: the next attempt is now."""
+        if self._connection is None or self._connection.lost.is_set():
+            self._hurry.set()
+
     def greet_again(self) -> None:
-        """The host's own MACs have changed."""
+        """The host's own MACs may have changed."""
         if self._connection is not None:
-            self._connection.send(self.follower.greeting())
+            self._connection.greet()
 
     def check(self) -> None:
         """Once a second: a feed that is silent is dead."""
@@ -92,6 +103,8 @@ class FeedLink:
             self._connection.end(f"silent for {wire.SILENCE_S:g} s")
         elif self._connection.expires < now():
             self._connection.end("its certificate has expired")
+        else:
+            self._connection.greet()
 
     def as_json(self) -> Dict[str, Any]:
         """For the status file."""
@@ -109,7 +122,7 @@ class FeedLink:
 
     async def _run(self) -> None:
         back_off = BackOff(_FIRST_WAIT_S, _LONGEST_WAIT_S, random=random.random)
-        while True:
+        while not self._is_stopped:
             begun = uptime()
             connection = await self._connect()
             if connection is not None:
@@ -117,25 +130,31 @@ class FeedLink:
                 self._down(connection.words)
                 if uptime() - begun > _PROVEN_S:
                     back_off.reset()
-            await asyncio.sleep(back_off.next_s())
+            try:
+                await asyncio.wait_for(self._hurry.wait(), back_off.next_s())
+            except asyncio.TimeoutError:
+                continue
+            self._hurry.clear()
+            back_off.reset()
 
     async def _connect(self) -> Optional[_Connection]:
         address = self.feed.addresses[self._attempts % len(self.feed.addresses)]
         self._attempts += 1
-        if self.follower.context is None:
+        context = self.follower.context
+        if context is None:
             self._fail("no certificate to show yet")
             return None
         connection = _Connection(self)
         try:
             made = await _connected(address, self.feed.port)
-            await shake_hands(
-                made, self.follower.context, connection, server_name=self.feed.switch, timeout_s=_CONNECT_TIMEOUT_S
-            )
+            await shake_hands(made, context, connection, server_name=self.feed.switch, timeout_s=_CONNECT_TIMEOUT_S)
         except (OSError, asyncio.TimeoutError) as exc:
             connection.end("")
             timed_out = isinstance(exc, asyncio.TimeoutError)
             self._fail("no answer" if timed_out else refusal_words(exc), address)
             return None
+        if context is not self.follower.context:
+            connection.end("connected while certificates changed")
         return connection
 
     def opened(self, connection: _Connection, address: str) -> None:
@@ -194,19 +213,24 @@ class _Connection:
         self._reader = wire.FeedReader(link.feed.switch)
         self._lines = wire.Lines(wire.MAX_FROM_FEED)
         self._pace = Pace(_MESSAGES_PER_S, _MESSAGES_AT_ONCE)
+        self._greetings = Pace(_GREETINGS_PER_S, _GREETINGS_AT_ONCE)
+        self._greeted = b""
         self._line: Optional[TlsLine] = None
 
     def connection_made(self, line: TlsLine) -> None:
         """The switch has shown its certificate."""
         self._line = line
         _, self.expires = peer_names(line.getpeercert())
+        self.heard = uptime()
         self._link.opened(self, line.peer)
-        self.send(self._link.follower.greeting())
+        self.greet()
 
-    def send(self, data: bytes) -> None:
-        """Send a message, unless the connection is over."""
-        if self._line is not None:
-            self._line.write(data)
+    def greet(self) -> None:
+        """Say hello, where it is not the one that was said last. One that is too soon is said by a later call."""
+        greeting = self._link.follower.greeting()
+        if self._line is not None and greeting != self._greeted and self._greetings.allows(uptime()):
+            self._greeted = greeting
+            self._line.write(greeting)
 
     def data_received(self, data: bytes) -> None:
         """The feed says something."""

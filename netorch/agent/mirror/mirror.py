@@ -9,6 +9,7 @@ from __future__ import annotations
 from netorch.agent.clock import now, uptime
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.entries import Entry
+from netorch.agent.mirror.figures import mirror_metrics
 from netorch.agent.mirror.follow import FeedLink
 from netorch.agent.mirror.kernel import HostKernel, is_own
 from netorch.agent.mirror.service import PKI, Service
@@ -29,7 +30,7 @@ from netorch.model.conventions import KERNEL_PROTOCOL
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Set
+    from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
     from netorch.agent.mirror.entries import Key
     from netorch.agent.mirror.service import Metric
@@ -42,7 +43,7 @@ _KEEP_EVERY_S = 5.0
 _LINK_PAUSE_S = 0.01
 _LOST_PAUSE_S = 0.05
 _REPAIR_PAUSE_S = 0.05
-"""An entry that somebody deletes over and over is put back at once, then once a second."""
+"""What somebody deletes over and over is put back at once, then once a second; each half of an entry for itself."""
 
 
 class Mirror(Service):
@@ -67,9 +68,10 @@ class Mirror(Service):
         self._checked = float("-inf")
         self._kept = float("-inf")
         self._kept_items: Optional[List[Dict[str, Any]]] = None
-        self._repaired: Dict[Key, float] = {}
+        self._repaired: Dict[Tuple[Key, bool], float] = {}
         self._is_check_due = False
         self._is_link_due = False
+        self._uplinks: FrozenSet[str] = frozenset()
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -82,6 +84,7 @@ class Mirror(Service):
         settings = parse_mirror(data)
         self._kernel.read()
         self._settings, self.metrics_path = settings, settings.metrics
+        self._uplinks = frozenset(feed.interface for feed in settings.feeds)
         old = self._entries
         self._entries, self._by_switch = {}, {}
         for feed in settings.feeds:
@@ -92,6 +95,7 @@ class Mirror(Service):
                 entry.configure(feed, hop, settings.hold_down)
                 self._entries[entry.key] = entry
                 self._by_switch.setdefault(feed.switch, {})[hop.address] = entry
+        self._repaired = {half: at for half, at in self._repaired.items() if half[0] in self._entries}
         self._drop_others()
         self._compare()
         self._follow(settings)
@@ -102,6 +106,8 @@ class Mirror(Service):
         if is_cut:
             for link in self._links.values():
                 link.cut("whom the authority trusts has changed")
+        for link in self._links.values():
+            link.hurry()
 
     def each_second(self) -> None:
         for link in self._links.values():
@@ -136,6 +142,7 @@ class Mirror(Service):
                 del self._links[switch]
                 link.stop()
                 self.lost(link)
+                self._told_own.pop(switch, None)
             elif feed != link.feed:
                 link.feed = feed
                 link.cut("its settings have changed")
@@ -262,18 +269,25 @@ class Mirror(Service):
         self._check()
 
     def _take(self, events: Iterable[Event]) -> None:
-        hurt: Set[Key] = set()
+        hurt: Set[Tuple[Key, bool]] = set()
         for event in events:
             if isinstance(event, LinkEvent):
-                if self._kernel.take_link(event) and not self._is_link_due:
-                    self._is_link_due = True
-                    self.loop.call_later(_LINK_PAUSE_S, self.guarded, "kernel", self._after_link)
+                self._take_link(event)
             else:
                 key = self._key_of(event)
                 if key is not None and key in self._entries and not self._is_right(event, key):
-                    hurt.add(key)
-        for key in hurt:
-            self._repair(self._entries[key])
+                    hurt.add((key, isinstance(event, NeighbourEvent)))
+        for half in hurt:
+            self._repair(half)
+
+    def _take_link(self, event: LinkEvent) -> None:
+        names = {self._kernel.names.get(event.index), event.name}
+        if not self._kernel.take_link(event):
+            return
+        self._is_check_due = self._is_check_due or not self._uplinks.isdisjoint(names)
+        if not self._is_link_due:
+            self._is_link_due = True
+            self.loop.call_later(_LINK_PAUSE_S, self.guarded, "kernel", self._after_link)
 
     def _key_of(self, event: Event) -> Optional[Key]:
         if isinstance(event, NeighbourEvent):
@@ -308,33 +322,36 @@ class Mirror(Service):
         if entry.mac != mac and not entry.is_followed and entry.adopt(mac, now()):
             self.touch()
 
-    def _repair(self, entry: Entry) -> None:
-        """Put back what somebody deleted or changed."""
+    def _repair(self, half: Tuple[Key, bool]) -> None:
+        """Put back what somebody deleted or changed: the neighbour, or what makes its address reachable."""
+        entry = self._entries[half[0]]
         interface = self._kernel.interfaces.get(entry.feed.interface)
         if entry.mac is None or interface is None or not interface.up:
             return
-        if uptime() - self._repaired.get(entry.key, float("-inf")) < _REPAIR_PAUSE_S:
+        if uptime() - self._repaired.get(half, float("-inf")) < _REPAIR_PAUSE_S:
             self._is_check_due = True
             return
-        self._repaired[entry.key] = uptime()
+        self._repaired[half] = uptime()
         self.count("repaired")
         self._put(entry)
         self.say(f"{entry.hop.address} on {entry.feed.interface} was changed by somebody else: put back")
         self.touch()
 
     def _after_link(self) -> None:
-        """An interface went up or down, changed its own MAC, came or went: its entries may have gone."""
+        """An interface went up or down, changed its own MAC, came or went: an uplink's entries may have gone with it."""
         self._is_link_due = False
-        self._check()
+        if self._is_check_due:
+            self._check()
         for link in self._links.values():
             link.greet_again()
         self._own_may_have_changed()
 
     def _check(self) -> None:
         """Compare everything with the kernel, and put right what differs."""
-        self._checked, self._is_check_due = uptime(), False
+        self._is_check_due = True  # until it has been done: where it fails it is tried again in a second
         self._kernel.read()
         self._compare()
+        self._checked, self._is_check_due = uptime(), False
 
     def _compare(self) -> None:
         before = {(one.get("interface"), one.get("address")): one for one in self._before.pop("entries", ())}
@@ -364,34 +381,4 @@ class Mirror(Service):
         }
 
     def metrics(self) -> List[Metric]:
-        states = [entry.describe()[0] for entry in self._entries.values()]
-        present = now()
-        return [
-            (
-                "netorch_mirror_feed_up",
-                "gauge",
-                "Whether the switch's feed is followed.",
-                [({"switch": switch}, float(link.is_up)) for switch, link in sorted(self._links.items())],
-            ),
-            (
-                "netorch_mirror_entries",
-                "gauge",
-                "Next hops by state.",
-                [
-                    ({"state": state}, float(states.count(state)))
-                    for state in ("mirrored", "kept", "held_down", "refused", "unresolved")
-                ],
-            ),
-            (
-                "netorch_mirror_entry_age_seconds",
-                "gauge",
-                "How long the MAC has been what it is.",
-                [
-                    (
-                        {"address": key[1], "interface": key[0], "provider": entry.hop.provider},
-                        None if entry.since is None else present - entry.since,
-                    )
-                    for key, entry in self._entries.items()
-                ],
-            ),
-        ]
+        return mirror_metrics(self._links.values(), self._entries.values())

@@ -40,6 +40,9 @@ QUEUE_BYTES = 4 << 20
 _SEND_BUFFER_BYTES = 1 << 18
 _HELLO_TIMEOUT_S = 5.0
 _HANDSHAKES = 64
+_HANDSHAKES_OF_ONE = 16
+"""From one address: who connects and says nothing must not keep the others out."""
+
 _IP_FREEBIND, _IPV6_FREEBIND = 15, 78  # linux/in.h, linux/in6.h
 
 
@@ -88,6 +91,7 @@ class Subscriber:
         self._server = server
         self._lines = wire.Lines(wire.MAX_FROM_MIRROR)
         self._pace = Pace(1.0, 10.0)
+        self.context = server.context
         self._names: FrozenSet[str] = frozenset()
         self._line: Optional[TlsLine] = None
         self._late: Optional[asyncio.TimerHandle] = None
@@ -157,14 +161,15 @@ class Server:
         self.context: Optional[ssl.SSLContext] = None
         self.channels: Dict[FrozenSet[str], Channel] = {}
         self._listeners: Dict[Tuple[str, int], socket.socket] = {}
-        self._handshakes: Set[asyncio.Task[None]] = set()
+        self._handshakes: Dict[asyncio.Task[None], str] = {}
 
     @property
     def subscribers(self) -> List[Subscriber]:
         return [member for channel in self.channels.values() for member in channel.members]
 
     def listen(self, addresses: Sequence[str], port: int) -> str:
-        """Listen on these and on no others; why that failed, "" if it did not."""
+        """Listen on these and on no others; where that failed and why, "" if it did not."""
+        failures: List[str] = []
         loop = asyncio.get_running_loop()
         wanted = {(address, port) for address in addresses}
         for key in set(self._listeners) - wanted:
@@ -175,10 +180,11 @@ class Server:
             try:
                 listener = _listen(*key)
             except OSError as exc:
-                return f"cannot listen on {key[0]} port {key[1]}: {exc.strerror}"
+                failures.append(f"cannot listen on {key[0]} port {key[1]}: {exc.strerror}")
+                continue
             self._listeners[key] = listener
             loop.add_reader(listener, self._accept, listener)
-        return ""
+        return ", ".join(failures)
 
     def close(self) -> None:
         """End everything."""
@@ -190,11 +196,19 @@ class Server:
         for subscriber in self.subscribers:
             subscriber.cut()
 
+    def beat(self) -> int:
+        """Send everybody a sign of life; how many messages that were."""
+        return sum(channel.beat() for channel in tuple(self.channels.values()))  # one that loses its last host goes
+
     def admit(self, subscriber: Subscriber, hello: Hello) -> None:
         """Give a host what it may know; a second hello only tells its MACs anew."""
         addresses = self.desk.addresses_of(hello.host)
         if addresses is None:
             subscriber.refuse("is not among the hosts of this switch")
+            return
+        if subscriber.channel is None and subscriber.context is not self.context:
+            # Its certificate was looked at before the lists of today were loaded, and nobody looks at it again.
+            subscriber.refuse("connected while certificates changed")
             return
         self.desk.has_macs(hello.host, hello.macs)
         if subscriber.channel is not None:
@@ -219,22 +233,18 @@ class Server:
 
     def _accept(self, listener: socket.socket) -> None:
         try:
-            made, _ = listener.accept()
+            made, peer = listener.accept()
         except OSError:
             return
-        if self.context is None or len(self._handshakes) >= _HANDSHAKES:
+        address, others = str(peer[0]), list(self._handshakes.values())
+        if self.context is None or len(others) >= _HANDSHAKES or others.count(address) >= _HANDSHAKES_OF_ONE:
             made.close()
             return
-        task = asyncio.get_running_loop().create_task(self._shake_hands(made))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
+        task = asyncio.get_running_loop().create_task(self._shake_hands(made, address))
+        self._handshakes[task] = address
+        task.add_done_callback(lambda task: self._handshakes.pop(task, None))
 
-    async def _shake_hands(self, made: socket.socket) -> None:
-        try:
-            address = str(made.getpeername()[0])
-        except OSError:
-            made.close()
-            return
+    async def _shake_hands(self, made: socket.socket, address: str) -> None:
         assert self.context is not None
         try:
             made.setblocking(False)
