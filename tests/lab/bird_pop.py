@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from netorch.intent import derive_intent, desired_items
 from netorch.io.template_files import read_templates
@@ -43,6 +43,7 @@ class Pop:
     intent: Intent
     templates: TemplateSource = field(default_factory=lambda: TemplateSource(read_templates()))
     daemons: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    password: str = PASSWORD
 
     # ---- commands ------------------------------------------------------------------------------------------------
 
@@ -82,7 +83,7 @@ class Pop:
     def sealed(self, device: DeviceIntent) -> str:
         """The configuration that ``device`` would get."""
         (file,) = render_device(device, self.templates)
-        return seal(file.text, lambda _: PASSWORD, daemon="bird")
+        return seal(file.text, lambda _: self.password, daemon="bird")
 
     def write(self, device: DeviceIntent) -> Path:
         """Write the configuration of ``device``."""
@@ -93,6 +94,10 @@ class Pop:
     def configure(self, device: DeviceIntent) -> str:
         """Load the configuration of ``device`` into its running daemon."""
         return self.birdc(device.name, f'configure "{self.write(device)}"')
+
+    def listens(self, node: str) -> bool:
+        """Whether the daemon of ``node`` can be asked."""
+        return (self.folder / f"{node}.ctl").exists()
 
     def start(self, node: str) -> None:
         """Start BIRD with the configuration that was written."""
@@ -116,6 +121,11 @@ class Pop:
         daemon.kill()
         daemon.wait(10)
 
+    def stop_all(self) -> None:
+        """End every daemon that still runs."""
+        for node in tuple(self.daemons):
+            self.stop(node)
+
     def all_up(self) -> bool:
         """Whether every enabled session of the booted devices is established."""
         return all(self.is_up(name) for name in (*SWITCHES, *HOSTS))
@@ -126,6 +136,9 @@ class Pop:
         booted = {*SWITCHES, *HOSTS, *PROVIDERS}
         sessions = (s for s in self.intent.device(name).sessions if s.enabled and s.peer in booted)
         return all(protocols[session.name][0] == "up" for session in sessions)
+
+
+PopT = TypeVar("PopT", bound=Pop)
 
 
 def _batch(node: str, lines: list[str]) -> None:
@@ -216,11 +229,15 @@ def mirror(pop: Pop, host: str) -> None:
 
 @contextlib.contextmanager
 def booted_pop(
-    folder: Path, *, amend: Callable[[Intent], Intent] = lambda intent: intent, mirrored: bool = True
-) -> Iterator[Pop]:
+    folder: Path,
+    *,
+    amend: Callable[[Intent], Intent] = lambda intent: intent,
+    mirrored: bool = True,
+    make: Callable[[Path, Inventory, Intent], PopT] = Pop,  # type: ignore[assignment]
+) -> Iterator[PopT]:
     """The POP with every session up and the mirror in place. Namespaces and daemons are gone afterwards."""
     inventory = load(example())
-    pop = Pop(folder, inventory, amend(derive_intent(inventory)))
+    pop = make(folder, inventory, amend(derive_intent(inventory)))
     try:
         _namespaces()
         _wire(inventory)
@@ -228,21 +245,20 @@ def booted_pop(
             addresses = ("20.%d.0.1/32", "2a00:%d::1/128")
             number = inventory.provider(provider).id
             _batch(provider, [f"addr add {address % number} dev lo" for address in addresses])
-            (folder / f"{provider}.conf").write_text(provider_configuration(inventory, provider, PASSWORD))
+            (folder / f"{provider}.conf").write_text(provider_configuration(inventory, provider, pop.password))
             pop.start(provider)
         for name in (*SWITCHES, *HOSTS):
             apply_items(pop.intent.device(name))
             pop.write(pop.intent.device(name))
             pop.start(name)
         for node in (*SWITCHES, *HOSTS, *PROVIDERS):
-            wait_until((folder / f"{node}.ctl").exists, what=f"BIRD of {node} listens")
+            wait_until(lambda node=node: pop.listens(node), what=f"{node} listens")  # type: ignore[misc]
         if mirrored:
             for host in HOSTS:
                 mirror(pop, host)
         wait_until(pop.all_up, timeout_s=BOOT_TIMEOUT_S, what="every session is up")
         yield pop
     finally:
-        for node in tuple(pop.daemons):
-            pop.stop(node)
+        pop.stop_all()
         for node in (*SWITCHES, *HOSTS, *PROVIDERS):
             subprocess.run(["ip", "netns", "del", node], check=False, capture_output=True)
