@@ -28,7 +28,9 @@ class Router:
         bed.switch.ip(f"link add {name} type veth peer name eth0 netns {self.space.pid}")
         bed.switch.ip(f"link set {name} up")
         self.space.run("ip", "link", "set", "eth0", "address", mac, "up")
-        for address in addresses:
+        # What it says before the kernel has found its own address unique needs a source as well.
+        link_local = f"fe80::{mac.replace(':', '')[-4:]}"
+        for address in (link_local, *addresses):
             options = ["nodad"] if ":" in address else []
             length = 64 if ":" in address else 30
             self.space.run("ip", "address", "add", f"{address}/{length}", "dev", "eth0", *options)

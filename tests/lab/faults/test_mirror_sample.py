@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.lab.faults import mirror
 from tests.lab.faults.__main__ import play_one
-from tests.lab.faults.mirror import MirrorFault
+from tests.lab.faults.mirror import MirrorFault, MirrorPlay
 from tests.lab.faults.mirror_table import MIRROR_FAULTS
+from tests.lab.faults.mirror_watch import LATE_S
 from tests.lab.faults.play import Ending
+from tests.lab.mirror_bed import MAC_C, V4, V6
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -27,3 +33,21 @@ def test_fault_of_the_mirror_is_survived(endings: dict[str, Ending], fault: Mirr
     """The fault has happened; no host sent to a wrong MAC or lost an entry, and all have what the switch has."""
     ending = endings[mirror.PREFIX + fault.name]
     assert not ending.unsafe, ending
+
+
+def _harm(play: MirrorPlay) -> None:
+    """What no agent would do, while the host's cannot mend it."""
+    assert play.host.process is not None
+    os.kill(play.host.process.pid, signal.SIGSTOP)
+    play.host.ip(f"neigh replace {V4} lladdr {MAC_C} dev eth0 nud permanent protocol 110")
+    play.host.ip(f"neigh del {V6} dev eth0")
+    wait_until(lambda: play.watch.longest_false_claim_s > LATE_S, what="the status is wrong for long")
+    os.kill(play.host.process.pid, signal.SIGCONT)
+
+
+def test_judge_sees_what_is_unsafe() -> None:
+    """A wrong MAC, an entry that is gone and a status that is wrong are told: the plays above are not well by accident."""
+    ending = mirror.play_mirror(MirrorFault("harm", "unsafe", _harm, ("",), hosts=1), SEED)
+    assert f"sent to {MAC_C}" in ending.unsafe
+    assert "an entry was gone" in ending.unsafe
+    assert f"says that {V4} is mirrored" in ending.unsafe or f"says that {V6} is mirrored" in ending.unsafe
