@@ -13,6 +13,7 @@ from typing import Any
 from netorch.agent.mirror import wire
 from netorch.agent.mirror.server import QUEUE_BYTES, Channel, Server, Subscriber
 from netorch.agent.mirror.tls import TlsLine
+from netorch.agent.mirror.trust import refusal_words
 from netorch.agent.mirror.wire import FeedReader, Told
 from netorch.model.types import Mac
 
@@ -280,5 +281,24 @@ async def connected(source: str, port: int) -> socket.socket:
     made = socket.socket()
     made.setblocking(False)
     made.bind((source, 0))
-    await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
     return made
+
+
+def test_refused_connection_is_told_in_the_kernels_words() -> None:
+    """Not in asyncio's, which name the address and no reason."""
+
+    async def run() -> str:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        try:
+            await connected("127.0.0.1", port)
+        except OSError as exc:
+            return refusal_words(exc)
+        return ""
+
+    assert asyncio.run(run()) == "Connection refused"

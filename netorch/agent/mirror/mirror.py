@@ -29,6 +29,7 @@ from netorch.model.conventions import KERNEL_PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     import ssl
     from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
@@ -68,6 +69,7 @@ class Mirror(Service):
         self._checked = float("-inf")
         self._kept = float("-inf")
         self._kept_items: Optional[List[Dict[str, Any]]] = None
+        self._keeping: Optional[asyncio.Future[None]] = None
         self._repaired: Dict[Tuple[Key, bool], float] = {}
         self._is_check_due = False
         self._is_link_due = False
@@ -122,12 +124,19 @@ class Mirror(Service):
             self._keep()
 
     def _keep(self) -> None:
-        """For the next boot of the machine: its next hops are reachable before a feed can be heard."""
-        items = [item for entry in self._entries.values() for item in entry.items()]
-        if items != self._kept_items:
-            write_mirror(items)
-            self._kept_items = items
+        """For the next boot of the machine: its next hops are reachable before a feed can be heard. In a thread: a disk may take
+        its time, a MAC must not wait for it."""
         self._kept = uptime()
+        items = [item for entry in self._entries.values() for item in entry.items()]
+        if items != self._kept_items and (self._keeping is None or self._keeping.done()):
+            self._kept_items = items
+            self._keeping = self.loop.run_in_executor(None, write_mirror, items)
+            self._keeping.add_done_callback(lambda done: self.guarded("keep", lambda: self._has_kept(done)))
+
+    def _has_kept(self, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and done.exception() is not None:
+            self._kept_items = None  # it is tried again
+            done.result()
 
     def stop(self) -> None:
         for link in self._links.values():

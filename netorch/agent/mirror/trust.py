@@ -60,6 +60,6 @@ def refusal_words(exc: BaseException) -> str:
         return f"certificate: {exc.verify_message}"
     if isinstance(exc, ssl.SSLError):
         return f"TLS: {(exc.reason or str(exc)).replace('_', ' ').lower()}"
-    if isinstance(exc, OSError) and exc.strerror:
-        return exc.strerror
+    if isinstance(exc, OSError) and exc.errno:
+        return os.strerror(exc.errno)  # what asyncio says instead names the address only
     return str(exc) or type(exc).__name__
