@@ -15,7 +15,8 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
-VERSIONS = {"sw1": "3.1", "sw2": "2.17", "h1": "2.0.12", "h2": "2.17", "h3": "3.1"}
+# Not 3.1 on hosts: after an undrain some of its routes with two paths stay away from the kernel (docs/matrix.md).
+VERSIONS = {"sw1": "3.1", "sw2": "2.17", "h1": "2.0.12", "h2": "2.17", "h3": "2.0.12"}
 DEVICES = (*SWITCHES, *HOSTS)
 
 
