@@ -56,6 +56,15 @@ Restart=always
 RestartSec=1
 TimeoutStopSec=5
 MemoryMax=256M
+# Neighbours, addresses and routes, its own priority, a low port, a folder of another user's for figures: nothing else.
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_NICE CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE
+RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX
+NoNewPrivileges=yes
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+RestrictRealtime=yes
+LockPersonality=yes
+SystemCallArchitectures=native
 
 [Install]
 WantedBy=multi-user.target

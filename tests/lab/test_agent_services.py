@@ -92,6 +92,7 @@ def test_change_starts_the_service_and_its_settings_come_with_the_confirmation(d
     lines = device.namespace.path(UNIT).read_text().splitlines()
     assert "ExecStart=/usr/bin/python3 -I -S /var/lib/netorch/boot mirror" in lines
     assert "Restart=always" in lines
+    assert "CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_NICE CAP_NET_BIND_SERVICE CAP_DAC_OVERRIDE" in lines
     device.client.confirm(DecideRequest(request.id, "alice"))
     assert settings.read_text() == SETTINGS.text
     assert settings.stat().st_mode & 0o777 == 0o644

@@ -63,8 +63,5 @@ def test_both_halves_of_an_entry_are_put_back_at_once(bed: Bed) -> None:
     """A script that deletes the neighbour and then its address must not leave the next hop away until somebody looks."""
     bed.learn(MAC_A)
     wait_until(lambda: bed.is_up() and bed.host.has(MAC_A), what="the entry is there")
-    for _ in range(3):
-        before = bed.host.status()["counters"]["repaired"]
-        bed.host.space.run("sh", "-c", f"ip neigh del {V4} dev eth0; ip addr del 10.1.1.11 peer {V4} dev eth0")
-        wait_until(lambda: bed.host.has(MAC_A), what="both are back", timeout_s=0.5)
-        wait_until(lambda: bed.host.status()["counters"]["repaired"] >= before + 1, what="it is counted")  # noqa: B023
+    bed.host.space.run("sh", "-c", f"ip neigh del {V4} dev eth0; ip addr del 10.1.1.11 peer {V4} dev eth0")
+    wait_until(lambda: bed.host.has(MAC_A), what="both are back", timeout_s=0.5)
