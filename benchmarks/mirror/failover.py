@@ -9,6 +9,7 @@ from typing import Any
 from tests.lab.mirror_bed import MAC_A, MAC_B, V4, V6, running_bed
 from tests.lab.mirror_routers import Router, set_neighbour_sysctls
 from tests.lab.mirror_stream import RATE, Stream
+from tests.waiting import wait_until
 
 SWAPS = 20
 GOAL_MS = {True: 50, False: 2000}
@@ -20,8 +21,9 @@ def failover(swaps: int = SWAPS) -> list[dict[str, Any]]:
     with running_bed(hosts=1) as bed:
         set_neighbour_sysctls(bed.switch.space)
         routers = [Router(bed, "n1", MAC_A), Router(bed, "n2", MAC_B)]
-        routers[0].plug()
         try:
+            routers[0].plug()
+            wait_until(lambda: bed.host.has(MAC_A, V4) and bed.host.has(MAC_A, V6), what="both families are mirrored")
             for announced in (True, False):
                 for address in (V4, V6):
                     with Stream(bed, routers, family=6 if ":" in address else 4) as stream:

@@ -193,3 +193,21 @@ def test_running_agent_needs_no_files_of_its_own(bed: Bed) -> None:
     bed.learn(MAC_B)
     wait_until(lambda: bed.host.has(MAC_B, V4) and bed.host.has(MAC_A, V6), what="everything works")
     assert "please report" not in bed.host.log() + bed.switch.log()
+
+
+@pytest.mark.parametrize("address", [V4, V6])
+def test_multicast_mac_does_not_stay_on_the_switch(bed: Bed, address: str) -> None:
+    """A forged multicast MAC is refused, and the switch soon has the router's again, although the router hears its probes."""
+    set_neighbour_sysctls(bed.switch.space)
+    router = Router(bed, "n1", MAC_B)
+    try:
+        router.plug()
+        for hop in (V4, V6):
+            bed.forget(hop)
+        wait_until(lambda: bed.host.has(MAC_B, address), what="the router is mirrored")
+        router.announce(address, mac="03:00:5e:00:00:07")
+        wait_until(lambda: "not a unicast" in bed.host.entry(address)["reason"], what="the forged MAC is refused")
+        wait_until(lambda: bed.host.entry(address)["state"] == "mirrored", what="the switch has the router's MAC again")
+        assert bed.host.has(MAC_B, address)
+    finally:
+        router.close()

@@ -215,7 +215,12 @@ class Feed(Service):
                 continue
             # One that was deleted, or changed its state, since the last event: the next round has it.
             with suppress(OSError):
-                if known.state in _CONFIRMED:
+                if known.state in _CONFIRMED and known.mac is not None and not known.mac.is_unicast:
+                    # A bridge takes a probe of a multicast MAC everywhere: the router's answer would confirm it for ever.
+                    self._writer.fail(index, known.hop.address)
+                    self._writer.resolve(index, known.hop.address)
+                    self.count("probes")
+                elif known.state in _CONFIRMED:
                     self._writer.probe(index, known.hop.address)
                     self.count("probes")
                 elif known.state in _LOST:

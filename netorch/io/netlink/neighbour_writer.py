@@ -13,7 +13,7 @@ import struct
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NLMSG_ERROR
 from pyroute2.netlink.rtnl import RTM_NEWNEIGH
-from pyroute2.netlink.rtnl.ndmsg import NUD_PERMANENT, NUD_PROBE
+from pyroute2.netlink.rtnl.ndmsg import NUD_FAILED, NUD_PERMANENT, NUD_PROBE
 
 from netorch.io.netlink.route_socket import family_of
 
@@ -51,6 +51,10 @@ class NeighbourWriter:
     def probe(self, index: int, address: str) -> None:
         """Let the kernel ask the neighbour whether it is still there; its MAC stays what the kernel has, meanwhile, too."""
         self._change(index, address, state=NUD_PROBE, flags=0, attributes=b"", create=0)
+
+    def fail(self, index: int, address: str) -> None:
+        """Let the kernel take the neighbour's MAC for wrong: whoever sends to it next looks for it anew."""
+        self._change(index, address, state=NUD_FAILED, flags=0, attributes=b"", create=0)
 
     def resolve(self, index: int, address: str) -> None:
         """Let the kernel look for the neighbour, as if a packet were to be sent to it."""

@@ -225,12 +225,12 @@ def certificate_over(play: MirrorPlay) -> None:
     if "revoked" in play.choice:
         _revoke(play, node.name)
     else:
-        soon = datetime.now(NOW.tzinfo) + timedelta(seconds=play.dice.uniform(4, 6))  # noqa: TID251 - real time
+        soon = datetime.now(NOW.tzinfo) + timedelta(seconds=play.dice.uniform(9, 11))  # noqa: TID251 - real time
         play.bed.authority.install(node.path(PKI), play.bed.authority.leaf(node.name, until=soon))
         node.stop()
         node.start()
         play.proven(play.bed.is_up, "followed with a short certificate")
-    play.proven(lambda: not play.bed.is_up(), "the host has lost the feed")
+    play.proven(lambda: not play.bed.is_up(), "the host has lost the feed", 30)
     words = "revoked" if "revoked" in play.choice else "expired"
     play.proven(lambda: words in play.host.log() + play.switch.log(), f"{words}: told in a log")
     play.swap(play.router, play.other_router())
