@@ -83,9 +83,10 @@ def rendered(device: DeviceIntent, node: FrrNode) -> str:
 
 
 def hostile_switch(strings: list[str], name: str) -> DeviceIntent:
-    """A switch with a provider session per string, which is in its description and its shutdown message."""
+    """A switch with a session per string, which is in its description and its shutdown message. They are sessions with hosts,
+    whose route maps are short: FRR 8.4.4 takes a minute to load those of so many providers."""
     switch = derive_intent(load(example())).device("sw1.pop1")
-    pattern = {session.family: session for session in switch.sessions if session.kind == "provider"}
+    pattern = {session.family: session for session in switch.sessions if session.kind == "host"}
     sessions: list[Session] = []
     for number, text in enumerate(strings):
         family = list(Family)[number % 2]
