@@ -10,7 +10,7 @@ MIRROR_FAULTS = (
     MirrorFault("ARP flap", "followed, or held down; then the last MAC", network.flap, network.FLAPS, quick=True),
     MirrorFault(
         "forged ARP at the switch",
-        "refused; where nothing is named followed, and over 5 s after the attack",
+        "refused; where nothing is named followed, and right again 5 s after the attack",
         network.forged_arp,
         network.FORGERIES,
         quick=True,
