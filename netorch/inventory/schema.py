@@ -197,7 +197,9 @@ class BfdTimerKeys(Keys):
 
 class BfdKeys(Keys):
     fabric: BfdTimerKeys = Field(default=BfdTimerKeys(), description="between switches and hosts, where it always runs")
-    providers: BfdTimerKeys = Field(default=BfdTimerKeys(), description="with providers, on circuits that have `bfd: true`")
+    providers: BfdTimerKeys = Field(
+        default=BfdTimerKeys(), description="with providers, on circuits that have `bfd: true`"
+    )
 
 
 class PkiKeys(Keys):

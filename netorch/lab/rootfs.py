@@ -31,6 +31,7 @@ _COMMON = (
     "iproute2",
     "iputils-ping",
     "openssh-server",
+    "openssl",
     "procps",
     "python3",
 )
