@@ -65,7 +65,7 @@ def test_boot_unit_is_installed_where_systemd_runs(device: LabDevice) -> None:
     device.client.apply(device.change(LOAD))
     unit = device.namespace.path("/etc/systemd/system/netorch-boot.service")
     lines = unit.read_text().splitlines()
-    assert "Before=bird.service" in lines
+    assert "Before=bird.service frr.service" in lines
     (command,) = [line.partition("=")[2] for line in lines if line.startswith("ExecStart=")]
     wanted = device.namespace.path("/etc/systemd/system/multi-user.target.wants/netorch-boot.service")
     assert str(wanted.readlink()) == "/etc/systemd/system/netorch-boot.service"

@@ -118,13 +118,14 @@ def play_all(
         ThreadPoolExecutor(len(made.targets)) as pool,
         ThreadPoolExecutor(1) as group,
         ThreadPoolExecutor(1) as side,
+        ThreadPoolExecutor(1) as listeners,  # one at a time: each would take another's detectors for a leak
         ProcessPoolExecutor(1, get_context("spawn")) as apart,
     ):
         jobs = []
         for seed in seeds:
             if canaries:  # first what takes longest
                 look = functools.partial(secrets.play_secrets, made, each=canaries)
-                jobs.append(pool.submit(play_one, secrets.NAME, seed, look))
+                jobs.append(listeners.submit(play_one, secrets.NAME, seed, look))
             jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
             if texts:
                 read_back = functools.partial(strings.play_apart, apart, each=texts)

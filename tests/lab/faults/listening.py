@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from netorch.agent.clock import uptime
 from tests.lab.faults.bed import Target
+from tests.lab.labs import ROOT
 from tests.lab.operator_shell import Said
 
 MARK = "".join(("KAN", "ARI"))
@@ -160,7 +162,7 @@ def files_for_others(since: Path, folders: Sequence[Path]) -> list[str]:
 def files_of_device(target: Target) -> tuple[list[str], list[str]]:
     """Files of the device that others may use, or that are logs, with a canary in them; and all others with one."""
     script = (
-        "find / /run /dev/shm -xdev \\( -path /work -o -path /usr -o -path /tmp \\) -prune -o "
+        f"find / /run /dev/shm -xdev \\( -path {shlex.quote(str(ROOT))} -o -path /usr -o -path /tmp \\) -prune -o "
         f"-type f -mmin -120 -size -20M -print0 2>/dev/null | xargs -0 -r grep -ls {MARK} 2>/dev/null"
         " | xargs -r -d '\\n' stat -c '%a %U:%G %n' || true"
     )
