@@ -55,8 +55,9 @@ def propose(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
     for device in intent.devices:
         if device.name in facts:
             items = _entries(device, facts, macs[device.pop])
-            if intent.certificates:
-                items += agent_items(intent, device)
+            agents = agent_items(intent, device) if intent.certificates else ()
+            if agents:
+                items += (*_leaving(device, facts[device.name]), *agents)
             proposals[device.name] = tuple(dict.fromkeys(items))
     return {name: items for name, items in proposals.items() if items or intent.device(name).role == "host"}
 
@@ -70,6 +71,27 @@ def _entries(device: DeviceIntent, facts: Facts, own_macs: AbstractSet[Mac]) -> 
         else:
             items += mirror_items(next_hop, sighting_in(facts, next_hop, own_macs), host.items)
     return items
+
+
+def _leaving(device: DeviceIntent, host: DeviceFacts) -> Tuple[Item, ...]:
+    """What a living agent keeps of next hops that the intent no longer has. It takes them away itself, with its new settings:
+    what a plan took away before, it would put back."""
+    agent = host.agent_of("mirror")
+    if agent is None or not agent.alive:
+        return ()
+    wanted = {(next_hop.interface, str(next_hop.address)) for next_hop in device.next_hops}
+    gone = {(entry.interface, str(entry.address)) for entry in agent.entries} - wanted
+    return tuple(item for item in host.items if _place(item) in gone)
+
+
+def _place(item: Item) -> Optional[Tuple[str, str]]:
+    if isinstance(item, NeighbourItem):
+        return (item.interface, str(item.address))
+    if isinstance(item, PeerItem):
+        return (item.interface, str(item.peer))
+    if isinstance(item, RouteItem):
+        return (item.interface, str(item.prefix.network_address))
+    return None
 
 
 def later(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:

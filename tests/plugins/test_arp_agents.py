@@ -156,6 +156,16 @@ def test_entry_that_nobody_looks_after_is_repaired(facts: dict[str, DeviceFacts]
     assert mac_in(proposed(one_hop(), facts, HOST.name)) == [NEW]
 
 
+@pytest.mark.parametrize(("alive", "left"), [(True, [OLD]), (False, [])], ids=["agent lives", "agent dead"])
+def test_entry_that_the_inventory_lost_is_its_agents_to_remove(*, alive: bool, left: list[Mac]) -> None:
+    """A living agent would put back what a plan removes, until it has its new settings; a dead one does neither."""
+    other = next(hop for hop in HOST.next_hops if hop.circuit != HOP.circuit)
+    intent = NETWORK.with_devices(lambda d: replace(d, next_hops=(other,) if d.name == HOST.name else ()))
+    items = proposed(intent, world(alive=alive), HOST.name)
+    assert mac_in(items) == left
+    assert (reachability(HOP) in items) == alive
+
+
 def test_deploy_waits_for_an_agent_that_has_just_begun() -> None:
     """The switch knows the MAC, the host's agent lives and has nothing yet: it is about to."""
     words = PLUGIN.later(one_hop(), world(held=None, state="unresolved"))[HOST.name]
