@@ -26,7 +26,7 @@ RESULT_KEYS = {"device", "outcome", "generation", "message", "hint"}
 STATUS_DEVICE_KEYS = {
     "device", "pop", "role", "reachable", "error", "daemon", "daemon_version", "daemon_running", "generation", "live_stamp",
     "disk_stamp", "last_reconfiguration", "agent_version", "agents", "pending", "pending_author", "pending_remaining_s", "drift",
-    "drift_causes", "drift_state", "sessions", "next_hops", "route_counts",
+    "drift_causes", "drift_state", "sessions", "next_hops", "route_counts", "certificate",
 }  # fmt: skip
 SESSION_KEYS = {
     "name", "kind", "peer", "circuit", "family", "neighbor_address", "expected", "state", "bgp_state", "since", "last_error",
@@ -173,6 +173,7 @@ def test_status_document(pop: FirstDeploy) -> None:
     document = pop.netorch("status", POP, "-o", "json").document
     assert document.keys() == {"devices", "overlay"}
     assert all(device.keys() == STATUS_DEVICE_KEYS for device in document["devices"])
+    assert all(device["certificate"].keys() == {"expires", "left_s", "problem"} for device in document["devices"])
     sessions = [session for device in document["devices"] for session in device["sessions"]]
     assert all(session.keys() == SESSION_KEYS for session in sessions)
     assert {session["bgp_state"] for session in sessions} == {"Established"}

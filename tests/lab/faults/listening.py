@@ -73,17 +73,17 @@ class ProcessList:
         self.samples += 1
         if MARK.encode() in line:
             self.found.add(f"argument list: {_words(line)}")
-        if MARK.encode() in _read(f"/proc/{name}/environ") and not _is_of_a_controller(name):
+        if MARK.encode() in _read(f"/proc/{name}/environ") and not _is_of_a_controller(name, line):
             self.found.add(f"environment of: {_words(line)}")
 
 
-def _is_of_a_controller(pid: str) -> bool:
-    """Whether it is one, or was started by one on the same machine."""
+def _is_of_a_controller(pid: str, line: bytes) -> bool:
+    """Whether the process with this argument list is one, or was started by one on the same machine."""
     own = os.readlink("/proc/self/ns/pid")
     for _ in range(_ANCESTORS):
         if pid == "0":
             return False
-        words = _read(f"/proc/{pid}/cmdline").split(b"\0")
+        words = line.split(b"\0")
         try:
             if b"netorch" in words and os.readlink(f"/proc/{pid}/ns/pid") == own:
                 return True
@@ -93,6 +93,7 @@ def _is_of_a_controller(pid: str) -> bool:
         if len(stat) < 2:
             return True
         pid = stat[1].decode()
+        line = _read(f"/proc/{pid}/cmdline")
     return False
 
 
