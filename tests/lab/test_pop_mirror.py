@@ -29,6 +29,11 @@ def _reaches(pop: FirstDeploy, family: Family) -> bool:
     return pop.lab.ping("h1.pop1", target, "-m", mark(inventory, "southnet"), "-I", source)
 
 
+def _wait_until_mirrored(pop: FirstDeploy) -> None:
+    """A router that came back a moment ago may be unresolved on the switch still: a run would have nothing to go by."""
+    wait_until(lambda: all(row["ok"] for row in _rows(pop, "show", POP)), what="the switches know every next hop")
+
+
 def _swap(pop: FirstDeploy, address: str) -> None:
     """Southnet's router gets the MAC ``address``, and the switch learns it."""
     set_mac("southnet", "circuit3", address, pop.lab.settings)
@@ -110,6 +115,7 @@ def test_run_repairs_the_mirror_too(swapped: FirstDeploy) -> None:
 )
 def test_run_puts_back_what_somebody_removed(pop: FirstDeploy, node: str, breakage: str, told: str) -> None:
     """Its output names the entry and the result; afterwards nothing is left to do."""
+    _wait_until_mirrored(pop)
     pop.lab.sh(node, breakage)
     lines = [line.strip() for line in pop.netorch("run", POP).out.splitlines()]
     assert any(line.startswith(told) and line.endswith("[removed by hand]") for line in lines), lines
