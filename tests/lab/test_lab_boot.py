@@ -3,6 +3,7 @@
 import stat
 import statistics
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,20 @@ from netorch.errors import NetorchError, TimedOut
 from netorch.lab import INTERNET_NODE, LabSettings, exec_in, expected_prefixes, lab_status, lab_up, log_files
 from netorch.lab.processes import recorded
 from netorch.model.types import Family
-from tests.lab.labs import Lab, small
+from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
 DEVICES = ("sw1.pop1", "sw2.pop1", "h1.pop1", "h2.pop1", "h3.pop1", "sw1.pop2", "h1.pop2", "h2.pop2")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The shipped inventory as it boots: nothing has been deployed there yet."""
+    folder = tmp_path_factory.mktemp("booted")
+    with own_network(), booted(example_inventory(folder), lab_settings(folder, "boot")) as up:
+        yield up
 
 
 def ssh(lab: Lab, address: str, command: str) -> subprocess.CompletedProcess[str]:
