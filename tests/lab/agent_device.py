@@ -25,7 +25,7 @@ mount -t tmpfs tmpfs /etc/bird
 mount -t tmpfs tmpfs /var/lib
 ip link set lo up
 echo ready
-exec sleep 3600
+exec sleep infinity
 """
 
 CONFIGURATION = """\
