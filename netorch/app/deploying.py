@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Callable, Iterable, Mapping
 
@@ -16,7 +15,7 @@ from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_res
 from netorch.app.transaction import Options, change_device
 from netorch.errors import Locked, NetorchError
 from netorch.model.plan import DevicePlan, Plan
-from netorch.model.text import counted
+from netorch.model.text import counted, utc_text
 from netorch.plan import batches
 
 __all__ = ["FAILURES", "DeployResult", "DeviceResult", "Options", "deploy"]
@@ -141,7 +140,7 @@ class _Rollout:
             if not met and device.name in switches:
                 met = [plan for plan in changing if plan.device in switches]
             waiting = facts.pending
-            begun = datetime.fromtimestamp(waiting.since, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            begun = utc_text(waiting.since)
             times = f"begun {begun}, {waiting.remaining_s:.0f} s are left"
             place = f" on {device.name}" if met and met[0].device != device.name else ""
             message = f"change {waiting.id} by {waiting.author} waits for its confirmation{place}, {times}"

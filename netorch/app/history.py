@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from netorch.app.controller import Controller
@@ -15,6 +14,7 @@ from netorch.model.items import FileItem
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import Answer, DecideRequest, Generation
+from netorch.model.text import utc_text
 from netorch.plan.proof import find_difference
 from netorch.plan.rollback import REASON, intent_of, plan_rollback
 from netorch.render import restamp
@@ -33,7 +33,7 @@ def history_rows(histories: Mapping[str, tuple[Generation, ...]]) -> list[dict[s
         {
             "device": device,
             "generation": kept.number,
-            "confirmed": datetime.fromtimestamp(kept.confirmed, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "confirmed": utc_text(kept.confirmed),
             "author": kept.author,
             "operations": kept.operations,
             "files": list(kept.files),

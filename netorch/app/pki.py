@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from netorch.app.certificates import DAY_S, CertificateKeeper
@@ -17,7 +16,7 @@ from netorch.model.certificate import Certificate, Issued, Standing
 from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
-from netorch.model.text import did_you_mean
+from netorch.model.text import did_you_mean, utc_text
 from netorch.ports import Clock
 
 NEXT_STEPS = {
@@ -76,8 +75,8 @@ def _row(record: Issued, standing: Standing, now: float) -> dict[str, Any]:
         "device": record.device,
         "state": _state(record, standing, now),
         "serial": shown.serial if shown is not None else None,
-        "issued": _utc(shown.issued) if shown is not None else None,
-        "expires": _utc(shown.not_after) if shown is not None else None,
+        "issued": utc_text(shown.issued) if shown is not None else None,
+        "expires": utc_text(shown.not_after) if shown is not None else None,
         "days_left": round((shown.not_after - now) / DAY_S, 1) if shown is not None else None,
         "key_made_on": record.key_origin if record.installed else None,
         "knows_revoked": record.crl_number >= standing.trust.crl_number if record.installed else None,
@@ -119,7 +118,7 @@ def describe(inventory: Inventory, clock: Clock) -> dict[str, Any]:
     trusted = []
     for role, pem in authority.certificates().items():
         about = describe_authority(pem)
-        trusted.append({"role": role, **about, "made": _utc(about["made"]), "expires": _utc(about["expires"])})
+        trusted.append({"role": role, **about, "made": utc_text(about["made"]), "expires": utc_text(about["expires"])})
     assert inventory.pki is not None
     return {
         "folder": str(authority.path),
@@ -132,7 +131,7 @@ def describe(inventory: Inventory, clock: Clock) -> dict[str, Any]:
             {
                 "serial": one.serial,
                 "device": one.device or None,
-                "revoked": _utc(one.time),
+                "revoked": utc_text(one.time),
                 "author": one.author,
                 "reason": one.reason or None,
                 "is_listed": one.serial in standing.trust.revoked,
@@ -280,7 +279,3 @@ def _serial(word: str, known: Iterable[str]) -> str:
 def _record(controller: Controller, device: str, result: str, *, reason: str = "", message: str = "") -> None:
     if controller.audit is not None:
         controller.audit.record("pki", device, result=result, reason=reason, message=message)
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

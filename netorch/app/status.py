@@ -15,6 +15,7 @@ from netorch.model.codec import to_json
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import DevicePlan
+from netorch.model.text import utc_text
 from netorch.plan import summarise
 from netorch.plan.drift import BEHIND, BY_HAND, EDITED
 from netorch.plan.mirror import MirrorSides, compare_sides
@@ -97,7 +98,7 @@ def _next_hop(sides: MirrorSides) -> dict[str, Any]:
 
 def _certificate(certificate: CertificateFacts) -> dict[str, Any]:
     return {
-        "expires": certificate.not_after,
+        "expires": utc_text(certificate.not_after),
         "left_s": _rounded(certificate.not_after - certificate.clock),
         "problem": judge_certificate(certificate)[1] or None,
     }

@@ -15,7 +15,7 @@ from netorch.cli.many import Block, Line, merge, shorten
 from netorch.cli.output import emit_rows
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Operation, Plan
-from netorch.model.text import counted
+from netorch.model.text import counted, utc_text
 from netorch.plan import summarise
 from netorch.plan.compare import FIGURES
 from netorch.plan.drift import NOT_RUNNING
@@ -184,7 +184,7 @@ def certificates_document(results: Sequence[CertificateResult]) -> list[dict[str
             "outcome": one.outcome,
             "message": one.message or None,
             "hint": one.hint or None,
-            "expires": one.not_after,
+            "expires": None if one.not_after is None else utc_text(one.not_after),
         }
         for one in results
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import datetime, timezone
 from typing import Iterable
 
 
@@ -35,3 +36,8 @@ def did_you_mean(word: object, known: Iterable[str], *, otherwise: str = "") -> 
 def counted(number: int, noun: str) -> str:
     """``1 device``, ``3 devices``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def utc_text(seconds: float) -> str:
+    """A moment, in seconds since the epoch, as people and JSON get it: ``2026-03-01T09:00:00Z``."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
