@@ -29,7 +29,7 @@ class InventoryFiles:
 
 
 def read_inventory(folder: str) -> InventoryFiles:
-    """Every .yml and .yaml file below ``folder``, except in hidden folders.
+    """Every .yml and .yaml file below ``folder``, except in hidden folders and in other inventories.
 
     Raises InventoryError when the folder or its network.yml is missing, or files cannot be read as UTF-8 text.
     """
@@ -56,8 +56,14 @@ def read_inventory(folder: str) -> InventoryFiles:
 
 
 def _files(folder: str) -> Iterator[str]:
-    """Relative paths, sorted; a symbolic link to a file counts, one to a folder is not followed."""
+    """Relative paths, sorted; a symbolic link to a file counts, one to a folder is not followed.
+
+    A folder below with a network.yml of its own is another inventory.
+    """
     for where, folders, names in os.walk(folder):
+        if where != folder and "network.yml" in names:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if name.endswith(_EXTENSIONS) and not name.startswith("."):

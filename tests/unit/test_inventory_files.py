@@ -65,6 +65,16 @@ def test_hidden_folders_and_other_files_are_left_out(folder: Path) -> None:
     assert set(read_inventory(str(folder)).texts) == set(small())
 
 
+def test_inventory_inside_another_is_left_out(folder: Path) -> None:
+    """A folder with a network.yml of its own is no part of the inventory that it lies in."""
+    nested = folder / "examples" / "other"
+    (nested / "pops").mkdir(parents=True)
+    for file in ("network.yml", "pops/site1.yml"):
+        (nested / file).write_text("name: other\n")
+    assert dict(read_inventory(str(folder)).texts) == small()
+    assert set(read_inventory(str(nested)).texts) == {"network.yml", "pops/site1.yml"}
+
+
 def test_missing_folder_is_named(tmp_path: Path) -> None:
     """The path that does not exist, and how to give another."""
     text = message(tmp_path / "nowhere")
