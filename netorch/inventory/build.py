@@ -14,8 +14,11 @@ from netorch.inventory.schema import (
     PkiKeys,
     PolicyKeys,
     ProviderKeys,
+    RouterInterfaceKeys,
+    RouterKeys,
     SpeakerKeys,
     SshKeys,
+    StationKeys,
     SwitchKeys,
 )
 from netorch.inventory.tree import Site, Tree, router_id
@@ -26,19 +29,24 @@ from netorch.model.inventory import (
     CircuitAddresses,
     Guards,
     Host,
+    Interface,
     Inventory,
     LabSpeaker,
+    LabStation,
     Limits,
+    Link,
     Pki,
     PluginSettings,
     Policy,
     Pop,
     Port,
     Provider,
+    Router,
     ServicePrefix,
     Ssh,
     Switch,
     Tolerance,
+    Underlay,
     Uplink,
 )
 from netorch.model.types import Family
@@ -64,6 +72,7 @@ def build_inventory(tree: Tree, *, folder: str, commit: str) -> Inventory:
         audit=_absolute(network.audit, folder),
         pki=_pki(network.pki, folder),
         bfd=Bfd(_timers(network.bfd.fabric), _timers(network.bfd.providers)),
+        stations=tuple(_station(station) for station in tree.lab.stations),
     )
 
 
@@ -108,6 +117,10 @@ def _speaker(speaker: SpeakerKeys) -> LabSpeaker:
     return LabSpeaker(**speaker.model_dump())
 
 
+def _station(station: StationKeys) -> LabStation:
+    return LabStation(station.name, station.router, station.interface, station.ipv4, station.ipv6)
+
+
 def _pop(site: Site, network: NetworkFile, *, folder: str) -> Pop:
     keys = site.keys
     return Pop(
@@ -121,6 +134,7 @@ def _pop(site: Site, network: NetworkFile, *, folder: str) -> Pop:
             for service in keys.prefixes
         ),
         maintenance=tuple(keys.maintenance),
+        routers=tuple(_router(router, site, network, folder=folder) for router in keys.routers),
     )
 
 
@@ -167,6 +181,32 @@ def _host(host: HostKeys, site: Site, network: NetworkFile, *, folder: str) -> H
         ),
         service=tuple(host.service),
         maintenance=tuple(host.maintenance),
+    )
+
+
+def _router(router: RouterKeys, site: Site, network: NetworkFile, *, folder: str) -> Router:
+    return Router(
+        name=site.full_name(router.name),
+        pop=site.name,
+        ssh=_ssh(router.ssh, network, folder=folder),
+        router_id=router_id(router) or "",
+        daemon=router.daemon or network.defaults.daemon,
+        version=router.version or network.defaults.version,
+        interfaces=tuple(_interface(interface, site) for interface in router.interfaces),
+        underlay=Underlay(router.underlay.protocol, router.underlay.area or 0),
+        asn=router.asn,
+        maintenance=tuple(router.maintenance),
+    )
+
+
+def _interface(interface: RouterInterfaceKeys, site: Site) -> Interface:
+    link = interface.link
+    return Interface(
+        name=interface.name,
+        ipv4=interface.ipv4,
+        ipv6=interface.ipv6,
+        link=None if link is None else Link(site.full_name(link.router), link.interface),
+        cost=interface.cost,
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.schema import CircuitKeys, DeviceKeys, HostKeys, SwitchKeys
-from netorch.inventory.tree import Site, Tree, router_id
+from netorch.inventory.schema import CircuitKeys, DeviceKeys, HostKeys, RouterKeys, SwitchKeys
+from netorch.inventory.tree import LAB, Site, Tree, router_id
 from netorch.model.types import IPAddress, IPInterface, IPNetwork
 
 _SSH_PORT = 22
@@ -22,7 +22,7 @@ def check_addresses(tree: Tree, findings: Findings) -> None:
         for path, device in site.devices():
             if isinstance(device, SwitchKeys):
                 for family, fabric in (("ipv4", device.fabric.ipv4), ("ipv6", device.fabric.ipv6)):
-                    _check_host_part(findings, site.file, (*path, "fabric", family), interface=fabric)
+                    check_host_part(findings, site.file, (*path, "fabric", family), interface=fabric)
             elif isinstance(device, HostKeys):
                 _check_uplinks(site, path, device, findings=findings)
                 _check_service(site, path, device, findings=findings)
@@ -41,7 +41,7 @@ def _check_circuit(site: Site, path: Path, circuit: CircuitKeys, *, findings: Fi
         local: IPInterface = addresses.local
         neighbor: IPAddress = addresses.neighbor
         where = (*path, family, "neighbor")
-        _check_host_part(findings, site.file, (*path, family, "local"), interface=local)
+        check_host_part(findings, site.file, (*path, family, "local"), interface=local)
         if neighbor == local.ip:
             message = f"expected the provider's address, found our own, {neighbor}"
             findings.add(site.file, where, message=message)
@@ -50,11 +50,11 @@ def _check_circuit(site: Site, path: Path, circuit: CircuitKeys, *, findings: Fi
             findings.add(site.file, where, message=message)
         else:
             both = ipaddress.ip_interface(f"{neighbor}/{local.network.prefixlen}")
-            _check_host_part(findings, site.file, where, interface=both)
+            check_host_part(findings, site.file, where, interface=both)
 
 
-def _check_host_part(findings: Findings, file: str, path: Path, *, interface: IPInterface) -> None:
-    """Refuse the subnet's own address and its broadcast address (RFC 3021, RFC 6164: not in subnets of two)."""
+def check_host_part(findings: Findings, file: str, path: Path, *, interface: IPInterface) -> None:
+    """Add a finding for the subnet's own address and its broadcast address (RFC 3021, RFC 6164: not in subnets of two)."""
     network = interface.network
     if network.max_prefixlen - network.prefixlen <= 1:
         return
@@ -84,7 +84,7 @@ def _check_uplinks(site: Site, path: Path, host: HostKeys, *, findings: Findings
                 message = f"expected an address in {subnet}, found {address}"
                 findings.add(site.file, where, message=message, hint=hint)
             else:
-                _check_host_part(findings, site.file, where, interface=address)
+                check_host_part(findings, site.file, where, interface=address)
 
 
 def _check_service(site: Site, path: Path, host: HostKeys, *, findings: Findings) -> None:
@@ -128,6 +128,10 @@ def _owned(tree: Tree) -> Iterator[_Owned]:
                 yield _Owned(local, site.file, (*path, "local"), site.full_name(circuit.switch), kind)
                 if neighbor != local:  # has a finding of its own
                     yield _Owned(neighbor, site.file, (*path, "neighbor"), f"provider {circuit.provider}", kind)
+    for at, station in enumerate(tree.lab.stations):
+        for family, own in (("ipv4", station.ipv4), ("ipv6", station.ipv6)):
+            if own is not None:
+                yield _Owned(own.ip, LAB, ("stations", at, family), f"station {station.name}", "lab")
 
 
 def _device_addresses(path: Path, device: DeviceKeys) -> Iterator[tuple[Path, IPAddress, str]]:
@@ -140,6 +144,11 @@ def _device_addresses(path: Path, device: DeviceKeys) -> Iterator[tuple[Path, IP
             yield (*path, "uplinks", at, "ipv6"), uplink.ipv6.ip, f"uplink {uplink.interface}"
         for at, address in enumerate(device.service):
             yield (*path, "service", at), address, "service"
+    elif isinstance(device, RouterKeys):
+        for at, interface in enumerate(device.interfaces):
+            for family, own in (("ipv4", interface.ipv4), ("ipv6", interface.ipv6)):
+                if own is not None:
+                    yield (*path, "interfaces", at, family), own.ip, f"interface {interface.name}"
 
 
 def _check_owners(tree: Tree, findings: Findings) -> None:
@@ -202,7 +211,7 @@ def _check_ssh(tree: Tree, findings: Findings) -> None:
 
 
 def _check_overlaps(tree: Tree, findings: Findings) -> None:
-    """Fabric subnets overlap nothing; circuits may share one subnet (an exchange), but not parts of one."""
+    """Fabric subnets, LANs and links overlap nothing; circuits may share one subnet (an exchange), but not parts of one."""
     subnets: list[tuple[IPNetwork, str, Path, bool]] = []
     for site in tree.sites:
         for at, switch in enumerate(site.keys.switches):
@@ -212,6 +221,7 @@ def _check_overlaps(tree: Tree, findings: Findings) -> None:
             for family, addresses in (("ipv4", circuit.ipv4), ("ipv6", circuit.ipv6)):
                 if addresses is not None:
                     subnets.append((addresses.local.network, site.file, ("circuits", at, family, "local"), False))
+        subnets += _router_subnets(site)
     subnets.sort(key=lambda one: (one[0].version, int(one[0].network_address), one[0].prefixlen))
     widest = None
     for subnet in subnets:
@@ -219,6 +229,24 @@ def _check_overlaps(tree: Tree, findings: Findings) -> None:
             widest = subnet
         elif subnet[0] != widest[0] or subnet[3] or widest[3]:
             _add_overlap(findings, subnet, widest)
+
+
+def _router_subnets(site: Site) -> Iterator[tuple[IPNetwork, str, Path, bool]]:
+    """Those of LANs, and a link's once, though both of its ends are in it; links that lead elsewhere have findings of their
+    own."""
+    links = {(router.name, i.name): i.link for router in site.keys.routers for i in router.interfaces}
+    seen: set[tuple[frozenset[tuple[str, str]], IPNetwork]] = set()
+    for at, router in enumerate(site.keys.routers):
+        for which, interface in enumerate(router.interfaces):
+            here, link = (router.name, interface.name), interface.link
+            there = here if link is None else (link.router, link.interface)
+            back = links.get(there)
+            if link is not None and (back is None or (back.router, back.interface) != here):
+                continue
+            for family, own in (("ipv4", interface.ipv4), ("ipv6", interface.ipv6)):
+                if own is not None and (frozenset((here, there)), own.network) not in seen:
+                    seen.add((frozenset((here, there)), own.network))
+                    yield own.network, site.file, ("routers", at, "interfaces", which, family), True
 
 
 def _inside(inner: IPNetwork, outer: IPNetwork) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.schema import HostKeys, PolicyKeys, SwitchKeys
+from netorch.inventory.schema import HostKeys, PolicyKeys, RouterKeys, SwitchKeys
 from netorch.inventory.tree import LAB, NETWORK, PROVIDERS, Site, Tree, router_id
 from netorch.model.text import did_you_mean
 
@@ -21,15 +21,16 @@ def check_references(tree: Tree, findings: Findings) -> None:
     _check_circuits(tree, findings)
     known = [provider.name for provider in tree.providers.providers]
     for at, speaker in enumerate(tree.lab.speakers):
-        _check_known(findings, LAB, ("speakers", at, "provider"), name=speaker.provider, kind="provider", known=known)
-    _check_once(findings, ((LAB, ("speakers", at, "provider"), s.provider) for at, s in enumerate(tree.lab.speakers)))
+        check_known(findings, LAB, ("speakers", at, "provider"), name=speaker.provider, kind="provider", known=known)
+    check_once(findings, ((LAB, ("speakers", at, "provider"), s.provider) for at, s in enumerate(tree.lab.speakers)))
 
 
 def _check_network(tree: Tree, findings: Findings) -> None:
     network = tree.network
-    _check_once(
-        findings, ((NETWORK, ("plugins", at, "name"), plugin.name) for at, plugin in enumerate(network.plugins))
-    )
+    check_once(findings, ((NETWORK, ("plugins", at, "name"), plugin.name) for at, plugin in enumerate(network.plugins)))
+    if not network.own_prefixes and any(site.keys.switches for site in tree.sites):
+        hint = "list everything that is ours; only a network of routers alone has none"
+        findings.add(NETWORK, ("own_prefixes",), message="expected at least one prefix, found none", hint=hint)
     _check_policy(network.policy, findings)
     for at, prefix in enumerate(network.own_prefixes):
         for earlier in network.own_prefixes[:at]:
@@ -48,8 +49,8 @@ def _check_policy(policy: PolicyKeys, findings: Findings) -> None:
 
 def _check_providers(tree: Tree, findings: Findings) -> None:
     providers = list(enumerate(tree.providers.providers))
-    _check_once(findings, ((PROVIDERS, ("providers", at, "name"), provider.name) for at, provider in providers))
-    _check_once(findings, ((PROVIDERS, ("providers", at, "id"), provider.id) for at, provider in providers))
+    check_once(findings, ((PROVIDERS, ("providers", at, "name"), provider.name) for at, provider in providers))
+    check_once(findings, ((PROVIDERS, ("providers", at, "id"), provider.id) for at, provider in providers))
     for at, provider in providers:
         if provider.asn == tree.network.asn:
             message = f"expected the provider's AS number, found our own, {provider.asn}"
@@ -61,11 +62,15 @@ def _check_site(site: Site, tree: Tree, *, findings: Findings) -> None:
     if site.name != stem:
         message = f"expected the file's name, {stem!r}, found {site.name!r}"
         findings.add(site.file, ("name",), message=message, hint="rename one of them")
-    _check_once(findings, ((site.file, (*path, "name"), device.name) for path, device in site.devices()))
+    if not site.keys.switches and not site.keys.routers:
+        hint = "add switches, or routers of an underlay"
+        findings.add(site.file, ("switches",), message="expected at least one switch or router, found none", hint=hint)
+    check_once(findings, ((site.file, (*path, "name"), device.name) for path, device in site.devices()))
     for path, device in site.devices():
         if router_id(device) is None:
-            hint = "add router_id, or an IPv4 service address"
-            findings.add(site.file, (*path, "router_id"), message="required without IPv4 service address", hint=hint)
+            kind = "IPv4 address" if isinstance(device, RouterKeys) else "IPv4 service address"
+            message = f"required without {kind}"
+            findings.add(site.file, (*path, "router_id"), message=message, hint=f"add router_id, or an {kind}")
         if isinstance(device, SwitchKeys):
             _check_switch(site, path, device, findings=findings)
         elif isinstance(device, HostKeys):
@@ -76,7 +81,7 @@ def _check_site(site: Site, tree: Tree, *, findings: Findings) -> None:
 def _check_switch(site: Site, path: Path, switch: SwitchKeys, *, findings: Findings) -> None:
     interfaces = [((*path, "fabric", "interface"), switch.fabric.interface)]
     interfaces += [((*path, "ports", at, "name"), port.name) for at, port in enumerate(switch.ports)]
-    _check_once(findings, ((site.file, where, name) for where, name in interfaces))
+    check_once(findings, ((site.file, where, name) for where, name in interfaces))
     via = switch.default_route_via
     here = sorted({circuit.provider for circuit in site.keys.circuits if circuit.switch == switch.name})
     if via is not None and via not in here:
@@ -89,30 +94,30 @@ def _check_host(site: Site, path: Path, host: HostKeys, *, findings: Findings) -
     uplinks = [((*path, "uplinks", at), uplink) for at, uplink in enumerate(host.uplinks)]
     for where, uplink in uplinks:
         _check_port(site, where, uplink.switch, port=uplink.port, findings=findings)
-    _check_once(findings, ((site.file, (*where, "interface"), uplink.interface) for where, uplink in uplinks))
+    check_once(findings, ((site.file, (*where, "interface"), uplink.interface) for where, uplink in uplinks))
     hint = "a host has one uplink to each switch: join two cables in a bond"
-    _check_once(findings, ((site.file, (*where, "switch"), uplink.switch) for where, uplink in uplinks), hint=hint)
+    check_once(findings, ((site.file, (*where, "switch"), uplink.switch) for where, uplink in uplinks), hint=hint)
 
 
 def _check_port(site: Site, path: Path, switch: str, *, port: str, findings: Findings) -> None:
     switches = [other.name for other in site.keys.switches]
     kind = f"switch of {site.name}"
-    if _check_known(findings, site.file, (*path, "switch"), name=switch, kind=kind, known=switches):
+    if check_known(findings, site.file, (*path, "switch"), name=switch, kind=kind, known=switches):
         found = site.switch(switch)
         ports = [other.name for other in found.ports] if found else []
         kind = f"port of {site.full_name(switch)}"
-        _check_known(findings, site.file, (*path, "port"), name=port, kind=kind, known=ports)
+        check_known(findings, site.file, (*path, "port"), name=port, kind=kind, known=ports)
 
 
 def _check_prefixes(site: Site, tree: Tree, *, findings: Findings) -> None:
     prefixes = list(enumerate(site.keys.prefixes))
-    _check_once(findings, ((site.file, ("prefixes", at, "prefix"), service.prefix) for at, service in prefixes))
+    check_once(findings, ((site.file, ("prefixes", at, "prefix"), service.prefix) for at, service in prefixes))
     hosts = [host.name for host in site.keys.hosts]
     for at, service in prefixes:
         names = [(("prefixes", at, "originators", which), name) for which, name in enumerate(service.originators)]
-        _check_once(findings, ((site.file, path, name) for path, name in names))
+        check_once(findings, ((site.file, path, name) for path, name in names))
         for path, name in names:
-            _check_known(findings, site.file, path, name=name, kind=f"host of {site.name}", known=hosts)
+            check_known(findings, site.file, path, name=name, kind=f"host of {site.name}", known=hosts)
         # supernet_of wants the same version, which mypy cannot see of a union
         if not any(
             service.prefix.version == own.version and service.prefix.subnet_of(own)  # type: ignore[arg-type]
@@ -126,12 +131,12 @@ def _check_circuits(tree: Tree, findings: Findings) -> None:
     circuits = [
         (site, ("circuits", at), circuit) for site in tree.sites for at, circuit in enumerate(site.keys.circuits)
     ]
-    _check_once(findings, ((site.file, (*path, "id"), circuit.id) for site, path, circuit in circuits))
-    _check_once(findings, ((site.file, (*path, "name"), circuit.name) for site, path, circuit in circuits))
+    check_once(findings, ((site.file, (*path, "id"), circuit.id) for site, path, circuit in circuits))
+    check_once(findings, ((site.file, (*path, "name"), circuit.name) for site, path, circuit in circuits))
     providers = [provider.name for provider in tree.providers.providers]
     for site, path, circuit in circuits:
         name = circuit.provider
-        _check_known(findings, site.file, (*path, "provider"), name=name, kind="provider", known=providers)
+        check_known(findings, site.file, (*path, "provider"), name=name, kind="provider", known=providers)
         _check_port(site, path, circuit.switch, port=circuit.port, findings=findings)
         if circuit.ipv4 is None and circuit.ipv6 is None:
             hint = "add ipv4, ipv6 or both, each with local and neighbor"
@@ -162,7 +167,8 @@ def _check_port_users(site: Site, findings: Findings) -> None:
             used[key] = (path, user)
 
 
-def _check_known(findings: Findings, file: str, path: Path, *, name: str, kind: str, known: Sequence[str]) -> bool:
+def check_known(findings: Findings, file: str, path: Path, *, name: str, kind: str, known: Sequence[str]) -> bool:
+    """Whether ``name``, written at ``path``, is one of ``known``; adds a finding where it is not."""
     if name in known:
         return True
     hint = did_you_mean(name, known, otherwise="there are: ")
@@ -170,7 +176,7 @@ def _check_known(findings: Findings, file: str, path: Path, *, name: str, kind: 
     return False
 
 
-def _check_once(findings: Findings, values: Iterable[tuple[str, Path, object]], *, hint: str = "") -> None:
+def check_once(findings: Findings, values: Iterable[tuple[str, Path, object]], *, hint: str = "") -> None:
     """Each of ``values`` (file, path, value) may be there once."""
     seen: dict[object, tuple[str, Path]] = {}
     for file, path, value in values:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError, core_schema
 
 from netorch.inventory.findings import shown_value
-from netorch.model.inventory import SecretRef
+from netorch.model.inventory import Link, SecretRef
 from netorch.model.text import did_you_mean
 from netorch.model.types import IPAddress, IPInterface, IPNetwork, Mac
 
@@ -40,6 +40,8 @@ _PLUGIN = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _SSH_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SSH_USER = re.compile(r"[A-Za-z_][A-Za-z0-9._-]{0,31}")
 _SSH_JUMP = re.compile(r"([A-Za-z_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9._-]*(:[0-9]{1,5})?")
+_LINK = re.compile(rf"({_NAME.pattern}):({_INTERFACE.pattern})")
+_FULL_NAME = re.compile(rf"{_NAME.pattern}\.{_NAME.pattern}")
 _CAPACITY = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?([kMGT]?)")
 _PREFIX_LENGTH = re.compile(r"[0-9]{1,3}")
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -345,6 +347,18 @@ def _mac(value: Any) -> Mac:
     return mac
 
 
+def _link(value: Any) -> Link:
+    """The router's name is still the short one."""
+    expected = "the other end of a link, ROUTER:INTERFACE"
+    text = text_of(value, expected)
+    found = _LINK.fullmatch(text)
+    if found is None:
+        hint = "in its POP's file a router goes by its short name" if "." in text.partition(":")[0] else ""
+        raise refusal(expected, shown_value(text), hint=hint)
+    router, _, interface = text.partition(":")
+    return Link(router, interface)
+
+
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
         raise refusal("true or false", shown_value(value))
@@ -366,6 +380,11 @@ Name = Annotated[str, Checked(_name(MAX_NAME), "name", _string(_NAME.pattern, MA
 CircuitName = Annotated[str, Checked(_name(MAX_CIRCUIT_NAME), "name", _string(_NAME.pattern, MAX_CIRCUIT_NAME))]
 PluginName = Annotated[str, Checked(_matching(_PLUGIN, "a plugin's name"), "plugin name", _string(_PLUGIN.pattern))]
 InterfaceName = Annotated[str, Checked(_interface, "interface name", _string(_INTERFACE.pattern))]
+LinkEnd = Annotated[Link, Checked(_link, "router:interface", _string(_LINK.pattern))]
+RouterName = Annotated[
+    str,
+    Checked(_matching(_FULL_NAME, "a router's full name, NAME.POP"), "full name", _string(_FULL_NAME.pattern)),
+]
 Description = Annotated[str, Checked(_description, "text", _string('[^"]*', MAX_DESCRIPTION_BYTES))]
 Asn = Annotated[int, Checked(_asn, "AS number", {"type": "integer", "minimum": 1, "maximum": 4294967294})]
 AnyAddress = Annotated[IPAddress, Checked(_address((4, 6)), "address")]

@@ -9,6 +9,7 @@ from netorch.errors import InternalError
 from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
 from netorch.inventory.check_references import check_references
+from netorch.inventory.check_routers import check_routers
 from netorch.inventory.check_versions import check_versions
 from netorch.inventory.document import Document, SyntaxProblem, parse_document
 from netorch.inventory.findings import Findings
@@ -36,6 +37,7 @@ def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", s
     check_references(tree, findings)
     check_versions(tree, findings)
     check_addresses(tree, findings)
+    check_routers(tree, findings)
     findings.raise_any()
     return build_inventory(tree, folder=folder, commit=commit)
 
@@ -48,16 +50,18 @@ def _read_tree(files: Mapping[str, str], *, folder: str, findings: Findings) -> 
     for file, kind in kinds.items():
         if kind is None and not file.startswith(outside):
             _add_unknown_file(file, findings)
-    for needed in (NETWORK, PROVIDERS):
+    sites = tuple(Site(file, keys) for file, keys in read.items() if isinstance(keys, PopFile))
+    # A network of routers alone needs no providers.
+    needs_providers = any(site.keys.circuits for site in sites)
+    for needed in (NETWORK, PROVIDERS) if needs_providers else (NETWORK,):
         if needed not in files:
             findings.add_at(needed, 0, 0, message="required, but missing", hint="docs/inventory.md lists its keys")
     if "pop" not in kinds.values():
         findings.add_at(POPS, 0, 0, message="expected at least one POP, found none", hint=f"write {POPS}/NAME.yml")
-    providers = read.get(PROVIDERS)
+    providers = read.get(PROVIDERS) if PROVIDERS in files else ProvidersFile()
     lab = read.get(LAB, LabFile()) if LAB in files else LabFile()
     if not isinstance(network, NetworkFile) or not isinstance(providers, ProvidersFile) or not isinstance(lab, LabFile):
         return None
-    sites = tuple(Site(file, keys) for file, keys in read.items() if isinstance(keys, PopFile))
     return Tree(network, providers, sites, lab)
 
 

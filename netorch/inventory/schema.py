@@ -20,11 +20,13 @@ from netorch.inventory.fields import (
     Ipv4WithLength,
     Ipv6,
     Ipv6WithLength,
+    LinkEnd,
     MacAddress,
     Name,
     PluginName,
     Prefix,
     RouterId,
+    RouterName,
     Secret,
     SshHost,
     SshJump,
@@ -36,7 +38,7 @@ from netorch.inventory.fields import (
     whole,
 )
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import DAEMONS, RELATIONS, BfdTimers, LabSpeaker, Pki, Policy
+from netorch.model.inventory import DAEMONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe")
 MAX_PREFIXES = 10_000_000
@@ -215,8 +217,9 @@ class NetworkFile(Keys):
     name: Name = Field(description="the network's name", examples=["example"])
     asn: Asn = Field(description="our AS number", examples=[64500])
     own_prefixes: list[Prefix] = Field(
-        min_length=1,
-        description="everything that is ours: nothing else is announced, and nobody may announce these to us",
+        default=[],
+        description="everything that is ours: nothing else is announced, and nobody may announce these to us; "
+        "required where a POP has switches",
         examples=[["192.0.2.0/24", "2001:db8:1::/48"]],
     )
     ssh: SshDefaults = Field(default=SshDefaults(), description="how devices are reached; a device's own ssh keys win")
@@ -265,9 +268,7 @@ class ProviderKeys(Keys):
 
 
 class ProvidersFile(Keys):
-    providers: list[ProviderKeys] = Field(
-        min_length=1, description="the networks that we buy from, peer with or sell to"
-    )
+    providers: list[ProviderKeys] = Field(default=[], description="the networks that we buy from, peer with or sell to")
 
 
 Maintenance = Annotated[
@@ -332,6 +333,42 @@ class HostKeys(DeviceKeys):
     uplinks: list[UplinkKeys] = Field(min_length=1, description="its interfaces into switches")
 
 
+class UnderlayKeys(Keys):
+    protocol: Annotated[Literal["rip", "ospf", "bgp"], choice(UNDERLAYS)] = Field(
+        description="what it tells its neighbours by; one for all routers that are linked", examples=["ospf"]
+    )
+    area: Annotated[int, whole(0, 4294967295)] | None = Field(
+        default=None, description="OSPF's area, 0 where left out; one for all routers that are linked"
+    )
+
+
+class RouterInterfaceKeys(Keys):
+    name: InterfaceName = Field(description="interface name", examples=["eth0"])
+    ipv4: Ipv4WithLength | None = Field(default=None, description="its address", examples=["172.16.0.1/30"])
+    ipv6: Ipv6WithLength | None = Field(default=None, description="its address", examples=["fd00:172::1/64"])
+    link: LinkEnd | None = Field(
+        default=None,
+        description="the other end, ROUTER:INTERFACE of this POP, which must say the same; a LAN where left out",
+        examples=["r2:eth0"],
+    )
+    cost: Annotated[int, whole(1, 65535)] | None = Field(
+        default=None, description="OSPF's cost of sending here; the daemon's own reckoning where left out"
+    )
+
+
+class RouterKeys(DeviceKeys):
+    router_id: RouterId | None = Field(
+        default=None,
+        description="unique; the first IPv4 address of an interface where left out",
+        examples=["172.16.0.1"],
+    )
+    asn: Asn | None = Field(
+        default=None, description="its own AS number, with protocol bgp and only there", examples=[65101]
+    )
+    underlay: UnderlayKeys = Field(description="how it learns the way to others")
+    interfaces: list[RouterInterfaceKeys] = Field(min_length=1, description="links to other routers, and LANs")
+
+
 class CircuitIpv4(Keys):
     local: Ipv4WithLength = Field(description="our address on the switch", examples=["203.0.113.2/30"])
     neighbor: Ipv4 = Field(description="the provider's address, same subnet", examples=["203.0.113.1"])
@@ -380,8 +417,9 @@ class PrefixKeys(Keys):
 class PopFile(Keys):
     name: Name = Field(description="the POP's name, the file's without .yml", examples=["pop1"])
     description: Description = Field(default="", description="free text")
-    switches: list[SwitchKeys] = Field(min_length=1, description="the switches")
+    switches: list[SwitchKeys] = Field(default=[], description="the switches")
     hosts: list[HostKeys] = Field(default=[], description="the hosts")
+    routers: list[RouterKeys] = Field(default=[], description="the routers of the underlay (docs/underlay.md)")
     circuits: list[CircuitKeys] = Field(default=[], description="the providers' lines into switch ports")
     prefixes: list[PrefixKeys] = Field(default=[], description="what the POP announces to providers")
     maintenance: Maintenance
@@ -409,9 +447,24 @@ class SpeakerKeys(Keys):
     )
 
 
+class StationKeys(Keys):
+    name: Name = Field(description="unique in the lab", examples=["a"])
+    router: RouterName = Field(description="the full name of the router at whose LAN it is", examples=["r1.site1"])
+    interface: InterfaceName = Field(description="the router's interface to that LAN", examples=["lan0"])
+    ipv4: Ipv4WithLength | None = Field(
+        default=None, description="in the LAN's subnet; at least one family is needed", examples=["172.16.10.10/24"]
+    )
+    ipv6: Ipv6WithLength | None = Field(
+        default=None, description="in the LAN's subnet; at least one family is needed", examples=["fd00:172:10::10/64"]
+    )
+
+
 class LabFile(Keys):
     speakers: list[SpeakerKeys] = Field(
         default=[], description="how the lab plays providers; those left out get the defaults"
+    )
+    stations: list[StationKeys] = Field(
+        default=[], description="ordinary machines at routers' LANs, with the router as their default gateway"
     )
 
 

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netorch.inventory.document import Path
-from netorch.inventory.schema import DeviceKeys, HostKeys, LabFile, NetworkFile, PopFile, ProvidersFile, SwitchKeys
+from netorch.inventory.schema import (
+    DeviceKeys,
+    HostKeys,
+    LabFile,
+    NetworkFile,
+    PopFile,
+    ProvidersFile,
+    RouterKeys,
+    SwitchKeys,
+)
 
 NETWORK = "network.yml"
 PROVIDERS = "providers.yml"
@@ -35,12 +44,18 @@ class Site:
         """The switch with the short ``name``."""
         return next((switch for switch in self.keys.switches if switch.name == name), None)
 
+    def router(self, name: str) -> RouterKeys | None:
+        """The router with the short ``name``."""
+        return next((router for router in self.keys.routers if router.name == name), None)
+
     def devices(self) -> Iterator[tuple[Path, DeviceKeys]]:
-        """Every switch, then every host, with its path."""
+        """Every switch, then every host, then every router, with its path."""
         for at, switch in enumerate(self.keys.switches):
             yield ("switches", at), switch
         for at, host in enumerate(self.keys.hosts):
             yield ("hosts", at), host
+        for at, router in enumerate(self.keys.routers):
+            yield ("routers", at), router
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,14 @@ class Tree:
 
 
 def router_id(device: DeviceKeys) -> str | None:
-    """The router id as written, else its default; None for a host without any IPv4 service address."""
+    """The router id as written, else its default; None for a host without any IPv4 service address, and for a router without
+    any IPv4 address."""
     if isinstance(device, SwitchKeys):
         return device.router_id or str(device.fabric.ipv4.ip)
     if isinstance(device, HostKeys):
         return device.router_id or next((str(address) for address in device.service if address.version == 4), None)
+    if isinstance(device, RouterKeys):
+        return device.router_id or next((str(i.ipv4.ip) for i in device.interfaces if i.ipv4 is not None), None)
     return None
 
 

@@ -23,6 +23,7 @@ class Capabilities:
     it). ``authentication``: a password is introduced by ``authentication md5`` (older ones refuse that, these warn without it).
     ``internal_attributes``: ``show route all`` names attributes as filters do (``bgp_path``), not as ``BGP.as_path``.
     ``statistics_columns``: of a session's counters in ``show protocols all`` (those of a pipe are always five).
+    ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
     daemon: str
@@ -32,6 +33,7 @@ class Capabilities:
     authentication: bool = False
     internal_attributes: bool = False
     statistics_columns: int = 0
+    unnumbered: bool = False
 
 
 RELEASES = (
@@ -46,8 +48,8 @@ RELEASES = (
         internal_attributes=True,
         statistics_columns=7,
     ),
-    Capabilities("frr", "8.4.4"),
-    Capabilities("frr", "10.3"),
+    Capabilities("frr", "8.4.4", unnumbered=True),
+    Capabilities("frr", "10.3", unnumbered=True),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
 BIRD 3 demands."""

@@ -110,12 +110,32 @@ class ProviderTable:
 
 
 @dataclass(frozen=True)
+class StaticHop:
+    """Where a static route leads: to ``address`` behind ``interface``; one of them may be left out (None, "")."""
+
+    address: Optional[IPAddress] = None
+    interface: str = ""
+
+
+@dataclass(frozen=True)
+class StaticRoute:
+    """A route in the device's main table that is neither learned nor the inventory's. ``type`` is ``unicast`` (over
+    ``hops``, all of them at once), ``blackhole`` or ``unreachable``. ``announced``: a host tells the switches of it."""
+
+    prefix: IPNetwork
+    type: str = "unicast"
+    hops: Tuple[StaticHop, ...] = ()
+    announced: bool = False
+
+
+@dataclass(frozen=True)
 class DeviceIntent:
     """What one device is meant to be. ``role`` is ``switch`` or ``host``.
 
     ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that
     this switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts
-    (``/32``, ``/128``). ``default_route_via`` names the provider whose default route a switch may install.
+    (``/32``, ``/128``). ``default_route_via`` names the provider whose default route a switch may install. ``routes`` are
+    static ones, each prefix once.
     """
 
     name: str
@@ -134,6 +154,7 @@ class DeviceIntent:
     next_hops: Tuple[NextHop, ...] = ()
     sysctls: Tuple[Tuple[str, str], ...] = ()
     default_route_via: Optional[str] = None
+    routes: Tuple[StaticRoute, ...] = ()
 
     def families(self) -> Tuple[Family, ...]:
         """The families that the device's sessions carry, IPv4 first."""

@@ -10,6 +10,7 @@ from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 RELATIONS = ("transit", "peer", "customer", "ixp")
 DAEMONS = ("bird", "frr")
+UNDERLAYS = ("rip", "ospf", "bgp")
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,66 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Link:
+    """The other end of a cable between two routers of one POP: the router's full name, and its interface."""
+
+    router: str
+    interface: str
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A router's interface. Without ``link`` it leads to a LAN, which is announced and never spoken on; with a link and
+    without addresses it is unnumbered. ``cost`` is OSPF's, None for the daemon's own."""
+
+    name: str
+    ipv4: Optional[IPv4Interface] = None
+    ipv6: Optional[IPv6Interface] = None
+    link: Optional[Link] = None
+    cost: Optional[int] = None
+
+    def address(self, family: Family) -> Optional[IPInterface]:
+        """The address of ``family``, None where it has none."""
+        return self.ipv4 if family is Family.IPV4 else self.ipv6
+
+    @property
+    def is_unnumbered(self) -> bool:
+        """A cable to another router, without addresses."""
+        return self.link is not None and self.ipv4 is None and self.ipv6 is None
+
+
+@dataclass(frozen=True)
+class Underlay:
+    """What a router tells its neighbours by: ``protocol`` is one of ``UNDERLAYS``, ``area`` OSPF's."""
+
+    protocol: str
+    area: int = 0
+
+
+@dataclass(frozen=True)
+class Router:
+    """A router of the underlay. ``asn`` is its own with eBGP, None with other protocols."""
+
+    name: str
+    pop: str
+    ssh: Ssh
+    router_id: str
+    daemon: str
+    version: str
+    interfaces: Tuple[Interface, ...]
+    underlay: Underlay
+    asn: Optional[int] = None
+    maintenance: Tuple[Window, ...] = ()
+
+    def interface(self, name: str) -> Interface:
+        """The interface called ``name``; KeyError if there is none."""
+        return next_named(self.interfaces, name)
+
+
+Device = Union[Switch, Host, Router]
+
+
+@dataclass(frozen=True)
 class ServicePrefix:
     """A prefix of ours that a POP announces while at least one of ``originators`` (full host names) originates it."""
 
@@ -242,11 +303,12 @@ class Pop:
     circuits: Tuple[Circuit, ...]
     prefixes: Tuple[ServicePrefix, ...]
     maintenance: Tuple[Window, ...] = ()
+    routers: Tuple[Router, ...] = ()
 
     @property
-    def devices(self) -> Tuple[Union[Switch, Host], ...]:
-        """Switches, then hosts."""
-        return (*self.switches, *self.hosts)
+    def devices(self) -> Tuple[Device, ...]:
+        """Switches, then hosts, then routers."""
+        return (*self.switches, *self.hosts, *self.routers)
 
 
 @dataclass(frozen=True)
@@ -273,6 +335,18 @@ class LabSpeaker:
 
 
 @dataclass(frozen=True)
+class LabStation:
+    """An ordinary machine at a router's LAN, in the lab only. ``router`` is the router's full name; its address on
+    ``interface`` is the station's default gateway."""
+
+    name: str
+    router: str
+    interface: str
+    ipv4: Optional[IPv4Interface] = None
+    ipv6: Optional[IPv6Interface] = None
+
+
+@dataclass(frozen=True)
 class Pki:
     """netorch as certificate authority. ``folder`` is the absolute path of what it keeps; a certificate is good for
     ``life_days``."""
@@ -285,7 +359,7 @@ class Pki:
 class Inventory:
     """The whole network. ``folder`` is the absolute path that it was read from; ``commit`` its git commit, "" outside git.
 
-    Names of devices are unique by being full, those of circuits and providers by themselves. ``templates`` is the
+    Names of devices are unique by being full, those of circuits, providers and stations by themselves. ``templates`` is the
     absolute path of the folder whose templates override netorch's own, ``audit`` that of the audit log. Without ``pki`` no
     certificates are issued, and the mirror has no agents.
     """
@@ -304,6 +378,7 @@ class Inventory:
     audit: Optional[str] = None
     pki: Optional[Pki] = None
     bfd: Bfd = Bfd()
+    stations: Tuple[LabStation, ...] = ()
 
     def provider(self, name: str) -> Provider:
         """The provider called ``name``; KeyError if there is none."""
@@ -313,7 +388,7 @@ class Inventory:
         """The POP called ``name``; KeyError if there is none."""
         return next_named(self.pops, name)
 
-    def device(self, name: str) -> Union[Switch, Host]:
+    def device(self, name: str) -> Device:
         """The device with the full name ``name`` (``sw1.pop1``); KeyError if there is none."""
         return next_named(self.devices, name)
 
@@ -322,8 +397,8 @@ class Inventory:
         return next_named(self.circuits, name)
 
     @property
-    def devices(self) -> Tuple[Union[Switch, Host], ...]:
-        """Every device, POP by POP, switches before hosts."""
+    def devices(self) -> Tuple[Device, ...]:
+        """Every device, POP by POP: switches, hosts, routers."""
         return tuple(device for pop in self.pops for device in pop.devices)
 
     @property

@@ -20,7 +20,7 @@ from netorch.io.ssh_endpoint import SshEnvironment
 from netorch.lab import lab_up
 from netorch.model.codec import to_json
 from netorch.model.intent import Intent
-from netorch.model.inventory import Host, Inventory, Switch
+from netorch.model.inventory import Device, Inventory
 from netorch.model.observation import Finding, Moved, Probe, SessionEnd, Trial
 from netorch.model.overlay import merge_overlays
 from netorch.model.plan import Plan
@@ -136,7 +136,7 @@ def _controller(
         yield controller
 
 
-def _devices(network: Network, pops: tuple[str, ...]) -> list[Switch | Host]:
+def _devices(network: Network, pops: tuple[str, ...]) -> list[Device]:
     return [device for device in network.inventory.devices if device.pop in pops]
 
 

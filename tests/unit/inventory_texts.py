@@ -15,8 +15,10 @@ POP = "pops/pop1.yml"
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """Every file of the inventory in ``folder``."""
-    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*.yml"))}
+    """Every file of the inventory in ``folder``, without inventories that lie below it."""
+    others = [path.parent for path in folder.glob("*/**/network.yml")]
+    found = (path for path in sorted(folder.rglob("*.yml")) if not any(path.is_relative_to(other) for other in others))
+    return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
 def example() -> dict[str, str]:
@@ -28,6 +30,11 @@ def example() -> dict[str, str]:
 def small() -> dict[str, str]:
     """One POP with two switches, a host and two circuits."""
     return texts(ROOT / "tests" / "errors" / "base")
+
+
+def routers() -> dict[str, str]:
+    """One POP with routers alone: two that speak RIP, two that speak BGP; and a station in the lab."""
+    return texts(ROOT / "tests" / "errors" / "underlay")
 
 
 def edited(files: dict[str, str], file: str, *edits: tuple[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from netorch.errors import InventoryError
 from netorch.inventory import format_problems
-from tests.unit.inventory_texts import ROOT, load, small
+from tests.unit.inventory_texts import ROOT, load, routers, small
 
 ERRORS = ROOT / "tests" / "errors"
 CASES = sorted(path.stem for path in ERRORS.glob("*.yml"))
@@ -15,7 +15,7 @@ CASES = sorted(path.stem for path in ERRORS.glob("*.yml"))
 
 def edited_files(case: str) -> dict[str, str]:
     """The base with the edits of ``case``."""
-    files = small()
+    files = routers() if case.startswith("underlay-") else small()
     for edit in YAML(typ="safe", pure=True).load(ERRORS / f"{case}.yml"):
         file, find, put = edit["file"], edit.get("find"), edit.get("put")
         if find is not None:
@@ -41,6 +41,13 @@ def test_base_is_valid() -> None:
     """The inventory that all mistakes start from has none itself."""
     inventory = load(small())
     assert [device.name for device in inventory.devices] == ["sw1.pop1", "sw2.pop1", "h1.pop1"]
+
+
+def test_base_of_the_underlay_is_valid() -> None:
+    """So has the other: a network of routers alone, without providers, own prefixes and switches."""
+    inventory = load(routers())
+    assert [device.name for device in inventory.devices] == ["r1.site1", "r2.site1", "leaf1.site1", "spine1.site1"]
+    assert (inventory.providers, inventory.own_prefixes, inventory.pops[0].switches) == ((), (), ())
 
 
 @pytest.mark.parametrize("case", CASES)
