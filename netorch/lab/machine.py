@@ -20,9 +20,21 @@ from netorch.lab.keys import make_identity, make_passwords, remove_state, write_
 from netorch.lab.lock import lab_lock
 from netorch.lab.network import Network, note_netns_folder, restore_netns_folder
 from netorch.lab.nodes import Machine, ServiceStatus
-from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, LabPlan, Node, plan_from_json
+from netorch.lab.plan import (
+    HOST,
+    INTERNET,
+    PROVIDER,
+    ROOT,
+    ROUTER,
+    STATION,
+    SWITCH,
+    LabPlan,
+    Node,
+    plan_from_json,
+)
 from netorch.lab.processes import end, inhabitants
 from netorch.lab.requirements import check_addresses, check_requirements
+from netorch.lab.routers import station_files
 from netorch.lab.settings import LabSettings, Report
 from netorch.lab.speakers import internet_files, speaker_files
 from netorch.lab.topology import plan_lab
@@ -33,7 +45,7 @@ LOCK_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node as it is now. ``kind`` is switch, host, provider or internet; ``address`` "" where there is no sshd."""
+    """One node as it is now. ``kind`` is one of ``netorch.lab.plan``; ``address`` is "" where there is no sshd."""
 
     name: str
     kind: str
@@ -168,7 +180,8 @@ def set_link(node: str, interface: str, settings: LabSettings, *, connected: boo
     """Pull the cable in ``node``'s ``interface``, or plug it in again.
 
     A veth end goes down as if by hand, and only the other loses its carrier as on a cut cable. So it is the lab's own end that
-    goes down (the provider's, the machine's), and between two devices the switch's, whose port has no address to lose.
+    goes down (the provider's, a station's, the machine's), between a host and a switch the switch's, whose port has no address to
+    lose, and between two routers the first one's.
     """
     plan, machine = _plan(settings), _machine(node, settings)
     cable = next((c for c in plan.cables for e in (c.a, c.b) if (e.node, e.interface) == (node, interface)), None)
@@ -177,7 +190,12 @@ def set_link(node: str, interface: str, settings: LabSettings, *, connected: boo
         raise NetorchError(f"has no cable in '{interface}'", where=node, hint=f"one of {names}")
     order = [
         ROOT,
-        *(each.name for kind in (INTERNET, PROVIDER, SWITCH, HOST) for each in plan.nodes if each.kind == kind),
+        *(
+            each.name
+            for kind in (INTERNET, PROVIDER, STATION, SWITCH, HOST, ROUTER)
+            for each in plan.nodes
+            if each.kind == kind
+        ),
     ]
     end_down = min((cable.a, cable.b), key=lambda each: order.index(each.node))
     netns, setup = "", plan.root_setup
@@ -278,6 +296,8 @@ def _extra_files(
 ) -> Mapping[str, str]:
     if node.kind == INTERNET:
         return internet_files(inventory)
+    if node.kind == STATION:
+        return station_files(inventory)
     if node.kind == PROVIDER:
         return speaker_files(inventory, inventory.provider(node.name), passwords)
     key = folder / "host_key"

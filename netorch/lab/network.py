@@ -127,15 +127,18 @@ class Network:
         return f"link del dev {end.interface} netns {self.plan.node(end.node).netns}"
 
     def _configure(self, node: Node) -> None:
-        if node.create and not self._created(node):
-            self.tools.ip_batch(node.create, netns=node.netns)
+        create = self._to_create(node)
+        if create:
+            self.tools.ip_batch(create, netns=node.netns)
         self.tools.ip_batch(node.setup, netns=node.netns)
 
-    def _created(self, node: Node) -> bool:
-        """Whether ``create`` was done: its last line leaves either a bridge or no rule of preference 0."""
-        if node.create[-1].startswith("link add"):
-            return node.create[-1].split()[3] in self._links(node.netns)
-        return not self.tools.ip(["-6", "rule", "show", "pref", "0"], netns=node.netns).strip()
+    def _to_create(self, node: Node) -> Sequence[str]:
+        """What of ``create`` was not done yet: bridges one by one; all or nothing where it takes away the rule of preference 0."""
+        if all(line.startswith("link add") for line in node.create):
+            present = self._links(node.netns) if node.create else set()
+            return [line for line in node.create if line.split()[3] not in present]
+        is_fresh = self.tools.ip(["-6", "rule", "show", "pref", "0"], netns=node.netns).strip()
+        return node.create if is_fresh else ()
 
     def _links(self, netns: str) -> set[str]:
         return {link["ifname"] for link in json.loads(self.tools.ip(["-j", "link", "show"], netns=netns) or "[]")}

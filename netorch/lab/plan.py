@@ -14,8 +14,9 @@ ROOT = ""
 OWN_ROOT = ""
 """The name that stands for this machine's own root, among those of root file systems."""
 
-SWITCH, HOST, PROVIDER, INTERNET = "switch", "host", "provider", "internet"
-DEVICE_KINDS = (SWITCH, HOST)
+SWITCH, HOST, ROUTER = "switch", "host", "router"
+PROVIDER, INTERNET, STATION = "provider", "internet", "station"
+DEVICE_KINDS = (SWITCH, HOST, ROUTER)
 
 
 @dataclass(frozen=True)

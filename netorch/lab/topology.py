@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Union
 
 from netorch.errors import NetorchError
 from netorch.lab.daemons import SSHD, internet_services, routing_services, speaker_services
-from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, End, LabPlan, Node, mac_of
+from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, LabPlan, Node
 from netorch.lab.rootfs import rootfs_for
+from netorch.lab.routers import router_node, routers_of, station_node, underlay_cables
+from netorch.lab.wiring import (
+    FORWARDING,
+    MANAGEMENT,
+    QUIET_IPV6,
+    address_lines,
+    bridge_line,
+    cable_between,
+    device_lines,
+    ipv4_conf,
+    port_lines,
+)
 from netorch.model.inventory import Circuit, Host, Inventory, LabSpeaker, Provider, Switch
 from netorch.model.types import Family, IPAddress, family_of
 
-MANAGEMENT = IPv4Network("198.18.0.0/15")  # RFC 2544: benchmarking networks, never on the Internet
 ROOT_ADDRESS = IPv4Address("198.19.255.254")
 MANAGEMENT_BRIDGE = "netorch-mgmt"
 INTERNET_NODE = "internet"
-_QUIET_IPV6 = {
-    f"net.ipv6.conf.{scope}.{name}": "0"
-    for scope in ("all", "default")
-    # Duplicate detection costs a second per address, and nothing here sends router advertisements.
-    for name in ("accept_dad", "accept_ra", "autoconf", "router_solicitations")
-}
-_FORWARDING = {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
-
-
-def _ipv4_conf(**values: int) -> dict[str, str]:
-    return {
-        f"net.ipv4.conf.{scope}.{name}": str(value) for scope in ("all", "default") for name, value in values.items()
-    }
 
 
 def plan_lab(
@@ -41,44 +39,60 @@ def plan_lab(
     Raises NetorchError for what a lab cannot play: a management address outside 198.18.0.0/15, a name that is taken.
     """
     _check_names(inventory)
-    switches = [_switch(inventory, device, prefix) for device in inventory.devices if isinstance(device, Switch)]
-    hosts = [_host(device, prefix) for device in inventory.devices if isinstance(device, Host)]
-    providers = [
-        _provider(inventory, provider, prefix=prefix, exabgp=exabgp, binds=binds) for provider in played(inventory)
-    ]
-    nodes = (*switches, *hosts, *providers, _internet(inventory, prefix))
-    bridge = MANAGEMENT_BRIDGE
+    nodes = _nodes(inventory, prefix=prefix, exabgp=exabgp, binds=binds)
     ports = {node.name: _root_port(node.name) for node in nodes if node.address}
-    cables = (
-        *(_cable(ROOT, port, name, "mgmt0") for name, port in ports.items()),
+    root_setup = [
+        f"link set dev {MANAGEMENT_BRIDGE} addrgenmode none",
+        *address_lines(MANAGEMENT_BRIDGE, f"{ROOT_ADDRESS}/{MANAGEMENT.prefixlen}"),
+        f"link set dev {MANAGEMENT_BRIDGE} up",
+    ]
+    for port in ports.values():
+        root_setup += port_lines(port, bridge=MANAGEMENT_BRIDGE)
+    plan = LabPlan(
+        nodes=nodes,
+        cables=(
+            *(cable_between(ROOT, port, name, "mgmt0") for name, port in ports.items()),
+            *_pop_cables(inventory),
+            *underlay_cables(inventory),
+        ),
+        bridge=MANAGEMENT_BRIDGE,
+        root_create=(bridge_line(ROOT, MANAGEMENT_BRIDGE),),
+        root_setup=tuple(root_setup),
+    )
+    return LabPlan(
+        **{**vars(plan), "fingerprint": hashlib.sha256((plan.to_json() + repr(inventory.lab)).encode()).hexdigest()}
+    )
+
+
+def _nodes(inventory: Inventory, *, prefix: str, exabgp: str, binds: tuple[str, ...]) -> tuple[Node, ...]:
+    providers = played(inventory)
+    return (
+        *(_switch(inventory, device, prefix) for device in inventory.devices if isinstance(device, Switch)),
+        *(_host(device, prefix) for device in inventory.devices if isinstance(device, Host)),
+        *(router_node(inventory, router, prefix) for router in routers_of(inventory)),
+        *(station_node(inventory, station, prefix) for station in inventory.stations),
+        *(_provider(inventory, provider, prefix=prefix, exabgp=exabgp, binds=binds) for provider in providers),
+        # Without providers nothing leads to it.
+        *((_internet(inventory, prefix),) if providers else ()),
+    )
+
+
+def _pop_cables(inventory: Inventory) -> tuple[Cable, ...]:
+    """Those of hosts, of circuits, and of the Internet."""
+    return (
         *(
-            _cable(host.name, uplink.interface, uplink.switch, uplink.port)
+            cable_between(host.name, uplink.interface, uplink.switch, uplink.port)
             for host in inventory.devices
             if isinstance(host, Host)
             for uplink in host.uplinks
         ),
         *(
-            _cable(circuit.provider, provider_interface(circuit), circuit.switch, switch_interface(inventory, circuit))
+            cable_between(
+                circuit.provider, provider_interface(circuit), circuit.switch, switch_interface(inventory, circuit)
+            )
             for circuit in inventory.circuits
         ),
-        *(_cable(INTERNET_NODE, core_interface(p), p.name, "core") for p in played(inventory)),
-    )
-    root_setup = [
-        f"link set dev {bridge} addrgenmode none",
-        f"addr replace {ROOT_ADDRESS}/{MANAGEMENT.prefixlen} dev {bridge}",
-    ]
-    root_setup.append(f"link set dev {bridge} up")
-    for port in ports.values():
-        root_setup += [f"link set dev {port} addrgenmode none", f"link set dev {port} master {bridge} up"]
-    plan = LabPlan(
-        nodes=nodes,
-        cables=cables,
-        bridge=bridge,
-        root_create=(f"link add name {bridge} address {mac_of(ROOT, bridge)} {_BRIDGE}",),
-        root_setup=tuple(root_setup),
-    )
-    return LabPlan(
-        **{**vars(plan), "fingerprint": hashlib.sha256((plan.to_json() + repr(inventory.lab)).encode()).hexdigest()}
+        *(cable_between(INTERNET_NODE, core_interface(p), p.name, "core") for p in played(inventory)),
     )
 
 
@@ -129,14 +143,12 @@ def impaired(speaker: LabSpeaker) -> bool:
     return speaker.delay_ms > 0 or speaker.jitter_ms > 0 or speaker.loss_percent > 0
 
 
-_BRIDGE = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
-
-
 def _check_names(inventory: Inventory) -> None:
     taken: dict[str, str] = {INTERNET_NODE: "the lab's Internet"}
-    for name, what in [(d.name, "a device") for d in inventory.devices] + [
-        (p.name, "a provider") for p in played(inventory)
-    ]:
+    names = [(device.name, "a device") for device in inventory.devices]
+    names += [(provider.name, "a provider") for provider in played(inventory)]
+    names += [(station.name, "a station") for station in inventory.stations]
+    for name, what in names:
         if name in taken:
             raise NetorchError(
                 f"is {taken[name]} and {what}", where=name, hint="the lab needs a name for each: rename one"
@@ -164,21 +176,6 @@ def _root_port(node: str) -> str:
     return name if len(name) <= 15 else f"nl-{hashlib.sha256(node.encode()).hexdigest()[:10]}"
 
 
-def _cable(node_a: str, interface_a: str, node_b: str, interface_b: str) -> Cable:
-    return Cable(
-        End(node_a, interface_a, mac_of(node_a, interface_a)), End(node_b, interface_b, mac_of(node_b, interface_b))
-    )
-
-
-def _address_lines(address: object, interface: str) -> list[str]:
-    suffix = " nodad" if ":" in str(address) else ""
-    return [f"addr replace {address} dev {interface}{suffix}"]
-
-
-def _device_setup(address: str) -> list[str]:
-    return ["link set dev lo up", f"addr replace {address}/{MANAGEMENT.prefixlen} dev mgmt0", "link set dev mgmt0 up"]
-
-
 def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
     circuits = [circuit for circuit in inventory.circuits if circuit.switch == switch.name]
     provider_ports = [switch_interface(inventory, circuit) for circuit in circuits]
@@ -189,20 +186,18 @@ def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
         for uplink in device.uplinks
         if uplink.switch == switch.name
     ]
-    setup = _device_setup(switch.ssh.address)
+    setup = device_lines(switch.ssh.address)
     for port in host_ports:
-        setup += [f"link set dev {port} addrgenmode none", f"link set dev {port} master {switch.fabric} up"]
+        setup += port_lines(port, bridge=switch.fabric)
     for port in provider_ports:
         setup += [
-            f"link set dev {port} addrgenmode none",
-            f"link set dev {port} master {switch.fabric} up",
+            *port_lines(port, bridge=switch.fabric),
             # Circuits see neither each other nor what hosts broadcast, as if each were in a VLAN of its own. The kernel
             # exempts the bridge's own frames, so the switch still resolves its providers.
             f"link set dev {port} type bridge_slave isolated on bcast_flood off mcast_flood off",
         ]
     local = [addresses.local for circuit in circuits for addresses in (circuit.ipv4, circuit.ipv6) if addresses]
-    for address in (switch.fabric_ipv4, switch.fabric_ipv6, *local):
-        setup += _address_lines(address, switch.fabric)
+    setup += address_lines(switch.fabric, switch.fabric_ipv4, switch.fabric_ipv6, *local)
     setup.append(f"link set dev {switch.fabric} up")
     return Node(
         name=switch.name,
@@ -210,8 +205,8 @@ def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
         netns=prefix + switch.name,
         address=switch.ssh.address,
         # Packets for hosts come in and leave through the one bridge: without this, each would cause a redirect.
-        sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=2, send_redirects=0)},
-        create=(f"link add name {switch.fabric} address {mac_of(switch.name, switch.fabric)} {_BRIDGE}",),
+        sysctls={**QUIET_IPV6, **FORWARDING, **ipv4_conf(rp_filter=2, send_redirects=0)},
+        create=(bridge_line(switch.name, switch.fabric),),
         setup=tuple(setup),
         services=(SSHD, *routing_services(switch.daemon, switch.version)),
         rootfs=rootfs_for(switch.daemon, switch.version),
@@ -219,17 +214,16 @@ def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
 
 
 def _host(host: Host, prefix: str) -> Node:
-    setup = _device_setup(host.ssh.address)
+    setup = device_lines(host.ssh.address)
     for uplink in host.uplinks:
-        for address in (uplink.ipv4, uplink.ipv6):
-            setup += _address_lines(address, uplink.interface)
+        setup += address_lines(uplink.interface, uplink.ipv4, uplink.ipv6)
         setup.append(f"link set dev {uplink.interface} up")
     return Node(
         name=host.name,
         kind=HOST,
         netns=prefix + host.name,
         address=host.ssh.address,
-        sysctls={**_QUIET_IPV6, **_ipv4_conf(rp_filter=2)},
+        sysctls={**QUIET_IPV6, **ipv4_conf(rp_filter=2)},
         setup=tuple(setup),
         services=(SSHD, *routing_services(host.daemon, host.version)),
         rootfs=rootfs_for(host.daemon, host.version),
@@ -243,13 +237,13 @@ def _provider(inventory: Inventory, provider: Provider, *, prefix: str, exabgp: 
         for addresses in (circuit.ipv4, circuit.ipv6):
             if addresses:
                 length = addresses.local.network.prefixlen
-                setup += _address_lines(f"{addresses.neighbor}/{length}", provider_interface(circuit))
+                setup += address_lines(provider_interface(circuit), f"{addresses.neighbor}/{length}")
         setup.append(f"link set dev {provider_interface(circuit)} up")
     setup.append("link set dev core up")
     for family in Family:
         core, own, length = core_link(provider, family)
         setup += [
-            *_address_lines(f"{own}/{length}", "core"),
+            *address_lines("core", f"{own}/{length}"),
             f"-{family.number} route replace default via {core} dev core",
         ]
     speaker = speaker_of(inventory, provider.name).speaker
@@ -260,7 +254,7 @@ def _provider(inventory: Inventory, provider: Provider, *, prefix: str, exabgp: 
         kind=PROVIDER,
         netns=prefix + provider.name,
         # Answers for an address only on its own circuit, and only to a neighbour of that circuit's subnet.
-        sysctls={**_QUIET_IPV6, **_FORWARDING, **_ipv4_conf(rp_filter=0, arp_ignore=2, arp_announce=2)},
+        sysctls={**QUIET_IPV6, **FORWARDING, **ipv4_conf(rp_filter=0, arp_ignore=2, arp_announce=2)},
         setup=tuple(setup),
         services=speaker_services(speaker, exabgp),
         binds=binds if speaker == "exabgp" else (),
@@ -300,7 +294,7 @@ def _internet(inventory: Inventory, prefix: str) -> Node:
         for family in Family:
             core, _, length = core_link(provider, family)
             ip = f"-{family.number}"
-            setup += _address_lines(f"{core}/{length}", link)
+            setup += address_lines(link, f"{core}/{length}")
             create.append(f"{ip} rule add pref 10 iif {link} to {core}/{family.host_length} lookup local")
             if slow:
                 setup.append(f"{ip} route replace default dev {tun} table {table}")
@@ -322,9 +316,9 @@ def _internet(inventory: Inventory, prefix: str) -> Node:
         kind=INTERNET,
         netns=prefix + INTERNET_NODE,
         sysctls={
-            **_QUIET_IPV6,
-            **_FORWARDING,
-            **_ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0),
+            **QUIET_IPV6,
+            **FORWARDING,
+            **ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0),
             # It would find the connection's socket before the packet has been delayed, and such packets are not forwarded.
             "net.ipv4.ip_early_demux": "0",
             # A program may send from any of these addresses: IPv4 allows it where the route is local, IPv6 does not.

@@ -21,6 +21,7 @@ from netorch.api import (
 )
 from netorch.intent import derive_intent
 from netorch.inventory import load_inventory
+from netorch.io.inventory_files import read_inventory
 from netorch.testing import fake_context
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +29,8 @@ NOW = 1_700_000_000.0
 
 
 def _read() -> Inventory:
-    folder = ROOT / "inventory"
-    files = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.yml")}
-    return load_inventory(files, folder=str(folder))
+    files = read_inventory(str(ROOT / "inventory"))
+    return load_inventory(files.texts, folder=files.folder)
 
 
 INVENTORY = replace(_read(), pki=None)  # without agents, unless a test wants them
