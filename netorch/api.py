@@ -6,7 +6,7 @@ the core what to do, step by step. The core gathers facts, executes operations a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Generator, Mapping, Optional, Tuple, Union
 
 from netorch.errors import GuardRefused, NetorchError, PluginError, UsageError
@@ -32,6 +32,8 @@ from netorch.model.intent import (
     NextHop,
     ProviderTable,
     Session,
+    StaticHop,
+    StaticRoute,
     provider_ids,
 )
 from netorch.model.inventory import Circuit, Host, Inventory, Pop, Provider, Switch
@@ -49,9 +51,9 @@ from netorch.model.items import (
     ServiceItem,
     SysctlItem,
 )
-from netorch.model.overlay import Overlay, OverlayEntry
+from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.state import Channel, Protocol
-from netorch.model.text import did_you_mean, one_line
+from netorch.model.text import did_you_mean, one_line, utc_text
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
 from netorch.plan.mirror import (
     MirrorSides,
@@ -91,6 +93,7 @@ __all__ = [
     "IPInterface",
     "IPNetwork",
     "ImportPolicy",
+    "InputFile",
     "Intent",
     "Interface",
     "Inventory",
@@ -124,6 +127,8 @@ __all__ = [
     "ServiceItem",
     "Session",
     "Sighting",
+    "StaticHop",
+    "StaticRoute",
     "Step",
     "Steps",
     "Switch",
@@ -137,12 +142,14 @@ __all__ = [
     "family_of",
     "held_items",
     "is_followed",
+    "merge_overlays",
     "mirror_items",
     "newest",
     "one_line",
     "own_macs_by_pop",
     "provider_ids",
     "sighting_in",
+    "utc_text",
 ]
 
 Facts = Mapping[str, DeviceFacts]
@@ -168,7 +175,8 @@ class Argument:
 @dataclass(frozen=True)
 class Option:
     """An option of a verb, ``--NAME``. ``kind``: ``text``, ``int``, ``duration`` (``90s``, ``2h``: float seconds),
-    ``flag`` (False unless given).
+    ``flag`` (False unless given), ``file``: a path, or ``-`` for standard input, which the core reads, so that the verb is
+    handed an ``InputFile``.
     """
 
     name: str
@@ -176,6 +184,14 @@ class Option:
     kind: str = "text"
     default: Any = None
     many: bool = False
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """What stood in a file that the user named; ``name`` is for messages."""
+
+    name: str
+    text: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -274,8 +290,8 @@ Steps = Generator[Step, Any, None]
 class Verb:
     """A command, ``netorch NAME``; a name of two words (``arp show``) makes a group.
 
-    ``run`` yields steps and is sent each step's result. ``plan`` of what it would do is shown with ``--check`` by the
-    core: overlay changes and deploys are then planned, not executed.
+    ``run`` yields steps and is sent each step's result; an error of a step is raised where it was yielded. ``plan`` of what
+    it would do is shown with ``--check`` by the core: overlay changes and deploys are then planned, not executed.
     """
 
     name: str
@@ -295,6 +311,10 @@ def _need_nothing(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
 
 def _propose_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
     return {}
+
+
+def _end_nothing(overlay: Overlay, now: float) -> Tuple[OverlayEntry, ...]:
+    return ()
 
 
 def _find_nothing(intent: Intent, before: Facts, after: Facts) -> Mapping[str, Tuple[str, ...]]:
@@ -317,6 +337,8 @@ class Plugin:
     then proposed as a step of its own. ``check`` looks at a POP before and after a deploy, and names what is wrong now,
     per device: such a deploy has failed. ``kinds`` are the classes of items that ``propose`` yields; a deploy of this
     plugin alone touches no other.
+    ``lapse`` names entries of the plugin whose time is up at ``now``, in their next version: whoever plans finds them so. Two
+    controllers must come to the same entries.
     ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused.
     """
 
@@ -327,6 +349,7 @@ class Plugin:
     propose: Callable[[Intent, Facts], Mapping[str, Tuple[Item, ...]]] = _propose_nothing
     later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _await_nothing
     check: Callable[[Intent, Facts, Facts], Mapping[str, Tuple[str, ...]]] = _find_nothing
+    lapse: Callable[[Overlay, float], Tuple[OverlayEntry, ...]] = _end_nothing
     kinds: Tuple[type, ...] = ()
     settings: Tuple[str, ...] = ()
     verbs: Tuple[Verb, ...] = ()

@@ -72,8 +72,15 @@ def gather_world(
     if plain.certificates:
         wants = (*wants, "certificate")
     facts, failures = gather_facts(controller, plain, asked, wants=wants)
-    overlay = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
+    overlay = _lapsed(controller, merge_overlays([*(fact.overlay for fact in facts.values()), entries]))
     return World(facts, failures, overlay, controller.intent(overlay))
+
+
+def _lapsed(controller: Controller, overlay: Overlay) -> Overlay:
+    """``overlay`` as it is now that some of it is past its time."""
+    now = controller.clock.now()
+    ended = [call_hook(plugin, plugin.lapse, overlay, now) for plugin in controller.plugins]
+    return merge_overlays([overlay.entries, *ended]) if any(ended) else overlay
 
 
 def gather_facts(

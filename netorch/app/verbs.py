@@ -75,17 +75,21 @@ class VerbRun:
         self.verb = verb.name
         steps = verb.run(context, parameters)
         result: Any = None
+        error: NetorchError | None = None
         has_pretended = False
         while True:
             try:
-                step = steps.send(result)
+                step = steps.send(result) if error is None else steps.throw(error)
             except StopIteration:
                 break
             if has_pretended and isinstance(step, (Wait, Probe)):
                 self.report(Report(text=f"next: {_what(step)}; what follows depends on it"))
                 break
-            result = self._perform(step)
             has_pretended = has_pretended or (self.is_check and isinstance(step, (ChangeOverlay, Deploy)))
+            try:
+                result, error = self._perform(step), None
+            except NetorchError as failure:
+                result, error = None, failure
         return (self.missed, len(self.asked)) if self.asked else (self.unread, len(switches))
 
     def _perform(self, step: Step) -> Any:

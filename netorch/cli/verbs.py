@@ -7,11 +7,12 @@ from typing import Any, Callable, Iterable
 
 import click
 
-from netorch.api import Option, Plugin, Report, Verb
+from netorch.api import InputFile, Option, Plugin, Report, Verb
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import audit_option, controller_for, inventory_folder, inventory_option, output_option
 from netorch.errors import NetorchError, annotated
 
+MAX_FILE_BYTES = 4 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -28,6 +29,29 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         if match is None:
             self.fail(f"expected a duration such as 90s, 5m, 2h or 1d, found {value!r}", param, ctx)
         return float(match.group(1)) * _UNITS[match.group(2)]
+
+
+class TextFile(click.ParamType):  # type: ignore[type-arg]
+    """A file of text, or ``-`` for standard input: what stands in it."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> InputFile:
+        """The whole file; fails where it cannot be read, is no text, or is longer than ``MAX_FILE_BYTES``."""
+        if isinstance(value, InputFile):
+            return value
+        name = "standard input" if value == "-" else str(value)
+        try:
+            with click.open_file(str(value), "rb") as file:
+                content: bytes = file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            self.fail(f"{name}: {error.strerror or error}", param, ctx)
+        if len(content) > MAX_FILE_BYTES:
+            self.fail(f"{name}: expected at most {MAX_FILE_BYTES} bytes", param, ctx)
+        try:
+            return InputFile(name, content.decode())
+        except UnicodeDecodeError as error:
+            self.fail(f"{name}: expected text in UTF-8, found something else at byte {error.start}", param, ctx)
 
 
 def sentence(text: str) -> str:
@@ -100,7 +124,7 @@ def _click_option(option: Option) -> Callable[..., Any]:
     flag = f"--{option.name}"
     if option.kind == "flag":
         return click.option(flag, is_flag=True, help=option.help)
-    kinds: dict[str, Any] = {"text": str, "int": int, "duration": Duration()}
+    kinds: dict[str, Any] = {"text": str, "int": int, "duration": Duration(), "file": TextFile()}
     return click.option(flag, type=kinds[option.kind], default=option.default, multiple=option.many, help=option.help)
 
 

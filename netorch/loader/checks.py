@@ -17,9 +17,10 @@ HOOKS: Mapping[str, Tuple[str, ...]] = {
     "propose": ("intent", "facts"),
     "later": ("intent", "facts"),
     "check": ("intent", "before", "after"),
+    "lapse": ("overlay", "now"),
 }
 ARGUMENT_KINDS = ("text", "targets")
-OPTION_KINDS = ("text", "int", "duration", "flag")
+OPTION_KINDS = ("text", "int", "duration", "flag", "file")
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _WORD = re.compile(r"[a-z][a-z0-9-]*")

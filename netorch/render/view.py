@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 from netorch.model.capabilities import Capabilities
 from netorch.model.conventions import KERNEL_PROTOCOL
-from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, NextHop, ProviderTable, Session
+from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, NextHop, ProviderTable, Session, StaticRoute
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
 from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
@@ -24,7 +24,7 @@ class FamilyView:
 
     ``own`` are the network's prefixes, ``announced`` those that may leave (a switch) or are originated (a host), ``service``
     single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
-    addresses as prefixes.
+    addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of them switches are told of.
     """
 
     name: str
@@ -35,6 +35,8 @@ class FamilyView:
     service: tuple[IPNetwork, ...]
     source: Optional[IPAddress]
     next_hops: tuple[IPNetwork, ...]
+    routes: tuple[StaticRoute, ...]
+    routes_announced: tuple[IPNetwork, ...]
     bogons: tuple[Bogon, ...]
     universe: Optional[IPNetwork]
     default: IPNetwork
@@ -156,6 +158,7 @@ def _profile_name(timers: BfdTimers) -> str:
 
 def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
     service = tuple(address for address in device.service if family_of(address) is family)
+    routes = [route for route in device.routes if family_of(route.prefix) is family]
     return FamilyView(
         name=family.value,
         upper=family.name,
@@ -165,6 +168,8 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
         service=_of(map(_single, service), family),
         source=service[0] if service and device.role == "host" else None,
         next_hops=_of((_single(hop.address) for hop in device.next_hops), family),
+        routes=tuple(sorted(routes, key=lambda route: _by_prefix(route.prefix))),
+        routes_announced=_of((route.prefix for route in routes if route.announced), family),
         bogons=BOGON_PREFIXES[family],
         universe=GLOBAL_UNICAST[family],
         default=_DEFAULT_ROUTE[family],
@@ -180,4 +185,8 @@ def _single(address: IPAddress) -> IPNetwork:
 def _of(networks: Iterable[IPNetwork], family: Family) -> tuple[IPNetwork, ...]:
     """Those of ``family``, each once, in order."""
     chosen = {network for network in networks if family_of(network) is family}
-    return tuple(sorted(chosen, key=lambda network: (int(network.network_address), network.prefixlen)))
+    return tuple(sorted(chosen, key=_by_prefix))
+
+
+def _by_prefix(network: IPNetwork) -> tuple[int, int]:
+    return int(network.network_address), network.prefixlen

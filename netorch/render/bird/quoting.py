@@ -19,6 +19,7 @@ from netorch.render.plain import address_text, number_text, prefix_text
 MAX_STRING_BYTES = 255
 
 _SYMBOL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.:-]{1,15}")  # BIRD 2.0.12 conf/cf-lex.l; IFNAMSIZ in linux/if.h
 _NOT_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 
@@ -54,6 +55,14 @@ def bird_symbol(value: object) -> str:
             f"expected a symbol of at most {MAX_SYMBOL} letters, digits and underscores, found {text[:80]!r}"
         )
     return text
+
+
+def bird_interface(value: object) -> str:
+    """An interface behind an address, in the quotes that let a symbol have dots and dashes; RenderError where it is none."""
+    text = str(value)
+    if not _INTERFACE.fullmatch(text):
+        raise RenderError(f"expected an interface of at most 15 letters, digits and any of _.:-, found {text[:80]!r}")
+    return f"'{text}'"
 
 
 def bird_number(value: object) -> str:
@@ -100,6 +109,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
         bird_address,
         bird_comment,
         bird_community,
+        bird_interface,
         bird_number,
         bird_prefix,
         bird_secret,
