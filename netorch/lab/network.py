@@ -133,7 +133,7 @@ class Network:
         self.tools.ip_batch(node.setup, netns=node.netns)
 
     def _to_create(self, node: Node) -> Sequence[str]:
-        """What of ``create`` was not done yet: bridges one by one; all or nothing where it takes away the rule of preference 0."""
+        """What of ``create`` was not done yet: bridges one by one; all else until it took away the rule of preference 0."""
         if all(line.startswith("link add") for line in node.create):
             present = self._links(node.netns) if node.create else set()
             return [line for line in node.create if line.split()[3] not in present]
