@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from netorch.io.zipapp import build_agent
+from tests.lab import stopping
 from tests.lab.agent_device import Namespace
 from tests.lab.mirror_certificates import TestAuthority, replace
 from tests.waiting import wait_until
@@ -88,6 +89,24 @@ class Node:
     def send_signal(self, number: int) -> None:
         assert self.process is not None
         os.kill(int(self.status()["pid"]), number)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """The service does nothing while the block runs: it reads no event, and closes no connection."""
+        assert self.process is not None
+        with stopping.stopped(self.process.pid):
+            yield
+
+    def lost_events(self) -> int:
+        """How many events the kernel has kept from the service since it subscribed, because too many waited to be read.
+
+        Source: /proc/net/netlink, whose columns are sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops, Inode.
+        """
+        assert self.process is not None
+        files = Path(f"/proc/{self.process.pid}/fd").iterdir()
+        own = {str(file.readlink()) for file in files}
+        lines = Path(f"/proc/{self.process.pid}/net/netlink").read_text().splitlines()[1:]
+        return sum(int(words[8]) for words in map(str.split, lines) if f"socket:[{words[9]}]" in own)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End the service with a signal, and wait for it."""
@@ -277,3 +296,9 @@ def flood(space: Namespace, interface: str, changes: int) -> None:
             for n in range(changes)
         ),
     )
+
+
+def overflow(node: Node, interface: str, changes: int) -> None:
+    """So many events at once, while the node's agent is stopped: proven to be more than wait for it."""
+    flood(node.space, interface, changes)
+    assert node.lost_events() > 0, f"{node.name}: the kernel kept all of {changes} events for its agent"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 
@@ -216,15 +215,11 @@ def test_switch_agent_restarts_without_losing_an_entry(bed: Bed) -> None:
 
 def test_silent_feed_is_left(bed: Bed) -> None:
     """A feed that stops without closing its connection is noticed by its missing beats, and followed again when it is back."""
-    assert bed.switch.process is not None
-    os.kill(bed.switch.process.pid, signal.SIGSTOP)
-    try:
+    with bed.switch.stopped():
         wait_until(
             lambda: "silent" in bed.host.status()["feeds"][0]["error"], what="the host says that the feed is silent"
         )
         assert bed.host.has(MAC_A)
-    finally:
-        os.kill(bed.switch.process.pid, signal.SIGCONT)
     wait_until(bed.is_up, what="the host follows again")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ import pytest
 from netorch.io.netlink.events import EventSocket, NeighbourEvent
 from netorch.io.netlink.neighbour_writer import NeighbourWriter
 from tests.lab.agent_device import Namespace
-from tests.lab.mirror_bed import MAC_A, MAC_B, STATE, V4, V6, Bed, agent_archive, batch, flood, running_bed
+from tests.lab.mirror_bed import MAC_A, MAC_B, STATE, V4, V6, Bed, agent_archive, batch, flood, overflow, running_bed
 from tests.lab.mirror_routers import Router, set_neighbour_sysctls
 from tests.lab.namespaces import inside
 from tests.waiting import wait_until
@@ -43,13 +41,9 @@ def test_burst_of_events_hides_no_change(bed: Bed) -> None:
 
 def test_lost_events_are_made_up_for(bed: Bed) -> None:
     """A feed that was stopped while the kernel's buffer ran over reads everything anew, and tells what it missed."""
-    assert bed.switch.process is not None
-    os.kill(bed.switch.process.pid, signal.SIGSTOP)
-    try:
+    with bed.switch.stopped():
         bed.learn(MAC_B)
-        flood(bed.switch.space, "br0", BURST)
-    finally:
-        os.kill(bed.switch.process.pid, signal.SIGCONT)
+        overflow(bed.switch, "br0", BURST)
     wait_until(lambda: bed.host.has(MAC_B), what="MAC_B is on the host")
     wait_until(lambda: bed.switch.status()["counters"]["lost_events"] > 0, what="the loss is counted")
     wait_until(bed.is_up, what="the host follows")
@@ -57,15 +51,12 @@ def test_lost_events_are_made_up_for(bed: Bed) -> None:
 
 def test_deletion_in_lost_events_is_repaired(bed: Bed) -> None:
     """A host's agent that missed a deletion finds it when it reads everything anew."""
-    assert bed.host.process is not None
-    os.kill(bed.host.process.pid, signal.SIGSTOP)
-    try:
+    with bed.host.stopped():
         bed.host.ip(f"neigh del {V4} dev eth0")
-        flood(bed.host.space, "eth0", BURST)
-    finally:
-        os.kill(bed.host.process.pid, signal.SIGCONT)
+        overflow(bed.host, "eth0", BURST)
+        assert bed.host.mac(V4) is None
     wait_until(lambda: bed.host.has(MAC_A), what="the entry is back")
-    assert "events were lost" in bed.host.log()
+    wait_until(lambda: "events were lost" in bed.host.log(), what="the host says that it missed something")
 
 
 def test_three_thousand_neighbours(bed: Bed) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from tests.lab.faults.mirror import MirrorPlay
 from tests.lab.mirror_bed import MAC_A, MAC_B, MAC_C, PORT, STATE, SWITCH, V4, V6, Node
 from tests.lab.mirror_certificates import NOW, Leaf, TestAuthority, replace
 from tests.lab.mirror_impostor import Middleman, context_of, in_place_of_the_feed
+from tests.lab.mirror_routers import Router
 
 IMPOSTORS = ("foreign authority", "another switch's", "expired", "not yet valid", "in the clear", "says nothing")
 ON_THE_WAY = ("record replayed", "record lost", "record altered", "record cut")
@@ -189,27 +189,26 @@ def _die(node: Node) -> None:
 def feed_restarted(play: MirrorPlay) -> None:
     """A switch's agent ends or hangs, its kernel learns another MAC meanwhile, and it comes back."""
     other, switch = play.other_router(), play.switch
-    assert switch.process is not None
-    pid = switch.process.pid
     if play.choice == "hangs":
-        os.kill(pid, signal.SIGSTOP)
+        with switch.stopped():
+            _lose_the_feed(play, other)
     else:
         switch.stop(signal.SIGTERM if play.choice == "SIGTERM" else signal.SIGKILL)
-    try:
-        # Three beats and a half, then what the watch grants a status.
-        play.until(lambda: _all_kept(play), 6, "hosts say that the feed is lost")
-        play.swap(play.router, other)
-        CLOCK.wait(play.dice.uniform(0, 1))
-        if not all(host.has(MAC_A) for host in play.bed.hosts):
-            play.unsafe.append("an entry has changed without a feed")
-        play.events.append(play.host.status()["feeds"][0]["error"])
-    finally:
-        if play.choice == "hangs":
-            os.kill(pid, signal.SIGCONT)
+        _lose_the_feed(play, other)
     if play.choice != "hangs":
         _die_while_starting(play, switch)
         switch.start()
     play.until(lambda: all(host.has(MAC_B) for host in play.bed.hosts), 15, "hosts follow again")
+
+
+def _lose_the_feed(play: MirrorPlay, other: Router) -> None:
+    # Three beats and a half, then what the watch grants a status.
+    play.until(lambda: _all_kept(play), 6, "hosts say that the feed is lost")
+    play.swap(play.router, other)
+    CLOCK.wait(play.dice.uniform(0, 1))
+    if not all(host.has(MAC_A) for host in play.bed.hosts):
+        play.unsafe.append("an entry has changed without a feed")
+    play.events.append(play.host.status()["feeds"][0]["error"])
 
 
 def _all_kept(play: MirrorPlay) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from tests.lab.faults import mirror
@@ -37,12 +34,10 @@ def test_fault_of_the_mirror_is_survived(endings: dict[str, Ending], fault: Mirr
 
 def _harm(play: MirrorPlay) -> None:
     """What no agent would do, while the host's cannot mend it."""
-    assert play.host.process is not None
-    os.kill(play.host.process.pid, signal.SIGSTOP)
-    play.host.ip(f"neigh replace {V4} lladdr {MAC_C} dev eth0 nud permanent protocol 110")
-    play.host.ip(f"neigh del {V6} dev eth0")
-    wait_until(lambda: play.watch.longest_false_claim_s > LATE_S, what="the status is wrong for long")
-    os.kill(play.host.process.pid, signal.SIGCONT)
+    with play.host.stopped():
+        play.host.ip(f"neigh replace {V4} lladdr {MAC_C} dev eth0 nud permanent protocol 110")
+        play.host.ip(f"neigh del {V6} dev eth0")
+        wait_until(lambda: play.watch.longest_false_claim_s > LATE_S, what="the status is wrong for long")
 
 
 def test_judge_sees_what_is_unsafe() -> None:
