@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netorch.lab import LabSettings
-from netorch.lab.rootfs import rootfs_for
+from netorch.lab.rootfs import check_rootfses, rootfs_for
 from netorch.model.capabilities import parse_version
 from tests.waiting import wait_until
 
@@ -33,13 +33,10 @@ exec chroot "$root" sh -c 'echo ready; exec sleep infinity'
 
 
 def folder_of(version: str) -> Path:
-    """Where the root file system is that has FRR ``version``."""
-    return LabSettings(state=Path("/nonexistent")).root_of(rootfs_for("frr", version))
-
-
-def is_there(version: str) -> bool:
-    """Whether this machine can run FRR ``version``."""
-    return (folder_of(version) / "usr/lib/frr/bgpd").exists()
+    """Where the root file system is that has FRR ``version``. Raises NetorchError where it has not been made."""
+    settings, root = LabSettings(state=Path("/nonexistent")), rootfs_for("frr", version)
+    check_rootfses(settings.rootfs, [root])
+    return settings.root_of(root)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from netorch.model.plan import Check, Operation
 from netorch.model.request import ApplyRequest, DecideRequest, FactsRequest
 from netorch.ports import Reply
 from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network
-from tests.lab.test_lab_versions import VERSIONS, mixed, needs_rootfs
+from tests.lab.test_lab_versions import VERSIONS, mixed
 
 pytestmark = pytest.mark.lab
 
@@ -90,7 +90,6 @@ def change(device: Device, stamp: str, **check: object) -> ApplyRequest:
     )
 
 
-@needs_rootfs
 def test_facts_are_gathered(lab: Lab, device: Device) -> None:
     """Version, protocols in full, links and routes, with the Python that the device has."""
     assert lab.run(device.name, "python3", "--version").startswith(f"Python {PYTHON[device.name]}.")
@@ -101,7 +100,6 @@ def test_facts_are_gathered(lab: Lab, device: Device) -> None:
     assert {link.name for link in facts.links or ()} >= {"eth0", "mgmt0"}
 
 
-@needs_rootfs
 def test_change_is_applied_and_confirmed(lab: Lab, device: Device) -> None:
     """A configuration is loaded, confirmed, and is what runs and what is on disk."""
     request = change(device, "first")
@@ -113,7 +111,6 @@ def test_change_is_applied_and_confirmed(lab: Lab, device: Device) -> None:
     assert "first" in lab.run(device.name, "cat", PATH)
 
 
-@needs_rootfs
 def test_change_whose_check_fails_is_taken_back(device: Device) -> None:
     """A session that does not come up takes the change back: what ran before runs again."""
     before = device.facts(asked(device)).daemon.live_stamp

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from netorch.errors import NetorchError
-from netorch.lab import LabSettings, lab_status, lab_up, set_service
-from netorch.lab.rootfs import ROOTFSES, STAMP
+from netorch.lab import lab_status, lab_up, set_service
 from netorch.model.inventory import Inventory
 from tests.lab.labs import Lab, booted, example_inventory, lab_settings, own_network, small
 from tests.waiting import wait_until
@@ -26,8 +25,6 @@ VERSIONS = {
     "h2.pop1": ("bird", "2.17", "BIRD version 2.17."),
     "h3.pop1": ("bird", "3.1", "BIRD version 3.1."),
 }
-BUILT = all((LabSettings(state=Path("x")).rootfs / rootfs.name / STAMP).exists() for rootfs in ROOTFSES)
-needs_rootfs = pytest.mark.skipif(not BUILT, reason="./dev rootfs makes the root file systems that this needs")
 
 
 def mixed(inventory: Inventory) -> Inventory:
@@ -57,14 +54,12 @@ def said_version(lab: Lab, device: str) -> str:
     return lab.sh(device, "bird --version 2>&1")
 
 
-@needs_rootfs
 @pytest.mark.parametrize("device", VERSIONS)
 def test_device_runs_the_version_of_the_inventory(lab: Lab, device: str) -> None:
     """Each device has the daemon and the version that the inventory says, side by side in one POP."""
     assert VERSIONS[device][2] in said_version(lab, device)
 
 
-@needs_rootfs
 @pytest.mark.parametrize("device", [name for name, (daemon, *_) in VERSIONS.items() if daemon == "bird"])
 def test_bird_runs_as_its_own_user(lab: Lab, device: str) -> None:
     """BIRD answers, and not as root."""
@@ -72,7 +67,6 @@ def test_bird_runs_as_its_own_user(lab: Lab, device: str) -> None:
     assert lab.run(device, "ps", "-o", "user=", "-C", "bird").strip() == "bird"
 
 
-@needs_rootfs
 @pytest.mark.parametrize("device", ["sw1.pop1", "sw2.pop1"])
 def test_frr_runs_the_daemons_of_a_border(lab: Lab, device: str) -> None:
     """FRR's daemons answer, and each has read its part of the file."""
@@ -85,7 +79,6 @@ def test_frr_runs_the_daemons_of_a_border(lab: Lab, device: str) -> None:
     assert listed == daemons | {"sshd"}
 
 
-@needs_rootfs
 @pytest.mark.parametrize("device", ["sw1.pop1", "sw2.pop1"])
 def test_frr_daemon_that_died_comes_back_with_its_configuration(lab: Lab, device: str) -> None:
     """A killed bgpd is started again and given what frr.conf says."""
@@ -101,7 +94,6 @@ def test_frr_daemon_that_died_comes_back_with_its_configuration(lab: Lab, device
     )
 
 
-@needs_rootfs
 def test_frr_daemon_runs_once_it_is_enabled(lab: Lab) -> None:
     """/etc/frr/daemons decides which of FRR's daemons run."""
     lab.sh("sw1.pop1", "sed -i s/^ripd=no/ripd=yes/ /etc/frr/daemons")
@@ -110,7 +102,6 @@ def test_frr_daemon_runs_once_it_is_enabled(lab: Lab) -> None:
     wait_until(lambda: "ripd" not in lab.run("sw1.pop1", "vtysh", "-c", "show daemons"), timeout_s=20, what="ripd ends")
 
 
-@needs_rootfs
 def test_frr_daemon_is_stopped_and_started_like_any(lab: Lab) -> None:
     """Tests stop a daemon of FRR as they stop BIRD."""
     set_service("sw2.pop1", "bgpd", lab.settings, running=False)
@@ -119,7 +110,6 @@ def test_frr_daemon_is_stopped_and_started_like_any(lab: Lab) -> None:
     wait_until(lambda: "bgpd" in lab.run("sw2.pop1", "vtysh", "-c", "show daemons"), timeout_s=20, what="bgpd")
 
 
-@needs_rootfs
 def test_nothing_is_written_to_a_root_file_system(lab: Lab) -> None:
     """What a device writes stays in its own overlay."""
     lab.sh("h3.pop1", "echo mine > /etc/netorch-mine")

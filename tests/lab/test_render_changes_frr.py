@@ -12,7 +12,6 @@ from netorch.model.intent import Session
 from netorch.model.types import Family
 from netorch.plan import frr
 from tests.lab.bird_pop import SWITCHES
-from tests.lab.frr_node import is_there
 from tests.lab.frr_pop import FrrPop, frr_pop
 from tests.lab.pop_routes import next_hops, provider_hops
 from tests.lab.provider_bird import STOLEN
@@ -28,8 +27,6 @@ SHARED = STOLEN[Family.IPV4]
 
 @pytest.fixture(scope="module")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrrPop]:
-    if not all(is_there(version) for version in RELEASES.values()):
-        pytest.skip("./dev rootfs makes the root file systems that this needs")
     with frr_pop(tmp_path_factory.mktemp("pop"), RELEASES) as running:
         yield running
 

@@ -10,7 +10,7 @@ import pytest
 
 from netorch.model.types import Family
 from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, circuits
-from tests.lab.frr_node import canonical, is_there
+from tests.lab.frr_node import canonical
 from tests.lab.frr_pop import FrrPop, frr_pop
 from tests.lab.pop_routes import TABLES, next_hops, provider_hops
 from tests.lab.provider_bird import BAD, COMMON, FOREIGN_NEXT_HOP, SHUT_DOWN, STOLEN, good_routes
@@ -28,10 +28,7 @@ RELEASES = {
 @pytest.fixture(scope="module", params=list(RELEASES))
 def pop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrrPop]:
     """A POP whose hosts have every route; nobody changes it."""
-    releases = RELEASES[request.param]
-    if not all(is_there(version) for version in releases.values()):
-        pytest.skip("./dev rootfs makes the root file systems that this needs")
-    with frr_pop(tmp_path_factory.mktemp("pop"), releases) as running:
+    with frr_pop(tmp_path_factory.mktemp("pop"), RELEASES[request.param]) as running:
         wait_until(
             lambda: all(set(next_hops(running, host, family)) == union(running, host, family) for host, family in ENDS),
             timeout_s=40,
