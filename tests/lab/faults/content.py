@@ -12,9 +12,10 @@ from typing import Optional
 
 from netorch.agent.clock import uptime
 from netorch.lab import enter_command, exec_in
+from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import BIRD_CONF, Attempt
 from tests.lab.faults.play import finish
-from tests.lab.faults.steps import Step, choose_step, stopped_agent
+from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project
 
@@ -68,7 +69,7 @@ def damaged_on_disk(attempt: Attempt) -> Optional[Said]:
     """The candidate loses its end on the disk after it was verified, at any step while it is pending."""
     command, number = choose_step(attempt, confirm_calls=16)
     candidate = BIRD_CONF.replace("bird.conf", ".bird.conf.netorch")
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
         while step.call and attempt.target.pending() is None:
             step.next()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable
@@ -11,11 +10,13 @@ from typing import Optional
 
 from netorch.agent.clock import uptime
 from netorch.lab import set_link
-from tests.lab.faults.bed import Attempt
+from tests.lab.faults.asked import held, held_agent, hold, release
+from tests.lab.faults.bed import Attempt, Target
 from tests.lab.faults.path import Path, lead_through
 from tests.lab.faults.play import finish
-from tests.lab.faults.steps import APPLY_CALLS, Step, stopped, stopped_agent
+from tests.lab.faults.steps import APPLY_CALLS, Step
 from tests.lab.operator_shell import Said
+from tests.lab.stopping import go_on, stopped
 from tests.waiting import wait_until
 
 USUAL_UP_BYTES, USUAL_DOWN_BYTES = 17_000, 22_000
@@ -34,63 +35,59 @@ MOMENTS = ("any time", "asking for facts", "upload", "armed", "checks", "applied
 def kill_controller(attempt: Attempt) -> Optional[Said]:
     """SIGKILL: at a moment of the first seconds, or while the device is at a step."""
     moment = attempt.choice
-    commands = {
-        "asking for facts": "facts",
-        "upload": "apply",
-        "armed": "apply",
-        "checks": "apply",
-        "confirm": "confirm",
-    }
-    held = stopped_agent(attempt, commands[moment]) if moment in commands else nullcontext()
-    with held, attempt.project.running(*attempt.arguments()) as process:
-        if moment in commands:
-            _at_step(attempt, moment, commands[moment], lambda: _kill(process))
-        else:
-            seconds = attempt.random.uniform(0.0, 3.0)
-            started = uptime()
-            if moment == "applied":
-                attempt.until_phase("applied")
-                seconds = 0.0
-            wait_until(
-                lambda: uptime() - started >= seconds or process.poll() is not None,
-                timeout_s=10,
-                what="the moment has come",
-            )
-            _note_phase(attempt, moment)
-            _kill(process)
-        if process.returncode != -signal.SIGKILL:
-            assert moment == "any time", f"{attempt.seed}: it ended before it was killed"
-            return finish(attempt, process)
-        return None
+    command = {"asking for facts": "facts", "any time": "", "confirm": "confirm"}.get(moment, "apply")
+    holding = held_agent(attempt.target, command) if command else nullcontext()
+    with holding, attempt.project.running(*attempt.arguments()) as process:
+        if command:
+            at_moment(attempt, moment, command, lambda: kill(process))
+            assert process.returncode == -signal.SIGKILL, f"{attempt.seed}: it ended before it was killed"
+            return None
+        seconds, started = attempt.random.uniform(0.0, 3.0), uptime()
+        wait_until(
+            lambda: uptime() - started >= seconds or process.poll() is not None, timeout_s=10, what="its time has come"
+        )
+        _note_phase(attempt, moment)
+        kill(process)
+        return None if process.returncode == -signal.SIGKILL else finish(attempt, process)
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL; it is gone when this returns."""
     process.kill()
     process.wait()
 
 
-def _at_step(attempt: Attempt, moment: str, command: str, harm: Callable[[], None]) -> None:
-    """Do ``harm`` while the stopped agent of ``command`` is at ``moment``, then let it go on."""
-    if moment not in ("armed", "apply", "checks"):
-        agent = stopped(attempt, command)
+def at_moment(attempt: Attempt, moment: str, command: str, harm: Callable[[], None]) -> None:
+    """Do ``harm`` while the held agent of ``command`` is at ``moment``, then let it go on: its controller waits meanwhile, and
+    cannot be faster. ``moment`` is one of MOMENTS, or ``apply`` for any step of it."""
+    target = attempt.target
+    if moment not in ("armed", "apply", "checks", "applied"):
+        agent = held(target, command)
         _note_phase(attempt, moment)
         harm()
-        os.kill(agent, signal.SIGCONT)
+        go_on(agent)
         return
     step = Step(attempt, command, attempt.random.randint(1, APPLY_CALLS) if moment == "apply" else 1)
-
-    def is_reached() -> bool:
-        pending = attempt.target.pending()
-        if pending is None or moment != "checks":
-            return pending is not None
-        return bool(attempt.target.live() == pending["daemon"]["candidate"])
-
-    while step.call and not is_reached():
+    hold(target, "confirm")  # where the apply has fewer steps than that, its change waits there
+    while step.call and not _is_at(target, moment):
         step.next()
-    assert is_reached(), f"{attempt.seed}: it never was at {moment}"
+    waiting = None if step.call else held(target, "confirm")
+    release(target)
+    assert _is_at(target, moment), f"{attempt.seed}: it never was at {moment}"
     _note_phase(attempt, moment)
     harm()
     step.end("go")
+    if waiting is not None:
+        go_on(waiting)
+
+
+def _is_at(target: Target, moment: str) -> bool:
+    pending = target.pending()
+    if pending is None:
+        return False
+    if moment == "checks":
+        return bool(target.live() == pending["daemon"]["candidate"])
+    return moment != "applied" or pending["phase"] == "applied"
 
 
 def _note_phase(attempt: Attempt, moment: str) -> None:
@@ -114,8 +111,8 @@ PLACES = ("any byte up", "any byte down", "upload", "apply", "checks", "confirm"
 
 def _broken(attempt: Attempt, how: str) -> Said:
     command = {"upload": "apply", "apply": "apply", "checks": "apply", "confirm": "confirm"}.get(attempt.choice, "")
-    held = stopped_agent(attempt, command) if command else nullcontext()
-    with Path(attempt.target.address, how) as path, held:
+    holding = held_agent(attempt.target, command) if command else nullcontext()
+    with Path(attempt.target.address, how) as path, holding:
         if attempt.choice == "any byte up":
             path.break_up = attempt.random.randint(1, USUAL_UP_BYTES)
         elif attempt.choice == "any byte down":
@@ -125,7 +122,7 @@ def _broken(attempt: Attempt, how: str) -> Said:
         lead_through(attempt.project, attempt, path)
         with attempt.project.running(*attempt.arguments()) as process:
             if command:
-                _at_step(attempt, attempt.choice, command, lambda: _break(attempt, path))
+                at_moment(attempt, attempt.choice, command, lambda: _break(attempt, path))
             wait_until(lambda: path.broken.is_set() or process.poll() is not None, timeout_s=60, what="the path breaks")
             assert path.broken.is_set(), f"it never came to {attempt.choice}: {path.up} bytes up, {path.down} down"
             broken = uptime()
@@ -175,9 +172,9 @@ def pulled_cable(attempt: Attempt) -> Optional[Said]:
         set_link(attempt.target.name, "mgmt0", settings, connected=False)
         assert attempt.target.path("/sys/class/net/mgmt0/carrier").read_text().strip() == "0"
 
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         try:
-            _at_step(attempt, attempt.choice, command, pull)
+            at_moment(attempt, attempt.choice, command, pull)
             cut = uptime()
             said = finish(attempt, process, timeout_s=120)
             took_s = uptime() - cut
@@ -191,11 +188,8 @@ def pulled_cable(attempt: Attempt) -> Optional[Said]:
 
 def stopped_sshd(attempt: Attempt) -> Optional[Said]:
     """sshd takes connections and says nothing: nothing can be done, and that is told in time."""
-    sshd = attempt.target.service_pid("sshd")
-    os.kill(sshd, signal.SIGSTOP)
-    started = uptime()
-    try:
-        attempt.until(lambda: _is_stopped(sshd), 5, "sshd has stopped")
+    with stopped(attempt.target.service_pid("sshd")):
+        started = uptime()
         with attempt.project.running(*attempt.arguments()) as process:
             said = finish(attempt, process)
         took_s = uptime() - started
@@ -203,13 +197,6 @@ def stopped_sshd(attempt: Attempt) -> Optional[Said]:
         assert said.code == 4, said
         assert took_s < ERROR_WITHIN_S + 2, f"{attempt.seed}: told only after {took_s:.1f} s"
         return said
-    finally:
-        os.kill(sshd, signal.SIGCONT)
-
-
-def _is_stopped(pid: int) -> bool:
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-        return file.read().rpartition(")")[2].split()[0] == "T"
 
 
 def wrong_host_key(attempt: Attempt) -> Optional[Said]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 from typing import Optional
 
 from netorch.agent.clock import uptime
+from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.control import Control
+from tests.lab.faults.controller import at_moment
 from tests.lab.faults.play import finish
-from tests.lab.faults.steps import Step, choose_step, stopped_agent
+from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
+from tests.lab.stopping import stopped
 from tests.waiting import wait_until
 
 GIVEN_UP_WITHIN_S = 30.0
@@ -22,7 +24,7 @@ GIVEN_UP_WITHIN_S = 30.0
 def killed(attempt: Attempt) -> Optional[Said]:
     """SIGKILL for BIRD at a step of the agent; its supervisor starts it again, with what is on disk."""
     command, number = choose_step(attempt)
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
         kill_bird(attempt)
         attempt.until(lambda: attempt.target.live() is not None, 20, "BIRD is back")
@@ -46,22 +48,25 @@ def _bird(attempt: Attempt) -> Optional[int]:
 
 def crash_loop(attempt: Attempt) -> Optional[Said]:
     """BIRD dies as often as it comes, from the moment that something is pending until after the deadline."""
-    deaths = 0
-    with attempt.project.running(*attempt.arguments()) as process:
-        attempt.until_phase(*(("armed", "applied") if attempt.choice == "armed" else ("applied",)))
+    dead: list[int] = []
+
+    def die() -> None:
+        pid = _bird(attempt)
+        if pid is not None and pid not in dead[-1:]:
+            os.kill(pid, signal.SIGKILL)
+            dead.append(pid)
+
+    def is_over() -> bool:
+        die()
+        return uptime() - started >= lasts_s and len(dead) > 1
+
+    lasts_s = attempt.random.uniform(3.0, 12.0)
+    with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+        at_moment(attempt, attempt.choice, "apply", die)
         started = uptime()
-        lasts_s = attempt.random.uniform(3.0, 12.0)
-        last: Optional[int] = None
-        while uptime() - started < lasts_s:
-            pid = _bird(attempt)
-            if pid is not None and pid != last:
-                os.kill(pid, signal.SIGKILL)
-                last = pid
-                deaths += 1
-            threading.Event().wait(0.1)
+        wait_until(is_over, timeout_s=60, what="BIRD has died again, for long enough")
         said = finish(attempt, process)
-        attempt.events.append(f"{deaths} deaths, given up after {uptime() - started:.1f} s at most")
-    assert deaths > 1
+        attempt.events.append(f"{len(dead)} deaths, given up after {uptime() - started:.1f} s at most")
     return said
 
 
@@ -69,21 +74,18 @@ def hanging(attempt: Attempt) -> Optional[Said]:
     """SIGSTOP for BIRD at a step of the agent; it goes on long after the controller has given up."""
     command, number = choose_step(attempt)
     bird = attempt.target.service_pid("bird")
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
-        os.kill(bird, signal.SIGSTOP)
-        stopped = uptime()
-        try:
-            wait_until(lambda: attempt.target.live() is None, timeout_s=10, what="BIRD does not answer")
+        with stopped(bird):
+            since = uptime()
+            assert attempt.target.live() is None, f"{attempt.seed}: BIRD answers"
             step.end("go")
             said = finish(attempt, process, timeout_s=120)
-            took_s = uptime() - stopped
+            took_s = uptime() - since
             attempt.events.append(f"given up after {took_s:.1f} s")
-            until = stopped + attempt.random.uniform(0.0, 25.0)
+            until = since + attempt.random.uniform(0.0, 25.0)
             wait_until(lambda: uptime() >= until, timeout_s=60, what="it is time to go on")
-        finally:
-            os.kill(bird, signal.SIGCONT)
-            attempt.excused_until = uptime()
+        attempt.excused_until = uptime()
     assert took_s < GIVEN_UP_WITHIN_S, f"{attempt.seed}: given up only after {took_s:.1f} s"
     return said
 

@@ -8,9 +8,10 @@ from typing import Optional
 
 from netorch.agent.clock import uptime
 from netorch.lab import exec_in
+from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import STATE, Attempt
 from tests.lab.faults.play import GRACE_S, finish
-from tests.lab.faults.steps import Step, choose_step, stopped_agent
+from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
 
@@ -88,7 +89,7 @@ def breaks_meanwhile(attempt: Attempt) -> Optional[Said]:
     kind, place = _chosen(attempt)
     command, number = choose_step(attempt)
     with small_disk(attempt, place):
-        with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+        with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
             step = Step(attempt, command, number)
             _break(attempt, kind, place, step)
             step.end("go")

@@ -14,19 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netorch.agent.clock import uptime
+from tests.lab.faults.asked import record
 from tests.lab.faults.bed import STATE, Target
 from tests.lab.labs import LIBC
 
-ASKED = "/run/netorch-asked"
-"""What the device's agent was asked for, a line each."""
-
 STARTED, PLANNED = "started", "plan shown"
-_WRAPPER = "/usr/sbin/python3"
-_SCRIPT = f"""#!/bin/sh
-for last; do :; done
-echo "$last" >> {ASKED}
-exec /usr/bin/python3 "$@"
-"""
 # Source: linux/inotify.h
 _MODIFY, _MOVED_TO, _CREATE, _NONBLOCK, _CLOEXEC = 0x2, 0x80, 0x100, 0o4000, 0o2000000
 _HEAD = struct.Struct("iIII")
@@ -126,11 +118,7 @@ class Sight:
     # --- where it is seen
 
     def _watch(self, target: Target) -> None:
-        wrapper, asked = target.path(_WRAPPER), target.path(ASKED)
-        if not wrapper.exists():
-            wrapper.write_text(_SCRIPT)
-            wrapper.chmod(0o755)
-        asked.touch()
+        asked = record(target)
         self._tails[asked] = asked.stat().st_size
         root, name = target.root, target.name
         folder = root / STATE.lstrip("/")

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Optional
 
 from netorch.agent.clock import uptime
+from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import Attempt
+from tests.lab.faults.controller import at_moment, kill
 from tests.lab.faults.play import CannotInject, finish
 from tests.lab.operator_shell import Said
 
@@ -69,11 +71,10 @@ def clock_steps(attempt: Attempt) -> Optional[Said]:
     hours = int(attempt.choice.partition(" ")[0])
     offset = _install_clock(attempt)
     try:
-        with attempt.project.running(*attempt.arguments()) as process:
-            attempt.until_phase(*(("armed", "applied") if attempt.choice.endswith("armed") else ("applied",)))
-            process.kill()
-            process.wait()
-        offset.write_bytes(struct.pack("l", hours * HOUR_S))
+        with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+            at_moment(
+                attempt, attempt.choice.rpartition(" ")[2], "apply", lambda: _kill_and_step(process, offset, hours)
+            )
         moved_s = int(attempt.target.sh("date +%s")) - time.time()  # noqa: TID251 - the machine's own clock
         assert abs(moved_s - hours * HOUR_S) < 10, f"the clock of the device moved by {moved_s} s"
         attempt.until(lambda: attempt.target.pending() is None, 60, "the device has decided")
@@ -83,6 +84,11 @@ def clock_steps(attempt: Attempt) -> Optional[Said]:
     finally:
         attempt.target.path(_PRELOAD).unlink()
     return None
+
+
+def _kill_and_step(process: subprocess.Popen[str], offset: Path, hours: int) -> None:
+    kill(process)
+    offset.write_bytes(struct.pack("l", hours * HOUR_S))
 
 
 def _install_clock(attempt: Attempt) -> Path:

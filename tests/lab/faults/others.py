@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import random
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from netorch.agent.clock import uptime
 from netorch.lab import set_link
+from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import CONFIRM_TIMEOUT_S, ROLL_OUT_POP, Bed, Target
 from tests.lab.faults.play import Ending
+from tests.lab.faults.steps import Step
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project
+from tests.lab.stopping import stopped
 from tests.waiting import wait_until
 
 NAME = "one sick device among others"
@@ -28,6 +31,8 @@ _ARGUMENTS = ("deploy", _POP, "--yes", "--batch", "100%", "--confirm-timeout", s
 _TOLD_WITHIN_S = 20.0
 _GIVEN_UP_WITHIN_S = 30.0
 _LATER_BY_S = 3.0
+_STEPS = 18
+"""Of an agent with a pending change: fewer than it makes until it is done."""
 
 
 def play_sick(made: Bed, seed: int) -> Ending:
@@ -79,15 +84,33 @@ def _with_illness(made: Bed, seed: int, illness: str, *, sick: Target, well: lis
             said = project.finish(process, timeout_s=120)
             told_s = uptime() - started
     else:
-        with project.running(*_ARGUMENTS) as process:
-            wait_until(lambda: sick.pending() is not None, timeout_s=60, what=f"{sick.name} is under way")
+        with held_agent(sick, "apply"), project.running(*_ARGUMENTS) as process:
+            step = _under_way(sick, seed)
             began = uptime()
             with _ill(made, illness, sick):
+                step.end("go")
                 done_s = _until_changed(well, before, started, process)
                 said = project.finish(process, timeout_s=120)
                 told_s = uptime() - began
     made.forget(project)
     return done_s, told_s, said
+
+
+@dataclass
+class _Sick:
+    target: Target
+    events: list[str] = field(default_factory=list)
+
+
+def _under_way(sick: Target, seed: int) -> Step:
+    """Its agent at a step while its change is pending: the controller cannot be faster."""
+    step = Step(_Sick(sick), "apply", 1)
+    while step.call and sick.pending() is None:
+        step.next()
+    for _ in range(random.Random(f"{NAME}/{seed}").randint(0, _STEPS)):
+        step.next()
+    assert sick.pending() is not None, f"{sick.name} has nothing pending"
+    return step
 
 
 @contextmanager
@@ -101,13 +124,8 @@ def _ill(made: Bed, illness: str, sick: Target) -> Iterator[None]:
         return
     hangs = illness == "BIRD hangs"
     pids = [sick.service_pid("bird")] if hangs else [*_connections(sick), sick.service_pid("sshd")]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(*pids):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _connections(target: Target) -> list[int]:

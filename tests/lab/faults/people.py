@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Optional
 
 from netorch.agent.clock import uptime
+from tests.lab.faults.asked import held, held_agent, hold, release
 from tests.lab.faults.bed import BIRD_CONF, Attempt
 from tests.lab.faults.daemon import kill_bird
 from tests.lab.faults.play import finish
-from tests.lab.faults.steps import Step, choose_step, stopped_agent
+from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project
+from tests.lab.stopping import go_on
 from tests.waiting import wait_until
 
 
@@ -77,35 +79,44 @@ HANDS: dict[str, Callable[[Attempt], None]] = {
 
 def human(attempt: Attempt) -> Optional[Said]:
     """Somebody's hand on BIRD or its file while the change is pending, at any step of the agent."""
-    what = attempt.choice
+    what, target = attempt.choice, attempt.target
     command, number = choose_step(attempt, confirm_calls=26)
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number if command == "apply" else 1)
-        while step.call and attempt.target.pending() is None:
+        if command == "apply":
+            hold(target, "confirm")  # where the apply has fewer steps than that, its change waits there
+        while step.call and target.pending() is None:
             step.next()
         for _ in range(number if command == "confirm" else 0):
-            pending = attempt.target.pending()
+            pending = target.pending()
             if not step.call or pending is None or (pending["phase"] == "confirmed" and step.call == "rename"):
                 break  # once the file is in place it is anybody's to edit
             step.next()
-        if attempt.target.pending() is None:  # the agent ended: a change that came through waits to be confirmed
-            attempt.until(
-                lambda: attempt.target.pending() is not None or process.poll() is not None, 20, "it is pending"
-            )
-        pending = attempt.target.pending()
+        waiting = held(target, "confirm") if command == "apply" and not step.call else None
+        release(target)
+        pending = target.pending()
         if pending is not None:
             HANDS[what](attempt)
-            attempt.events.append(f"{what} while {pending['phase']}, before {step.call}")
+            attempt.events.append(f"{what} while {pending['phase']}, before {step.call or 'it is confirmed'}")
         step.end("go")
+        if waiting is not None:
+            go_on(waiting)
         assert pending is not None, f"{attempt.seed}: nothing was pending: {attempt.events}"
         return finish(attempt, process, timeout_s=120)
+
+
+MOMENTS = ("facts", "apply", "confirm")
+"""What a controller's agent is about to do when another controller comes."""
+
+RACE_TIMEOUT_S = 30.0
+"""For a confirmation that waits until another interpreter has started, on a busy machine."""
 
 
 def second_controller(attempt: Attempt) -> Optional[Said]:
     """Two operators with different plans at once: no mixture, and nobody is told of a success that is not there."""
     told = f"{attempt.told} of the other"
     other = attempt.bed.checkout({attempt.target.pop: told})
-    return _race(attempt, other, attempt.arguments(), told)
+    return _race(attempt, other, attempt.arguments(timeout_s=RACE_TIMEOUT_S), told)
 
 
 def cron(attempt: Attempt) -> Optional[Said]:
@@ -115,24 +126,39 @@ def cron(attempt: Attempt) -> Optional[Said]:
 
 
 def _race(attempt: Attempt, other: Project, arguments: tuple[str, ...], other_told: str) -> Said:
-    """Both start within a second of each other. What is there in the end is what one of those wanted that report success."""
-    offset_s = attempt.random.uniform(-0.4, 0.8)
-    runs = [(attempt.project, attempt.arguments()), (other, arguments)]
-    first, second = runs if offset_s > 0 else runs[::-1]
-    with first[0].running(*first[1]) as one:
-        started = uptime()
-        wait_until(lambda: uptime() - started >= abs(offset_s), timeout_s=10, what="it is the second one's turn")
-        overlap = one.poll() is None
-        with second[0].running(*second[1]) as two:
+    """One is held at a moment of its work until the other is at work too; then both go on. What is there in the end is what one
+    of those wanted that report success."""
+    target, dice = attempt.target, attempt.random
+    runs = [(attempt.project, attempt.arguments(timeout_s=RACE_TIMEOUT_S)), (other, arguments)]
+    first, second = dice.choice((runs, runs[::-1]))
+    moment = dice.choice(MOMENTS if first[1][0] == "deploy" else MOMENTS[:1])
+    with held_agent(target, moment), first[0].running(*first[1]) as one:
+        early = held(target, moment)
+        with held_agent(target, "facts"), second[0].running(*second[1]) as two:
+            late = held(target, "facts", but=early)
+            assert one.poll() is None, f"{attempt.seed}: the first one has ended"
+            assert two.poll() is None, f"{attempt.seed}: the second one has ended"
+            how = _let_go(attempt, {"first": early, "second": late})
             said = {first[0].folder: finish(attempt, one), second[0].folder: other.finish(two, timeout_s=90)}
-    attempt.until(lambda: attempt.target.pending() is None, 60, "the device has decided")
+    attempt.until(lambda: target.pending() is None, 60, "the device has decided")
     own, others = said[attempt.project.folder], said[other.folder]
-    assert overlap, f"{attempt.seed}: the two did not run at the same time"
-    attempt.events[:] = [f"exit {own.code}, the other exit {others.code}, {offset_s:+.2f} s later"]
-    wanted = {attempt.told: own.code, other_told: others.code, attempt.target.told: 0}
-    text = attempt.target.path(BIRD_CONF).read_text()
+    order = "own" if first is runs[0] else "the other"
+    attempt.events[:] = [f"{order} first, held at {moment}, {how}: exit {own.code}, the other exit {others.code}"]
+    wanted = {attempt.told: own.code, other_told: others.code, target.told: 0}
+    text = target.path(BIRD_CONF).read_text()
     (found,) = [told for told in wanted if f"{told}," in text or f'{told}"' in text]
     assert wanted[found] == 0, f"{attempt.seed}: {found!r} is there, and its controller said {wanted[found]}"
     attempt.told = found
     attempt.bed.forget(other)
     return own
+
+
+def _let_go(attempt: Attempt, agents: dict[str, int]) -> str:
+    """Both go on, in either order, one up to two seconds before the other; how it was."""
+    names = attempt.random.sample(sorted(agents), 2)
+    pause_s = attempt.random.choice((0.0, attempt.random.uniform(0.0, 2.0)))
+    began = uptime()
+    go_on(agents[names[0]])
+    wait_until(lambda: uptime() - began >= pause_s, timeout_s=10, what=f"it is the {names[1]} one's turn")
+    go_on(agents[names[1]])
+    return f"the {names[0]} goes on {pause_s:.2f} s before the {names[1]}"

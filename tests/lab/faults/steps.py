@@ -5,67 +5,33 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Optional
+from typing import Optional, Protocol
 
 from netorch.lab import start_node, stop_node
 from tests.lab.faults import tracer
-from tests.lab.faults.bed import Attempt
+from tests.lab.faults.asked import held, held_agent
+from tests.lab.faults.bed import Attempt, Target
 from tests.lab.faults.play import CannotInject, finish
 from tests.lab.operator_shell import Said
-
-FLAG = "/run/netorch-trace"
-WRAPPER = "/usr/sbin/python3"
-_SCRIPT = f"""#!/bin/sh
-if [ -e {FLAG} ]; then
-    for last; do :; done
-    [ "$last" = "$(cat {FLAG})" ] && kill -STOP $$
-fi
-exec /usr/bin/python3 "$@"
-"""
 
 APPLY_CALLS, CONFIRM_CALLS = 86, 33
 """The steps of an apply and of a confirmation, counted."""
 
 
-@contextmanager
-def stopped_agent(attempt: Attempt, command: str) -> Iterator[None]:
-    """Every agent of the device that is asked for ``command`` stops before it begins."""
-    wrapper = attempt.target.path(WRAPPER)
-    if not wrapper.exists():
-        wrapper.write_text(_SCRIPT)
-        wrapper.chmod(0o755)
-    flag = attempt.target.path(FLAG)
-    flag.write_text(command)
-    try:
-        yield
-    finally:
-        if attempt.target.path("/run").exists():
-            attempt.target.path(FLAG).unlink(missing_ok=True)
+class Stepped(Protocol):
+    """Whose agent is followed, and where that is told."""
 
-
-def stopped(attempt: Attempt, command: str) -> int:
-    """The agent of ``command`` that ``stopped_agent`` has stopped; no further one will be."""
-    found: list[int] = []
-
-    def is_stopped() -> bool:
-        found[:] = [pid for pid in attempt.target.processes(command) if _state(pid) == "T"]
-        return bool(found)
-
-    attempt.until(is_stopped, 30, f"the agent of {command} has stopped")
-    attempt.target.path(FLAG).unlink()
-    return found[0]
+    target: Target
+    events: list[str]
 
 
 class Step:
     """The agent of ``command`` at its N-th step. ``call`` is what it is about to do, "" once it has ended."""
 
-    def __init__(self, attempt: Attempt, command: str, number: int) -> None:
+    def __init__(self, attempt: Stepped, command: str, number: int) -> None:
         if platform.machine() not in tracer.CALLS:
             raise CannotInject(f"no table of system calls for {platform.machine()}")
-        agent = stopped(attempt, command)
+        agent = held(attempt.target, command)
         self._tracer = subprocess.Popen(
             [sys.executable, "-I", "-S", tracer.__file__, str(agent), str(number)],
             stdin=subprocess.PIPE,
@@ -100,13 +66,6 @@ class Step:
             process.communicate(f"{word}\n" if self.call else "", timeout=30)
 
 
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
 def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tuple[str, int]:
     """A command of the agent, and which of its steps; of a confirmation's only the first ``confirm_calls``."""
     command = attempt.random.choice(("apply", "apply", "confirm"))
@@ -116,7 +75,7 @@ def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tupl
 def kill_agent(attempt: Attempt) -> Optional[Said]:
     """SIGKILL for the agent just before one of the system calls that leave something behind."""
     command, number = choose_step(attempt)
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
         step.end("kill")
         said = finish(attempt, process)
@@ -131,7 +90,7 @@ HANGS = ("before its watchdog runs", "beside its watchdog", "confirming", "besid
 def hang_agent(attempt: Attempt) -> Optional[Said]:
     """SIGSTOP for the agent, the lock in its hand: its watchdog ends it, or the next call where there is none yet."""
     command = "confirm" if attempt.choice == "confirming" else "apply"
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, attempt.random.randint(1, 26) if command == "confirm" else 1)
         while step.call and not _is_where(attempt, command):
             step.next()
@@ -160,7 +119,7 @@ def _is_where(attempt: Attempt, command: str) -> bool:
 def restart_device(attempt: Attempt) -> Optional[Said]:
     """The machine loses its power there, and comes back."""
     command, number = choose_step(attempt)
-    with stopped_agent(attempt, command), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
         _cut_power(attempt, step)
         return finish(attempt, process)
@@ -169,7 +128,7 @@ def restart_device(attempt: Attempt) -> Optional[Said]:
 def restart_between_confirmation_and_rename(attempt: Attempt) -> Optional[Said]:
     """The journal says that the change is confirmed; none, or some, of what follows has been done."""
     further = attempt.random.randint(0, 3)
-    with stopped_agent(attempt, "confirm"), attempt.project.running(*attempt.arguments()) as process:
+    with held_agent(attempt.target, "confirm"), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, "confirm", 1)
         while step.call and not _is_confirmed(attempt):
             step.next()
