@@ -89,7 +89,7 @@ class Stream:
             while self.sent < due:
                 self._sender.send(_NUMBER.pack(self.sent))
                 self.sent += 1
-            time.sleep(0.5 / RATE)  # noqa: TID251
+            self._is_over.wait(0.5 / RATE)
 
     def _take(self, mac: str, taken: socket.socket) -> None:
         ends = None

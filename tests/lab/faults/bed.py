@@ -21,6 +21,7 @@ from netorch.inventory import load_inventory
 from netorch.io.inventory_files import read_inventory
 from netorch.lab.processes import recorded
 from tests.lab.labs import Lab, booted, lab_settings, own_network
+from tests.lab.looker import Looker
 from tests.lab.quick_lab import Project
 from tests.waiting import wait_until
 
@@ -226,30 +227,21 @@ class Sample:
     phase: Optional[str]
 
 
-class Watcher:
-    """Looks at a device all the time, in a thread of its own; a context manager."""
+class Watcher(Looker):
+    """Looks at a device all the time."""
 
     def __init__(self, target: Target) -> None:
+        super().__init__(interval_s=0.05)
         self.samples: list[Sample] = []
         self.changes: dict[str, dict[str, Any]] = {}
         self._target = target
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Watcher:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.05):
-            pending = self._target.pending() or {}
-            if pending:
-                self.changes[pending["id"]] = pending
-            self.samples.append(Sample(uptime(), self._target.live(), pending.get("id"), pending.get("phase")))
+    def look(self) -> None:
+        """One sample."""
+        pending = self._target.pending() or {}
+        if pending:
+            self.changes[pending["id"]] = pending
+        self.samples.append(Sample(uptime(), self._target.live(), pending.get("id"), pending.get("phase")))
 
     def deadline(self) -> float:
         """The last deadline of any change that was seen; the time of the first look where there was none."""
@@ -355,19 +347,6 @@ class Attempt:
     def until(self, condition: Any, timeout_s: float, what: str) -> None:
         """Wait for something that must happen."""
         wait_until(condition, timeout_s=timeout_s, what=f"{self.target.name}: {what}")
-
-    def until_phase(self, *phases: str, timeout_s: float = 30.0) -> dict[str, Any]:
-        """Wait until the change is in one of ``phases``; its journal."""
-        found: list[dict[str, Any]] = []
-
-        def is_there() -> bool:
-            pending = self.target.pending()
-            if pending is not None and pending["phase"] in phases:
-                found.append(pending)
-            return bool(found)
-
-        self.until(is_there, timeout_s, f"a change is {' or '.join(phases)}")
-        return found[0]
 
 
 def free_port(address: str) -> socket.socket:

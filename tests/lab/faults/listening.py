@@ -14,6 +14,7 @@ from pathlib import Path
 from netorch.agent.clock import uptime
 from tests.lab.faults.bed import Target
 from tests.lab.labs import ROOT
+from tests.lab.looker import Looker
 from tests.lab.operator_shell import Said
 
 MARK = "".join(("KAN", "ARI"))
@@ -34,46 +35,41 @@ exec "$@"
 """
 
 
-class ProcessList:
+class ProcessList(Looker):
     """Reads the argument list and the environment of every process that there is, of all devices too, again and again: those
-    of a young process a hundred times a second, as far as the machine allows. A context manager.
+    of a young process a hundred times a second, as far as the machine allows.
 
     ``found`` are places with a canary. A controller may have its own secrets in its environment, and what it starts has them
     from it (git, a ProxyCommand): nobody but the same user can read them there.
     """
 
     def __init__(self) -> None:
+        super().__init__(interval_s=_INTERVAL_S)
         self.samples = 0
         self.found: set[str] = set()
         self._seen: dict[str, tuple[float, float]] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> ProcessList:
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        """At every process whose turn it is."""
+        names = set(filter(str.isdigit, os.listdir("/proc")))
+        self._seen = {name: times for name, times in self._seen.items() if name in names}
+        now = uptime()
+        for name in names:
+            first, last = self._seen.get(name, (now, 0.0))
+            if now - first < _YOUNG_S or now - last > _AGAIN_S:
+                self._seen[name] = (first, now)
+                self._look_at(name)
 
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.wait(_INTERVAL_S):
-            names = set(filter(str.isdigit, os.listdir("/proc")))
-            self._seen = {name: times for name, times in self._seen.items() if name in names}
-            now = uptime()
-            for name in names:
-                first, last = self._seen.get(name, (now, 0.0))
-                if now - first < _YOUNG_S or now - last > _AGAIN_S:
-                    self._seen[name] = (first, now)
-                    self._look(name)
-
-    def _look(self, name: str) -> None:
-        line = _read(f"/proc/{name}/cmdline")
+    def _look_at(self, name: str) -> None:
+        environment = _read(f"/proc/{name}/environ")
+        line = _read(
+            f"/proc/{name}/cmdline"
+        )  # afterwards: a program that begins gets both at once, and until then has none
         self.samples += 1
         if MARK.encode() in line:
             self.found.add(f"argument list: {_words(line)}")
-        if MARK.encode() in _read(f"/proc/{name}/environ") and not _is_of_a_controller(name, line):
+        # Without one it has ended meanwhile, or begins another program, which is seen next time.
+        if line and MARK.encode() in environment and not _is_of_a_controller(name, line):
             self.found.add(f"environment of: {_words(line)}")
 
 

@@ -135,7 +135,8 @@ def judge(fault: MirrorFault, seed: int, play: MirrorPlay) -> MirrorEnding:
     play.until(lambda: not differences(play), RECOVERED_S, "hosts have what the switch has, and say so")
     if remaining := differences(play):
         play.unsafe.append("; ".join(remaining))
-    end, watch = play.watch.finish(), play.watch
+    play.watch.finish()
+    end, watch = uptime(), play.watch
     wrong = [span for span in watch.spans if span.mac is not None and span.mac not in play.legitimate[span.place[0]]]
     wrong_s = max((span.within(end) for span in wrong), default=0.0)
     if wrong and wrong_s > fault.wrong_s:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import functools
 import json
 import socket
-import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Optional
+from types import TracebackType
+from typing import Any, Optional, Self
 
 from netorch.agent.clock import uptime
 from netorch.agent.services import is_alive
 from netorch.io.netlink.events import EventSocket, NeighbourEvent
 from netorch.model.conventions import KERNEL_PROTOCOL
+from tests.lab.looker import Looker
 from tests.lab.mirror_bed import Bed, Node
 from tests.lab.namespaces import inside
 
@@ -46,66 +46,50 @@ class Span:
         return (end if self.until is None else self.until) - self.since
 
 
-class Watch:
-    """A thread that looks while the block runs; afterwards ``spans`` and the longest false claim tell.
+class Watch(Looker):
+    """Looks at the hosts of a bed; afterwards ``spans`` and the longest false claim tell.
 
     ``places`` are those that are looked at. A host's agent makes a claim where a reader takes it for alive: that an entry is
     mirrored with the MAC that the kernel has.
     """
 
     def __init__(self, bed: Bed, places: Iterable[Place]) -> None:
+        super().__init__(interval_s=INTERVAL_S)
         self.spans: list[Span] = []
         self.memory: dict[str, list[int]] = {node.name: [] for node in bed.nodes}
         self.longest_false_claim_s = 0.0
         self.false_claim = ""
-        self.error: Optional[Exception] = None
         self._bed = bed
         self._places = frozenset(places)
         self._current: dict[tuple[str, Place], Span] = {}
         self._claims_since: dict[tuple[str, Place], float] = {}
         self._read: dict[str, str] = {}
         self._statuses: dict[str, dict[str, Any]] = {}
-        self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
         make = functools.partial(EventSocket, neighbours=True, buffer_bytes=BUFFER_BYTES)
         self._events = {host.name: inside(host.space.pid, make) for host in bed.hosts}
         self._names = {host.name: inside(host.space.pid, lambda: dict(socket.if_nameindex())) for host in bed.hosts}
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         for host in self._bed.hosts:
             for interface, address in self._places:
                 self._note(host.name, (interface, address), host.mac(address, interface))
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self._is_over.set()
-        self._thread.join(30)
-        for events in self._events.values():
-            events.close()
-
-    def finish(self) -> float:
-        """Look no more; the uptime at which that was. Raises what the watch itself died of."""
-        self._is_over.set()
-        self._thread.join(30)
-        if self.error is not None:
-            raise self.error
-        return uptime()
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            for events in self._events.values():
+                events.close()
 
     def changes(self, host: str, place: Place) -> int:
         """How often the kernel's MAC has changed."""
         return sum(span.host == host and span.place == place for span in self.spans) - 1
 
-    def _work(self) -> None:
-        try:
-            while not self._is_over.is_set():
-                self._look()
-                time.sleep(INTERVAL_S)  # noqa: TID251 - the watch's own rhythm
-            self._look()
-        except Exception as error:  # noqa: BLE001 - raised again where the play is judged
-            self.error = error
-
-    def _look(self) -> None:
+    def look(self) -> None:
+        """What kernels have told since, and what agents say now."""
         for host in self._bed.hosts:
             names = self._names[host.name]
             for event in self._events[host.name].read(limit=100_000):
