@@ -13,7 +13,7 @@ from tests.lab.faults.play import Ending
 from tests.lab.mirror_bed import MAC_C, V4, V6
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # the first test plays all rows, on a busy machine for minutes
 
 QUICK = [fault for fault in MIRROR_FAULTS if fault.quick]
 SEED = 2

@@ -14,7 +14,7 @@ from tests.lab.faults.play import Ending, Fault
 from tests.lab.faults.rollout import RollOuts
 from tests.lab.faults.table import FAULTS
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # the first test plays all rows, on a busy machine for minutes
 
 QUICK = [fault for fault in FAULTS if fault.quick]
 SEED = 3
