@@ -19,6 +19,9 @@ from netorch.cli.options import (
 from netorch.errors import annotated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from netorch.app.controller import Controller
     from netorch.app.pki import PkiResult
 
 LIST_COLUMNS = ("device", "state", "expires", "days_left", "key_made_on", "knows_revoked", "serial")
@@ -97,11 +100,8 @@ def show(ctx: click.Context, *, output: str) -> None:
 def issue(ctx: click.Context, targets: tuple[str, ...], *, output: str) -> int:
     """Certificates for devices that need one; also for one whose certificates were revoked by its name."""
     from netorch.app import pki as use
-    from netorch.app.targets import select_devices
 
-    with controller_for(ctx) as controller:
-        names = select_devices(controller.inventory, targets)
-        return _show(use.issue(controller, names), output, asked=len(names))
+    return _certify(ctx, targets, use.issue, output=output)
 
 
 @pki.command()
@@ -113,11 +113,8 @@ def issue(ctx: click.Context, targets: tuple[str, ...], *, output: str) -> int:
 def renew(ctx: click.Context, targets: tuple[str, ...], *, output: str) -> int:
     """New keys and certificates for devices, now; netorch run renews by itself before they expire."""
     from netorch.app import pki as use
-    from netorch.app.targets import select_devices
 
-    with controller_for(ctx) as controller:
-        names = select_devices(controller.inventory, targets)
-        return _show(use.renew(controller, names), output, asked=len(names))
+    return _certify(ctx, targets, use.renew, output=output)
 
 
 @pki.command()
@@ -155,6 +152,20 @@ def roll(ctx: click.Context, *, force: bool, output: str) -> int:
 
     with controller_for(ctx) as controller:
         return _show(use.roll(controller, force=force), output, asked=len(controller.inventory.devices))
+
+
+def _certify(
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    use: Callable[[Controller, tuple[str, ...]], PkiResult],
+    *,
+    output: str,
+) -> int:
+    from netorch.app.targets import select_devices
+
+    with controller_for(ctx) as controller:
+        names = select_devices(controller.inventory, targets)
+        return _show(use(controller, names), output, asked=len(names))
 
 
 def _show(done: PkiResult, output: str, *, asked: int) -> int:
