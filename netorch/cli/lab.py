@@ -89,12 +89,32 @@ def rootfs(ctx: click.Context, *, mirror: str) -> None:
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def exec_(ctx: click.Context, node: str, command: tuple[str, ...]) -> None:
-    """Run COMMAND inside NODE: a device, a provider, or internet."""
+    """Run COMMAND inside NODE: a device, a provider, a station, or internet."""
     from netorch.lab import enter_command
 
     line = enter_command(node, command, _settings(ctx))
     sys.stdout.flush()
     os.execvp(line[0], line)  # noqa: S606 - the terminal, signals and exit code are the command's own
+
+
+@lab.command()
+@click.argument("node")
+@click.pass_context
+def stop(ctx: click.Context, node: str) -> None:
+    """Cut NODE's power: its processes end, its cables go dead. What it wrote to its disk stays."""
+    from netorch.lab import stop_node
+
+    stop_node(node, _settings(ctx), keeps_carrier=False)
+
+
+@lab.command()
+@click.argument("node")
+@click.pass_context
+def start(ctx: click.Context, node: str) -> None:
+    """Switch a stopped NODE on again; lab up does so for all."""
+    from netorch.lab import start_node
+
+    start_node(node, _settings(ctx))
 
 
 @lab.command()

@@ -146,10 +146,18 @@ def log_files(node: str, settings: LabSettings) -> tuple[Path, ...]:
     return _machine(node, settings).log_files()
 
 
-def stop_node(node: str, settings: LabSettings) -> None:
-    """Cut the node's power: its processes end at once, its kernel state is lost with the next start."""
-    with _working(settings):
-        _machine(node, settings).stop()
+def stop_node(node: str, settings: LabSettings, *, keeps_carrier: bool = True) -> None:
+    """Cut the node's power: its processes end at once, its kernel state is lost with the next start.
+
+    Until then its kernel goes on forwarding, as that of a switch whose control plane died. Without ``keeps_carrier`` its
+    interfaces go down too, and its neighbours lose the carrier.
+    """
+    with _working(settings) as tools:
+        machine = _machine(node, settings)
+        machine.stop()
+        if not keeps_carrier:
+            ends = _plan(settings).ends(node)
+            tools.ip_batch([f"link set dev {end.interface} down" for end in ends], netns=machine.node.netns)
 
 
 def start_node(node: str, settings: LabSettings) -> None:
