@@ -40,7 +40,7 @@ from netorch.inventory.fields import (
 from netorch.inventory.windows import WindowOfTime
 from netorch.model.inventory import DAEMONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
 
-DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe")
+DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe", "routes")
 MAX_PREFIXES = 10_000_000
 SPEAKERS = ("bird", "exabgp", "gobgp")
 

@@ -41,6 +41,7 @@ def test_bundled_plugins_are_found_in_order() -> None:
     assert verbs["drain"] == ["drain", "undrain", "drains"]
     assert verbs["arp_mirror"] == ["arp show", "arp sync"]
     assert verbs["describe"] == []
+    assert verbs["routes"] == ["routes list", "routes set", "routes withdraw"]
 
 
 def test_plugins_come_in_the_inventorys_order() -> None:
@@ -125,7 +126,8 @@ def test_bundled_plugins_load_from_a_zip(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-I", "-S", "-W", "error", "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-    assert found.stdout.split() == [f"{archive}/netorch/__init__.py", "arp_mirror", "describe", "drain"], found.stderr
+    bundled = ["arp_mirror", "describe", "drain", "routes"]
+    assert found.stdout.split() == [f"{archive}/netorch/__init__.py", *bundled], found.stderr
 
 
 def test_unknown_plugin_names_the_nearest() -> None:

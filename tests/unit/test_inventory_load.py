@@ -53,7 +53,7 @@ def test_keys_left_out_have_defaults() -> None:
     """Policy, plugins, daemon, router ids and lab values need not be written."""
     inventory = load(small())
     assert inventory.policy == Policy()
-    assert [plugin.name for plugin in inventory.plugins] == ["drain", "arp_mirror", "describe"]
+    assert [plugin.name for plugin in inventory.plugins] == ["drain", "arp_mirror", "describe", "routes"]
     switch, host = inventory.device("sw1.pop1"), inventory.device("h1.pop1")
     assert (switch.daemon, switch.version) == ("bird", "2.0.12")
     assert (switch.router_id, host.router_id) == ("10.1.1.1", "192.0.2.11")

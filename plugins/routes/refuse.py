@@ -1,0 +1,92 @@
+"""When a route is too dangerous: what it would take away."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+from typing import Iterable, Iterator, List, Sequence, Tuple
+
+from netorch.api import DeviceIntent, Family, GuardRefused, Inventory, IPNetwork, OverlayEntry, VerbContext
+
+from .allow import announceable, max_routes, may_announce
+from .entries import NAME, owner_of
+from .reading import WantedRoute
+
+_SHOWN = 5
+
+
+def refuse_covering(context: VerbContext, device: DeviceIntent, routes: Sequence[WantedRoute]) -> None:
+    """GuardRefused for routes that would take packets away from what manages, carries or serves the POP."""
+    found: List[str] = []
+    held = tuple(_precious(context.inventory, device))
+    for route in routes:
+        reason = _reason(route.prefix, held)
+        if reason:
+            found.append(f"{route.prefix} {reason}")
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise GuardRefused(
+            f"refused (covering): {'; '.join(found[:_SHOWN])}{more}",
+            where=device.name,
+            hint="name narrower prefixes, or --allow-covering if it is meant",
+        )
+
+
+def refuse_announcing(context: VerbContext, device: DeviceIntent, routes: Sequence[WantedRoute]) -> None:
+    """GuardRefused for routes that ask to be announced and may not be."""
+    found = [str(r.prefix) for r in routes if r.announce and not may_announce(context.intent, device, r.prefix)]
+    if found:
+        allowed = ", ".join(map(str, announceable(context.settings))) or "none"
+        raise GuardRefused(
+            f"refused (announce): {', '.join(found[:_SHOWN])}: expected single addresses on a host, inside a prefix of its POP"
+            f" and inside what the operator allows ({allowed})",
+            where=device.name,
+            hint=f"announce: [PREFIX], below settings of the plugin {NAME} in network.yml",
+        )
+
+
+def refuse_many(context: VerbContext, device: DeviceIntent, entries: Iterable[OverlayEntry]) -> None:
+    """GuardRefused when ``entries``, all that the device would hold, are more routes than the operator allows."""
+    held = tuple(entries)
+    limit, count = max_routes(context.settings), sum(len(entry.data.get("routes", ())) for entry in held)
+    if count > limit:
+        owners = ", ".join(sorted({owner_of(entry) for entry in held}))
+        raise GuardRefused(
+            f"refused (max_routes): it would have {count} routes of {owners} (limit {limit})",
+            where=device.name,
+            hint=f"withdraw some, or raise max_routes below settings of the plugin {NAME} in network.yml",
+        )
+
+
+def _reason(prefix: IPNetwork, held: Iterable[Tuple[IPNetwork, str, bool]]) -> str:
+    if prefix.prefixlen == 0:
+        return "is a default route"
+    for network, what, may_be_inside in held:
+        if prefix.version != network.version:
+            continue
+        if network.subnet_of(prefix) or (not may_be_inside and prefix.subnet_of(network)):  # type: ignore[arg-type]
+            return f"covers {what}" if network.subnet_of(prefix) else f"is part of {what}"  # type: ignore[arg-type]
+    return ""
+
+
+def _precious(inventory: Inventory, device: DeviceIntent) -> Iterator[Tuple[IPNetwork, str, bool]]:
+    """Networks that no route may cover, what each is, and whether a route to a part of it is harmless."""
+    for one in inventory.devices:
+        try:
+            yield ip_network(ip_address(one.ssh.address)), f"the management address of {one.name}", False
+        except ValueError:
+            continue  # a name: only the deploy itself can tell
+    pop = inventory.pop(device.pop)
+    for switch in pop.switches:
+        for family in Family:
+            fabric = ip_interface(switch.fabric_address(family)).network
+            yield fabric, f"the fabric of {switch.name} ({fabric})", False
+    for circuit in pop.circuits:
+        for family in Family:
+            addresses = circuit.addresses(family)
+            if addresses is not None:
+                yield addresses.local.network, f"the subnet of circuit {circuit.name}", False
+    for host in pop.hosts:
+        for address in host.service:
+            yield ip_network(address), f"the service address {address} of {host.name}", False
+    for prefix in device.own_prefixes:
+        yield prefix, f"the own prefix {prefix} as a whole", True
