@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from netorch.lab import exec_in, set_service
 from tests.lab.deployed_pop import bgp_states
+from tests.lab.faults.asked import held, held_agent
+from tests.lab.faults.bed import Target
 from tests.lab.operator_shell import cron_environment
 from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, only_pop2, quick_lab
 from tests.waiting import wait_until
@@ -83,9 +86,11 @@ def test_a_daemon_that_is_not_started_leaves_everything_as_it_was(quick: QuickLa
 def test_a_dead_controller_leaves_no_unconfirmed_file(quick: QuickLab, project: Project) -> None:
     """Killed before it confirms: the watchdog puts the former file back and ends the daemon that cannot read it."""
     break_it(quick)
-    with project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "5") as controller:
-        wait_until(lambda: BROKEN not in bird_file(quick.lab, SWITCH), timeout_s=20, what="the candidate is in place")
-        controller.send_signal(signal.SIGKILL)
+    target = Target(quick.lab, SWITCH)
+    with held_agent(target, "confirm"), project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "10"):
+        agent = held(target, "confirm")
+        assert BROKEN not in bird_file(quick.lab, SWITCH), "the candidate is in place"
+    os.kill(agent, signal.SIGKILL)
     wait_until(lambda: bird_file(quick.lab, SWITCH).strip() == BROKEN, timeout_s=60, what="the former file is back")
     wait_until(lambda: not is_running(quick), timeout_s=10, what="BIRD does not run an unconfirmed configuration")
 

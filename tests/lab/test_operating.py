@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import stat
 from collections.abc import Iterator
@@ -13,8 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from netorch.lab import set_link
 from tests.lab.deployed_pop import bgp_states
+from tests.lab.faults.asked import held, held_agent
+from tests.lab.faults.bed import Target
 from tests.lab.operator_shell import Said, cron_environment
 from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, only_pop2, quick_lab
+from tests.lab.stopping import go_on
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -53,11 +57,6 @@ def audit_lines(project: Project) -> list[dict[str, object]]:
     """What is on record."""
     text = (project.folder / ".lab/audit.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
-
-
-def has_pending(quick: QuickLab, device: str) -> bool:
-    """Whether a change waits on the device."""
-    return bool(quick.lab.run(device, "ls", "/var/lib/netorch/pending").strip())
 
 
 # ---- roll-out ----------------------------------------------------------------------------------------------------
@@ -179,17 +178,11 @@ def test_generations_that_are_not_there(project: Project) -> None:
 def leave_pending(quick: QuickLab, project: Project, number: int) -> None:
     """A controller that dies between apply and confirmation."""
     change_all(project, number)
-    with project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "120") as process:
-        wait_until(lambda: has_pending(quick, SWITCH), timeout_s=20, what="the change is pending")
-        process.send_signal(signal.SIGSTOP)
-        wait_until(lambda: _is_applied(quick), timeout_s=20, what="the change is applied")
-        process.kill()
-
-
-def _is_applied(quick: QuickLab) -> bool:
-    return '"phase": "applied"' in quick.lab.sh(
-        SWITCH, "cat /var/lib/netorch/pending/*/journal.json 2>/dev/null || true"
-    )
+    target = Target(quick.lab, SWITCH)
+    with held_agent(target, "confirm"), project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "120"):
+        agent = held(target, "confirm")
+    os.kill(agent, signal.SIGKILL)
+    assert '"phase": "applied"' in quick.lab.sh(SWITCH, "cat /var/lib/netorch/pending/*/journal.json")
 
 
 def test_a_pending_change_is_decided_by_hand(quick: QuickLab, project: Project) -> None:
@@ -211,13 +204,16 @@ def test_cron_over_a_manual_deploy(quick: QuickLab, project: Project) -> None:
     """While a person's change waits, a run stops there with exit code 5 and the person's name, and does no harm: the person's
     deploy ends well."""
     change_all(project, 6)
-    with project.running("deploy", SWITCH, "--yes") as person:
-        wait_until(lambda: has_pending(quick, SWITCH), timeout_s=20, what="the person is at work")
-        person.send_signal(signal.SIGSTOP)
+    target = Target(quick.lab, SWITCH)
+    with (
+        held_agent(target, "confirm"),
+        project.running("deploy", SWITCH, "--yes", "--confirm-timeout", "120") as person,
+    ):
+        agent = held(target, "confirm")
         said = run(quick.project, "pop2", code=5)
-        person.send_signal(signal.SIGCONT)
+        go_on(agent)
         assert project.finish(person, timeout_s=60).code == 0
-    assert "at work here" in said.out or "waits for its confirmation" in said.out
+    assert "waits for its confirmation" in said.out
     assert f"{NOTE}6" in bird_file(quick.lab, SWITCH)
 
 

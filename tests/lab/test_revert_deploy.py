@@ -19,9 +19,12 @@ import pytest
 
 from netorch.lab import exec_in
 from tests.lab.deployed_pop import bgp_states
+from tests.lab.faults.asked import held, held_agent
+from tests.lab.faults.bed import Target
 from tests.lab.labs import Lab
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, quick_example, quick_lab
+from tests.lab.stopping import go_on
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -179,15 +182,14 @@ def test_a_dead_controller_is_survived(quick: QuickLab, checkout: Project) -> No
     lab, device = quick.lab, "sw1.pop2"
     before = look(lab, device)
     checkout.edit("pops/pop2.yml", NORTHTEL[1], "description: never confirmed")
-    with checkout.running("deploy", device, "--yes", "--confirm-timeout", "5"):
-        wait_until(lambda: has_pending(lab, device), timeout_s=20, what="the change is pending")
-    wait_until(lambda: live_stamp(lab, device) != before.stamp, timeout_s=10, what="the candidate is live")
-    wait_until(
-        lambda: "never confirmed" in look(lab, device).aliases["swp1"],
-        timeout_s=10,
-        what="kernel items are changed as well",
-    )
-    assert bird_file(lab, device) == before.file
+    target = Target(lab, device)
+    with held_agent(target, "confirm"), checkout.running("deploy", device, "--yes", "--confirm-timeout", "10"):
+        agent = held(target, "confirm")
+        pending = look(lab, device)
+    os.kill(agent, signal.SIGKILL)
+    assert pending.stamp != before.stamp, "the candidate was live"
+    assert "never confirmed" in pending.aliases["swp1"], "kernel items were changed as well"
+    assert pending.file == before.file
     wait_until(lambda: not has_pending(lab, device), timeout_s=20, what="the device has decided")
     assert look(lab, device) == before
     assert checkout("plan", device, "--detailed-exitcode", code=None).code == 2
@@ -208,11 +210,11 @@ def test_two_controllers_one_wins(quick: QuickLab, tmp_path: Path) -> None:
     first, second = (quick.project.copy(tmp_path / name) for name in ("first", "second"))
     first.edit("pops/pop2.yml", NORTHTEL[1], "description: of the first")
     second.edit("pops/pop2.yml", NORTHTEL[1], "description: of the second")
-    with first.running("deploy", device, "--yes") as winner:
-        wait_until(lambda: has_pending(lab, device), timeout_s=20, what="the first is at work")
-        winner.send_signal(signal.SIGSTOP)
+    target = Target(lab, device)
+    with held_agent(target, "confirm"), first.running("deploy", device, "--yes", "--confirm-timeout", "60") as winner:
+        agent = held(target, "confirm")
         loser = second("deploy", device, "--yes", code=5)
-        winner.send_signal(signal.SIGCONT)
+        go_on(agent)
         assert first.finish(winner, timeout_s=60).code == 0
     assert re.search(
         r"\S+@\S+ (waits for its confirmation, begun|is being applied, begun|is at work here) .*\d+ s", loser.out
