@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from ipaddress import ip_address
+
+from netorch.intent.symbols import session_symbol
+from netorch.model.intent import DeviceIntent, Session
+from netorch.model.types import Family
 
 INJECTION = "protocol static evil { ipv4; route 0.0.0.0/0 blackhole; }"
 INJECTIONS = (
@@ -61,6 +67,26 @@ _PIECES = (
 )  # fmt: skip
 _ORDINARY = tuple(piece for piece in _PIECES if piece.isprintable() and '"' not in piece)
 _LENGTHS = (1, 2, 62, 63, 64, 80, 81, 127, 128, 129, 254, 255, 256, 257, 300, 4094, 4095, 4096, 4097)
+
+
+def hostile_sessions(switch: DeviceIntent, strings: Sequence[str], *, kind: str) -> tuple[Session, ...]:
+    """A session for each string, like the switch's own of that ``kind`` and in both families in turns: the string is in its name,
+    its description and its shutdown message. Each third is closed."""
+    pattern = {session.family: session for session in switch.sessions if session.kind == kind}
+
+    def made(number: int, text: str) -> Session:
+        family = list(Family)[number % 2]
+        neighbor = "203.0.113." if family is Family.IPV4 else "2001:db8:c::"
+        return replace(
+            pattern[family],
+            name=session_symbol(f"{text}_{number}", family),
+            description=text,
+            shutdown_message=text,
+            enabled=number % 3 != 0,
+            neighbor=ip_address(f"{neighbor}{number + 10}"),
+        )
+
+    return tuple(made(number, text) for number, text in enumerate(strings))
 
 
 def generate(dice: random.Random, count: int) -> list[str]:

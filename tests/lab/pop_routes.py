@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from netorch.model.types import Family
 from tests.lab.bird_pop import PROVIDERS, Pop, circuits
 from tests.lab.provider_bird import good_routes
@@ -31,3 +33,17 @@ def provider_hops(pop: Pop, provider: str, family: Family) -> set[str]:
     """The provider's addresses on its circuits."""
     found = (circuit.addresses(family) for circuit in circuits(pop.inventory, provider))
     return {str(addresses.neighbor) for addresses in found if addresses is not None}
+
+
+def announces_own_prefix(pop: Pop, provider: str, family: Family) -> None:
+    """Assert that every session to it announces the service prefix alone, with the switch as next hop and no community."""
+    prefix = "192.0.2.0/24" if family is Family.IPV4 else "2001:db8:1::/48"
+    for circuit in circuits(pop.inventory, provider):
+        addresses = circuit.addresses(family)
+        assert addresses is not None
+        session = f"c{circuit.id}_v{family.number}"
+        assert pop.bird_routes(provider, f"protocol {session}") == [prefix]
+        shown = pop.birdc(provider, f"show route protocol {session} all")
+        assert re.findall(r"BGP.as_path: (.*)", shown) == ["64500"]
+        assert re.findall(r"BGP.next_hop: (\S+)", shown) == [str(addresses.local.ip)]
+        assert "community" not in shown

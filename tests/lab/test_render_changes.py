@@ -38,6 +38,22 @@ def with_sessions(device: DeviceIntent, change: Callable[[Session], Session]) ->
     return replace(device, sessions=tuple(change(session) for session in device.sessions))
 
 
+def with_communities(session: Session) -> Session:
+    """What a policy for exports to meadow makes of a session."""
+    if session.export_policy is None or session.peer != "meadow":
+        return session
+    policy = replace(session.export_policy, communities=((64498, 7),), large_communities=((64498, 1, 2),), prepend=2)
+    return replace(session, export_policy=policy)
+
+
+def with_low_limit(session: Session) -> Session:
+    """Meadow's IPv4 session with a limit that what it announces exceeds."""
+    if session.name != "meadow_4_v4" or session.import_policy is None:
+        return session
+    limits = replace(session.import_policy.limits, max_prefixes=2)
+    return replace(session, import_policy=replace(session.import_policy, limits=limits))
+
+
 def drained(session: Session) -> Session:
     """What a drain of northtel makes of a session."""
     if session.peer != "northtel" or session.import_policy is None or session.export_policy is None:
@@ -238,16 +254,9 @@ def test_default_route_stays_on_the_switch(tmp_path: Path) -> None:
 
 def test_export_policy_is_what_the_provider_sees(tmp_path: Path) -> None:
     """Communities, large communities and prepends of the policy are on the announcement."""
-
-    def amend(session: Session) -> Session:
-        if session.export_policy is None or session.peer != "meadow":
-            return session
-        policy = replace(
-            session.export_policy, communities=((64498, 7),), large_communities=((64498, 1, 2),), prepend=2
-        )
-        return replace(session, export_policy=policy)
-
-    with booted_pop(tmp_path, amend=lambda intent: intent.with_sessions(lambda _, session: amend(session))) as pop:
+    with booted_pop(
+        tmp_path, amend=lambda intent: intent.with_sessions(lambda _, session: with_communities(session))
+    ) as pop:
         wait_until(lambda: pop.bird_routes("meadow", "protocol c4_v4") == [SERVICE_PREFIX], what="the prefix arrives")
         shown = pop.birdc("meadow", "show route protocol c4_v4 all")
         assert "BGP.as_path: 64500 64500 64500\n" in shown
@@ -257,15 +266,8 @@ def test_export_policy_is_what_the_provider_sees(tmp_path: Path) -> None:
 
 def test_too_many_prefixes_close_the_session(tmp_path: Path) -> None:
     """A provider that sends more than its limit is disabled and stays so; the other family stays up."""
-
-    def limit(session: Session) -> Session:
-        if session.name != "meadow_4_v4" or session.import_policy is None:
-            return session
-        limits = replace(session.import_policy.limits, max_prefixes=2)
-        return replace(session, import_policy=replace(session.import_policy, limits=limits))
-
     with booted_pop(tmp_path) as pop:
         complete(pop)
-        pop.configure(with_sessions(pop.intent.device("sw1.pop1"), limit))
+        pop.configure(with_sessions(pop.intent.device("sw1.pop1"), with_low_limit))
         wait_until(lambda: pop.protocols("sw1.pop1")["meadow_4_v4"][0] == "down", what="the session is disabled")
         assert pop.protocols("sw1.pop1")["meadow_4_v6"][0] == "up"

@@ -15,7 +15,7 @@ from tests.lab.bird_pop import SWITCHES
 from tests.lab.frr_pop import FrrPop, frr_pop
 from tests.lab.pop_routes import next_hops, provider_hops
 from tests.lab.provider_bird import STOLEN
-from tests.lab.test_render_changes import drained, with_sessions
+from tests.lab.test_render_changes import drained, with_communities, with_low_limit, with_sessions
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -120,14 +120,7 @@ def test_password_restarts_its_session_alone(pop: FrrPop) -> None:
 
 def test_too_many_prefixes_close_the_session(pop: FrrPop) -> None:
     """A provider that sends more than its limit is closed and stays so; the other family stays up."""
-
-    def limit(session: Session) -> Session:
-        if session.name != "meadow_4_v4" or session.import_policy is None:
-            return session
-        limits = replace(session.import_policy.limits, max_prefixes=2)
-        return replace(session, import_policy=replace(session.import_policy, limits=limits))
-
-    change(pop, "sw1.pop1", limit)
+    change(pop, "sw1.pop1", with_low_limit)
     wait_until(lambda: pop.sessions("sw1.pop1")["meadow_4_v4"].state == "down", what="the session is closed")
     assert pop.sessions("sw1.pop1")["meadow_4_v6"].state == "up"
     pop.configure(pop.intent.device("sw1.pop1"))
@@ -136,16 +129,7 @@ def test_too_many_prefixes_close_the_session(pop: FrrPop) -> None:
 
 def test_export_policy_is_what_the_provider_sees(pop: FrrPop) -> None:
     """Communities, large communities and prepends of the policy are on the announcement."""
-
-    def amend(session: Session) -> Session:
-        if session.export_policy is None or session.peer != "meadow":
-            return session
-        policy = replace(
-            session.export_policy, communities=((64498, 7),), large_communities=((64498, 1, 2),), prepend=2
-        )
-        return replace(session, export_policy=policy)
-
-    assert change(pop, "sw1.pop1", amend) == set()
+    assert change(pop, "sw1.pop1", with_communities) == set()
     wait_until(
         lambda: "BGP.as_path: 64500 64500 64500\n" in pop.birdc("meadow", "show route protocol c4_v4 all"),
         what="the prepended path arrives",

@@ -10,8 +10,8 @@ from ipaddress import ip_address
 import pytest
 
 from netorch.model.types import Family
-from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, Pop, booted_pop, circuits
-from tests.lab.pop_routes import TABLES, is_complete, next_hops, provider_hops
+from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, Pop, booted_pop
+from tests.lab.pop_routes import TABLES, announces_own_prefix, is_complete, next_hops, provider_hops
 from tests.lab.provider_bird import BAD, COMMON, FOREIGN_NEXT_HOP, SHUT_DOWN, STOLEN, good_routes
 from tests.waiting import wait_until
 
@@ -112,16 +112,7 @@ def test_graceful_shutdown_of_a_provider_is_honoured(pop: Pop, family: Family) -
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_providers_get_own_prefixes_and_nothing_else(pop: Pop, provider: str, family: Family) -> None:
     """Every session to a provider announces the service prefix, with the switch as next hop and no community."""
-    prefix = "192.0.2.0/24" if family is Family.IPV4 else "2001:db8:1::/48"
-    for circuit in circuits(pop.inventory, provider):
-        addresses = circuit.addresses(family)
-        assert addresses is not None
-        session = f"c{circuit.id}_v{family.number}"
-        assert pop.bird_routes(provider, f"protocol {session}") == [prefix]
-        shown = pop.birdc(provider, f"show route protocol {session} all")
-        assert re.findall(r"BGP.as_path: (.*)", shown) == ["64500"]
-        assert re.findall(r"BGP.next_hop: (\S+)", shown) == [str(addresses.local.ip)]
-        assert "community" not in shown
+    announces_own_prefix(pop, provider, family)
 
 
 @FAMILIES

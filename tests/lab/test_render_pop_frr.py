@@ -12,7 +12,7 @@ from netorch.model.types import Family
 from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, circuits
 from tests.lab.frr_node import canonical
 from tests.lab.frr_pop import FrrPop, frr_pop
-from tests.lab.pop_routes import TABLES, next_hops, provider_hops
+from tests.lab.pop_routes import TABLES, announces_own_prefix, next_hops, provider_hops
 from tests.lab.provider_bird import BAD, COMMON, FOREIGN_NEXT_HOP, SHUT_DOWN, STOLEN, good_routes
 from tests.waiting import wait_until
 
@@ -165,16 +165,7 @@ def test_communities_are_ours_and_graceful_shutdown_is_honoured(pop: FrrPop, fam
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_providers_get_own_prefixes_and_nothing_else(pop: FrrPop, provider: str, family: Family) -> None:
     """Every session to a provider announces the service prefix, with the switch as next hop and no community."""
-    prefix = "192.0.2.0/24" if family is Family.IPV4 else "2001:db8:1::/48"
-    for circuit in circuits(pop.inventory, provider):
-        addresses = circuit.addresses(family)
-        assert addresses is not None
-        session = f"c{circuit.id}_v{family.number}"
-        assert pop.bird_routes(provider, f"protocol {session}") == [prefix]
-        shown = pop.birdc(provider, f"show route protocol {session} all")
-        assert "BGP.as_path: 64500\n" in shown
-        assert f"BGP.next_hop: {addresses.local.ip}" in shown
-        assert "community" not in shown
+    announces_own_prefix(pop, provider, family)
 
 
 def test_hosts_reach_each_other(pop: FrrPop) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,13 +12,11 @@ from hypothesis import strategies as st
 
 from netorch.errors import RenderError
 from netorch.intent import derive_intent
-from netorch.intent.symbols import session_symbol
 from netorch.io.template_files import read_templates
-from netorch.model.intent import DeviceIntent, Session
-from netorch.model.types import Family
+from netorch.model.intent import DeviceIntent
 from netorch.render import TemplateSource, render_device, seal
 from netorch.render.bird.quoting import bird_text
-from tests.lab.hostile_texts import INJECTIONS, read_back
+from tests.lab.hostile_texts import INJECTIONS, hostile_sessions, read_back
 from tests.lab.lone_bird import LoneBird, lone_bird
 from tests.unit.inventory_texts import example, load
 
@@ -38,20 +35,7 @@ def bird(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneBird]:
 def hostile_switch(strings: list[str]) -> DeviceIntent:
     """A switch with a provider session per string, which is in its name, its description and its shutdown message."""
     switch = derive_intent(load(example())).device("sw1.pop1")
-    pattern = {session.family: session for session in switch.sessions if session.kind == "provider"}
-    sessions: list[Session] = []
-    for number, text in enumerate(strings):
-        family = list(Family)[number % 2]
-        neighbor = "203.0.113." if family is Family.IPV4 else "2001:db8:c::"
-        session = replace(
-            pattern[family],
-            name=session_symbol(f"{text}_{number}", family),
-            description=text,
-            shutdown_message=text,
-            enabled=number % 3 != 0,
-            neighbor=ip_address(f"{neighbor}{number + 10}"),
-        )
-        sessions.append(session)
+    sessions = hostile_sessions(switch, strings, kind="provider")
     fabric = (session for session in switch.sessions if session.kind == "host")
     return replace(switch, name=strings[0], pop=strings[1], sessions=(*sessions, *fabric))
 

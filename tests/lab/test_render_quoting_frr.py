@@ -6,21 +6,18 @@ import random
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import ip_address
 
 import pytest
 
 from netorch.errors import RenderError
 from netorch.intent import derive_intent
-from netorch.intent.symbols import session_symbol
 from netorch.io.template_files import read_templates
 from netorch.model.capabilities import capabilities_of
-from netorch.model.intent import DeviceIntent, Session
+from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import SecretRef
-from netorch.model.types import Family
 from netorch.render import TemplateSource, render_for, seal
 from tests.lab.frr_node import FrrNode, canonical, frr_node
-from tests.lab.hostile_texts import INJECTIONS, generate
+from tests.lab.hostile_texts import INJECTIONS, generate, hostile_sessions
 from tests.unit.inventory_texts import example, load
 
 pytestmark = pytest.mark.lab
@@ -84,22 +81,9 @@ def hostile_switch(strings: list[str], name: str) -> DeviceIntent:
     """A switch with a session per string, which is in its description and its shutdown message. They are sessions with hosts,
     whose route maps are short: FRR 8.4.4 takes a minute to load those of so many providers."""
     switch = derive_intent(load(example())).device("sw1.pop1")
-    pattern = {session.family: session for session in switch.sessions if session.kind == "host"}
-    sessions: list[Session] = []
-    for number, text in enumerate(strings):
-        family = list(Family)[number % 2]
-        neighbor = "203.0.113." if family is Family.IPV4 else "2001:db8:c::"
-        session = replace(
-            pattern[family],
-            name=session_symbol(f"s{number}", family),
-            description=text,
-            shutdown_message=text,
-            enabled=number % 3 != 0,
-            neighbor=ip_address(f"{neighbor}{number + 10}"),
-            password=SecretRef("env", str(number % len(PASSWORDS))),
-        )
-        sessions.append(session)
-    return replace(switch, name=name, pop=strings[-1], sessions=tuple(sessions))
+    sessions = enumerate(hostile_sessions(switch, strings, kind="host"))
+    known = (replace(one, password=SecretRef("env", str(number % len(PASSWORDS)))) for number, one in sessions)
+    return replace(switch, name=name, pop=strings[-1], sessions=tuple(known))
 
 
 def check(node: FrrNode, strings: list[str]) -> None:
