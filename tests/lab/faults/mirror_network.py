@@ -53,7 +53,7 @@ def flap(play: MirrorPlay) -> None:
         f"the switch saw the MAC change {rounds} times",
     )
     for host in play.bed.hosts:
-        play.until(partial(_counts, host, "held_down"), 2, f"{host.name} holds the MAC")
+        play.until(partial(_counts, host, "held_down"), 10, f"{host.name} holds the MAC")
     # What is left of the fight when the hold ends is followed once.
     last = play.dice.choice((play.router, other))
     for loser in {play.router, other} - {last}:
