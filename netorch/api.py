@@ -218,13 +218,15 @@ class Deploy:
     """Step: bring ``devices`` to the intent that follows from inventory and overlay. A failed device ends the verb with that
     error. With ``goes_on`` those that cannot be reached do not, as long as one of them can: they are told, and the command
     ends with exit code 3. Result: the names of these, () when all devices are there. ``only`` narrows it to the kinds of items
-    of these plugins; ``allow`` are guards (docs/deploy.md) that the verb, or its user, has answered already."""
+    of these plugins; ``allow`` are guards (docs/deploy.md) that the verb, or its user, has answered already. A device that
+    cannot be reached again goes back after ``confirm_timeout_s``."""
 
     devices: Tuple[str, ...]
     why: str
     only: FrozenSet[str] = frozenset()
     allow: FrozenSet[str] = frozenset()
     goes_on: bool = False
+    confirm_timeout_s: float = 60.0
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class VerbRun:
         self.asked.update(step.devices)
         if self.is_check:
             return self._miss(failures)
-        options = Options(reason=step.why, action=self.verb)
+        options = Options(step.confirm_timeout_s, reason=step.why, action=self.verb)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
         if result.is_interrupted:
             raise KeyboardInterrupt

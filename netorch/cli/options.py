@@ -69,7 +69,11 @@ def _set_audit(ctx: click.Context, _: click.Parameter, value: str | None) -> Non
 
 def inventory_folder(ctx: click.Context) -> Path:
     """The folder that ``--inventory`` or ``NETORCH_INVENTORY`` names."""
-    folder = Path(ctx.obj)
+    return existing_folder(Path(ctx.obj))
+
+
+def existing_folder(folder: Path) -> Path:
+    """``folder``, if it is there; else UsageError."""
     if not folder.is_dir():
         raise UsageError(
             f"{folder}: no such folder, expected the inventory",
@@ -81,17 +85,24 @@ def inventory_folder(ctx: click.Context) -> Path:
 @contextmanager
 def controller_for(ctx: click.Context, *, quiet: bool = False) -> Iterator[Any]:
     """A Controller for the inventory of this command line, with progress on the terminal."""
+    with controller_in(inventory_folder(ctx), audit=ctx.meta.get(_AUDIT, ""), quiet=quiet) as controller:
+        yield controller
+
+
+@contextmanager
+def controller_in(folder: Path, *, audit: str = "", quiet: bool = False) -> Iterator[Any]:
+    """A Controller for the inventory in ``folder``, with what the environment says of the user."""
     from netorch.app.assemble import Surroundings, open_controller
 
     surroundings = Surroundings(
-        folder=inventory_folder(ctx),
+        folder=folder,
         home=str(Path.home()),
         user=getpass.getuser(),
         environment=os.environ,
         author=_author(),
         commands=command_names(),
         origin=_origin(),
-        audit=ctx.meta.get(_AUDIT, ""),
+        audit=audit,
         audit_default=_default_audit(),
         warn=lambda text: click.echo(f"warning: {text}", err=True),
     )

@@ -10,6 +10,9 @@ from .entries import NAME, lapse
 from .verbs import list_routes, set_routes, withdraw
 
 _OWNER = Argument("owner", "whose routes they are: the name of the program")
+_CONFIRM = Option(
+    "confirm-timeout", "a device that hears no confirmation for so many seconds goes back, 60 unless given", "int", 60
+)
 _REASON = Option("reason", "why; shown by 'netorch routes list' and in histories")
 
 PLUGIN = Plugin(
@@ -37,9 +40,16 @@ PLUGIN = Plugin(
                 Option("file", "JSON: one route per line, or a list; - is standard input", kind="file"),
                 Option("for", "how long they last, such as 2h, where a route does not say", kind="duration"),
                 _REASON,
+                _CONFIRM,
                 Option("allow-covering", "even if they cover the management, fabric or service networks", kind="flag"),
             ),
         ),
-        Verb("routes withdraw", "take all routes of OWNER away", withdraw, arguments=(_OWNER,), options=(_REASON,)),
+        Verb(
+            "routes withdraw",
+            "take all routes of OWNER away",
+            withdraw,
+            arguments=(_OWNER,),
+            options=(_REASON, _CONFIRM),
+        ),
     ),
 )

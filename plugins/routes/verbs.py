@@ -44,6 +44,7 @@ from .show import InUse, hidden_by_others, owner_rows
 
 ROLES = ("switch", "host")
 USED_WITHIN_S = 5.0
+SHORTEST_CONFIRM_S, LONGEST_CONFIRM_S = 5, 3600
 
 _OWNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
@@ -58,6 +59,7 @@ class Change:
     overlay: Overlay
     after: Tuple[OverlayEntry, ...]
     unsettled: Tuple[str, ...] = ()
+    confirm_timeout_s: float = 60.0
 
     @property
     def devices(self) -> Tuple[str, ...]:
@@ -84,13 +86,13 @@ def set_routes(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         if not arguments["allow_covering"]:
             refuse_covering(context, device, routes)
     wanted = {device.name: routes for device in devices}
-    yield from _bring(context, owner, wanted, verb="set", reason=arguments["reason"] or "")
+    yield from _bring(context, owner, wanted, verb="set", arguments=arguments)
 
 
 def withdraw(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     """Take away all that one owner has, wherever it is."""
     owner = _owner(arguments["owner"])
-    yield from _bring(context, owner, {}, verb="withdraw", reason=arguments["reason"] or "")
+    yield from _bring(context, owner, {}, verb="withdraw", arguments=arguments)
 
 
 def list_routes(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -108,16 +110,21 @@ def _bring(
     wanted: Mapping[str, Sequence[WantedRoute]],
     *,
     verb: str,
-    reason: str,
+    arguments: Mapping[str, Any],
 ) -> Steps:
     """Devices of ``wanted`` to these routes of ``owner``, all others to none."""
+    reason, confirm_timeout_s = arguments["reason"] or "", _confirm_timeout_s(arguments["confirm_timeout"])
     names = tuple(dict.fromkeys((*wanted, *(device_of(entry) for entry in _mine(context.overlay, owner)))))
     known = [device for device in context.intent.devices if device.name in names]
     around = tuple(dict.fromkeys(name for device in known for name in keepers(context.intent, device)))
     facts: Facts = (yield Gather(around, wants=())) if around else {}
     change = _change(context, owner, wanted, facts=facts)
-    change = replace(change, why=f"routes {verb} {owner}" + (f": {reason}" if reason else ""))
-    change = replace(change, after=tuple(with_reason(entry, reason) for entry in change.after))
+    change = replace(
+        change,
+        why=f"routes {verb} {owner}" + (f": {reason}" if reason else ""),
+        after=tuple(with_reason(entry, reason) for entry in change.after),
+        confirm_timeout_s=confirm_timeout_s,
+    )
     for device in known:
         refuse_many(context, device, routes_on(change.result, device.name))
     rows = tuple(row for entry in _mine(change.result, owner) for row in owner_rows(context, change.result, entry))
@@ -166,19 +173,23 @@ def _carry_out(change: Change, facts: Facts) -> Generator[Step, Any, Tuple[str, 
         away += yield from _deploy_devices(change, there)
     others = {name for entry in change.after for name in entry.devices if name in facts and name not in there}
     if others:
-        away += yield Deploy(tuple(sorted(others)), why=change.why, goes_on=True)
+        away += yield _deploy(change, tuple(sorted(others)))
     return away
 
 
 def _deploy_devices(change: Change, names: Tuple[str, ...]) -> Generator[Step, Any, Tuple[str, ...]]:
     try:
-        away: Tuple[str, ...] = yield Deploy(names, why=change.why, goes_on=True)
+        away: Tuple[str, ...] = yield _deploy(change, names)
     except GuardRefused:
         raise  # nothing was done
     except NetorchError as error:
         yield from _put_back(change, error)
         raise
     return away
+
+
+def _deploy(change: Change, names: Tuple[str, ...]) -> Deploy:
+    return Deploy(names, why=change.why, goes_on=True, confirm_timeout_s=change.confirm_timeout_s)
 
 
 def _put_back(change: Change, error: NetorchError) -> Steps:
@@ -190,7 +201,7 @@ def _put_back(change: Change, error: NetorchError) -> Steps:
         return
     yield ChangeOverlay(tuple(restored(change.overlay.find(entry.id), entry) for entry in taken))
     try:
-        yield Deploy(change.devices, why=f"{change.why}: as it was, since a device failed", goes_on=True)
+        yield _deploy(replace(change, why=f"{change.why}: as it was, since a device failed"), change.devices)
     except NetorchError as second:
         error.hint = f"not all could be put back ({second}): netorch routes withdraw {change.owner}"
 
@@ -229,6 +240,12 @@ def _owner(name: str) -> str:
             hint="name the program, such as health-check",
         )
     return name
+
+
+def _confirm_timeout_s(found: int) -> float:
+    if not SHORTEST_CONFIRM_S <= found <= LONGEST_CONFIRM_S:
+        raise UsageError(f"--confirm-timeout {found}: expected {SHORTEST_CONFIRM_S} to {LONGEST_CONFIRM_S} seconds")
+    return float(found)
 
 
 def _devices(context: VerbContext, names: Sequence[str]) -> Tuple[DeviceIntent, ...]:

@@ -412,6 +412,7 @@ def test_a_failure_leaves_nothing_half_done(network: Network, holders: tuple[str
         "file": InputFile("x", '{"prefix": "198.18.240.0/24", "via": "10.1.1.200"}'),
         "for": None,
         "reason": None,
+        "confirm_timeout": 60,
         "allow_covering": False,
     }
     steps = verb.run(context(PLUGIN, intent=INTENT), arguments)
