@@ -126,7 +126,7 @@ class Change:
                         "sha256": sha256,
                         "last": str(number),
                         "before": before["sha256"],
-                        "placed": file is self._configuration and (self._is_cold or self._daemon.replaces_file),
+                        "placed": self._is_placed(file),
                         "mode": before["mode"],
                     }
                 )
@@ -147,6 +147,14 @@ class Change:
             if isinstance(exc, OSError):
                 raise Refused(f"cannot write the new files: {exc.filename or STATE}: {exc.strerror}") from None
             raise
+
+    def _is_placed(self, file: Item) -> bool:
+        """Whether a file is put in place before it is confirmed."""
+        is_early = file is self._configuration and (self._is_cold or self._daemon.replaces_file)
+        return is_early or self._is_placed_first(file)
+
+    def _is_placed_first(self, item: Item) -> bool:
+        return item["kind"] == "FileItem" and item["path"] in self._daemon.placed_first
 
     def _refuse_nonsense(self) -> None:
         if len(self._files) != len(self.request["sha256"]):
@@ -215,9 +223,12 @@ class Change:
                 steps.append({"step": "overlay"})
             elif operation["item"]["kind"] == "ServiceItem":
                 steps.append({"step": "service", "before": services.look(operation["item"]["name"])})
-            elif operation["item"] is self._configuration or operation["item"]["kind"] == "ClosedSessionItem":
+            elif self._touches_daemon(operation["item"]):
                 steps.append({"step": "daemon"})
         return _first_of_each(steps)
+
+    def _touches_daemon(self, item: Item) -> bool:
+        return item is self._configuration or item["kind"] == "ClosedSessionItem" or self._is_placed_first(item)
 
     def arm(self) -> None:
         """From here on the change is undone unless it is confirmed."""
@@ -243,6 +254,8 @@ class Change:
                 _start_or_stop(operation["action"], item["name"])
             elif item is self._configuration:
                 self._load(item)
+            elif self._is_placed_first(item):
+                self._place_first(item)
             else:
                 done += _put_slots(operation)
         if services.mirror_is_alive():  # its agent may have followed a switch meanwhile
@@ -279,8 +292,16 @@ class Change:
             else:
                 control.close_session(item["session"], item["message"])
 
+    def _file_of(self, item: Item) -> Dict[str, Any]:
+        return next(file for file in self.journal["files"] if file["path"] == item["path"])
+
+    def _place_first(self, item: Item) -> None:
+        journal.place(self._file_of(item))
+        if not self._is_cold:
+            self._daemon.match_programs()
+
     def _load(self, item: Item) -> None:
-        file = next(file for file in self.journal["files"] if file["path"] == item["path"])
+        file = self._file_of(item)
         stamp = self.journal["daemon"]["candidate"]
         if self._is_cold:
             journal.place(file)

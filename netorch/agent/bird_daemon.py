@@ -37,6 +37,8 @@ class BirdDaemon:
     unit = "bird"
     path = CONFIGURATIONS["bird"]
     replaces_file = False
+    placed_first: Tuple[str, ...] = ()
+    start_timeout_s = 20.0
 
     def stamp_of(self, text: str) -> Optional[str]:
         """See ``daemons.Daemon``."""
@@ -56,6 +58,9 @@ class BirdDaemon:
     def validate(self, candidate: str, *, path: str, text: str) -> None:
         """See ``daemons.Daemon``."""
         validate(candidate, path=path, text=text)
+
+    def match_programs(self) -> None:
+        """See ``daemons.Daemon``. BIRD is one program."""
 
     def connect(self) -> BirdControl:
         """See ``daemons.Daemon``."""

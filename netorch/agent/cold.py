@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 
 from netorch.agent.clock import uptime, wait
-from netorch.agent.daemons import DaemonAbsent, DaemonRefused, no_longer_live
+from netorch.agent.daemons import DaemonAbsent, DaemonRefused, DaemonSilent, no_longer_live
 from netorch.agent.outcome import Stop
 
 TYPE_CHECKING = False
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from netorch.agent.daemons import Daemon
 
-START_TIMEOUT_S = 20.0
-"""How long the daemon has to come up with its new file."""
-
 _INTERVAL_S = 0.1
 _SYSTEMCTL_TIMEOUT_S = 10.0
 
@@ -30,16 +27,18 @@ _SYSTEMCTL_TIMEOUT_S = 10.0
 def start(daemon: Daemon, stamp: str) -> None:
     """Have it started, and return once it runs the configuration ``stamp``. Raises Stop where it does not in time."""
     said = _ask_systemd(daemon.unit)
-    deadline = uptime() + START_TIMEOUT_S
+    deadline = uptime() + daemon.start_timeout_s
     while uptime() < deadline:
-        with suppress(DaemonAbsent):
+        with suppress(DaemonAbsent, DaemonSilent):  # one of several programs may be there before the others
             live = _live_stamp(daemon, wanted=stamp)
             if live != stamp:
                 raise Stop(f"{daemon.title} runs {live or 'a configuration without a stamp'}, expected {stamp}")
             return
         wait(_INTERVAL_S)
     hint = "see why in its log, then deploy again" if said is None else f"journalctl -u {daemon.unit} shows why"
-    raise Stop(f"{daemon.title} does not come up within {START_TIMEOUT_S:g} s{f': {said}' if said else ''}", hint=hint)
+    raise Stop(
+        f"{daemon.title} does not come up within {daemon.start_timeout_s:g} s{f': {said}' if said else ''}", hint=hint
+    )
 
 
 def _live_stamp(daemon: Daemon, *, wanted: str) -> Optional[str]:

@@ -132,6 +132,9 @@ class Daemon(Protocol):
     ``name`` is the inventory's (``bird``), ``title`` what people call it, ``unit`` its systemd unit, ``path`` its main
     configuration. ``replaces_file`` tells that a candidate is put in that place before it is live (and the last good one put back
     there before it is made live again); otherwise it is loaded from beside it, and the file replaced upon confirmation.
+    ``placed_first`` are files of its own that say which of its programs run: they are put in place before the configuration is
+    loaded, and ``match_programs`` is called; likewise when they have been put back. ``start_timeout_s`` is how long it may take
+    to come up with its configuration.
     """
 
     name: str
@@ -139,6 +142,8 @@ class Daemon(Protocol):
     unit: str
     path: str
     replaces_file: bool
+    placed_first: Tuple[str, ...]
+    start_timeout_s: float
 
     def stamp_of(self, text: str) -> Optional[str]:
         """The stamp that a configuration carries."""
@@ -152,6 +157,9 @@ class Daemon(Protocol):
         Raises Refused with the daemon's complaint, in which no secret is shown.
         """
 
+    def match_programs(self) -> None:
+        """Have those of its programs run that its files ask for, and no others, unless none runs; DaemonSilent."""
+
     def connect(self) -> Control:
         """A connection; DaemonAbsent, DaemonSilent."""
 
@@ -162,7 +170,11 @@ def daemon_of(name: str) -> Daemon:
         from netorch.agent.bird_daemon import BirdDaemon
 
         return BirdDaemon()
-    raise Refused(f"this agent cannot work with the daemon {name!r}", hint="supported: bird")
+    if name == "frr":
+        from netorch.agent.frr_daemon import FrrDaemon
+
+        return FrrDaemon()
+    raise Refused(f"this agent cannot work with the daemon {name!r}", hint="supported: bird, frr")
 
 
 def no_longer_live(title: str, live: Optional[str], *, wanted: str) -> str:

@@ -148,6 +148,7 @@ def _put_back(file: Journal, last: str) -> None:
 
 def _undo_daemon(state: Journal, *, reload: bool) -> List[str]:
     daemon = daemon_of(state["name"])
+    daemon.match_programs()
     if state["cold"]:
         return cold.undo(daemon)
     try:

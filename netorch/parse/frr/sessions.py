@@ -6,43 +6,15 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import Dict, List, Mapping, Optional, Tuple
 
+from netorch.model.frr_words import FAMILIES, session_error, session_state
 from netorch.model.state import Channel, Protocol
 from netorch.model.types import IPAddress
 from netorch.parse.frr.answer import Fields, moment, read_json
 from netorch.parse.textfsm_rows import refused_values
 
-_FAMILIES = {"ipv4Unicast": "ipv4", "ipv6Unicast": "ipv6"}
 _NOWHERE = "Unknown"
 _NO_ROUTER_ID = "0.0.0.0"  # noqa: S104 - what FRR says before it knows one
-_OFF = "Admin. shutdown"
-_LIMIT = "Automatic shutdown: Route limit exceeded"
-
-# What BIRD says of the same end of a session. Source: BIRD proto/bgp/packets.c bgp_msg_table, RFC 4271 section 4.5, RFC 4486.
-_NOTIFICATIONS = {
-    "0202": "Bad peer AS",
-    "0203": "Bad BGP identifier",
-    "0206": "Unacceptable hold time",
-    "0207": "Required capability missing",
-    "0400": "Hold timer expired",
-    "0601": "Maximum number of prefixes reached",
-    "0602": "Administrative shutdown",
-    "0603": "Peer de-configured",
-    "0604": "Administrative reset",
-    "0605": "Connection rejected",
-    "0606": "Other configuration change",
-    "0607": "Connection collision resolution",
-    "0608": "Out of Resources",
-}
-# Source: FRR bgpd/bgp_vty.c and bgpd/bgpd.h, peer_down_str; BIRD proto/bgp/bgp.c bgp_misc_errors.
-_RESETS = {
-    "BFD down received": "Error: BFD session down",
-    "Interface down": "Error: Link down",
-    "No path to specified Neighbor": "Error: Neighbor lost",
-    "Peer closed the session": "Socket: Connection closed",
-    "NSF peer closed the session": "Socket: Connection closed",
-}
 _SUMMARY_DOWN = ("Idle (Admin)", "Idle (PfxCt)")
-_NO_ERRORS = ("Waiting for ", "No AFI/SAFI activated", _OFF)
 
 
 def read_neighbors(text: str, names: Optional[Mapping[IPAddress, str]] = None) -> Tuple[Protocol, ...]:
@@ -66,9 +38,8 @@ def _session(row: Fields, name: str, names: Mapping[IPAddress, str]) -> Protocol
     word = row.required_text("bgpState")
     over_limit, off = row.flag("prefixesConfigExceedMax"), row.flag("adminShutDown")
     up = word == "Established"
-    state = "up" if up else "down" if off or over_limit else "start"
-    bgp_state = "Down" if state == "down" else "Passive" if row.has("bgpStateIs") and not up else word
-    error = None if up else _LIMIT if over_limit else _error(row)
+    state, bgp_state = session_state(word, is_off=off, is_over_limit=over_limit, is_passive=row.has("bgpStateIs"))
+    error = None if up else _error(row, over_limit=over_limit)
     address = _address(row.text("bgpNeighborAddr")) or _address(name)
     router_id, source = row.text("remoteRouterId", unless=_NO_ROUTER_ID), row.text("hostLocal", unless=_NOWHERE)
     stale = row.part("gracefulRestartInfo").has("gracefulStalepathTimerMsecs") and not up
@@ -106,7 +77,7 @@ def _channel(row: Fields, family: str, *, state: str, over_limit: bool) -> Chann
     hit = None if limit is None else over_limit or (accepted or 0) > limit
     warns, restarts = row.flag("prefixAllowedMaxWarning"), row.has("prefixAllowedRestartIntervalMsecs")
     return Channel(
-        family=_FAMILIES.get(family, family),
+        family=FAMILIES.get(family, family),
         state=state,
         input_filter=row.text("routeMapForIncomingAdvertisements"),
         output_filter=row.text("routeMapForOutgoingAdvertisements"),
@@ -118,16 +89,14 @@ def _channel(row: Fields, family: str, *, state: str, over_limit: bool) -> Chann
     )
 
 
-def _error(row: Fields) -> Optional[str]:
+def _error(row: Fields, *, over_limit: bool) -> Optional[str]:
     """What ended the session, or keeps it from starting, as BIRD says it."""
-    cause = row.text("lastResetDueTo")
-    if cause is None or cause.startswith(_NO_ERRORS):
-        return None
-    code = row.text("lastErrorCodeSubcode")
-    if code is not None and cause.startswith("BGP Notification"):
-        reason = _NOTIFICATIONS.get(code) or row.text("lastNotificationReason") or code
-        return f"{'Received' if cause.endswith('received') else 'BGP Error'}: {reason}"
-    return _RESETS.get(cause, f"Error: {cause}")
+    return session_error(
+        row.text("lastResetDueTo"),
+        code=row.text("lastErrorCodeSubcode"),
+        reason=row.text("lastNotificationReason"),
+        is_over_limit=over_limit,
+    )
 
 
 def _properties(row: Fields, families: List[Tuple[str, Fields]]) -> Tuple[str, ...]:
@@ -173,7 +142,7 @@ def _summary(row: Fields, name: str, family: str, *, names: Mapping[IPAddress, s
     bgp_state = "Down" if state == "down" else word
     address = _address(name)
     channel = Channel(
-        family=_FAMILIES.get(family, family),
+        family=FAMILIES.get(family, family),
         state="UP" if up else "DOWN",
         routes_imported=row.number("pfxRcd") if up else None,
         routes_exported=row.number("pfxSnt") if up else None,

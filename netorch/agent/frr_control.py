@@ -1,0 +1,249 @@
+"""FRR as transactions need it: loaded by frr-reload.py from beside its file, proven line by line, undone from its file."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+from netorch.agent import frr_programs, frr_reload
+from netorch.agent.daemons import ShortProtocol, no_longer_live
+from netorch.agent.files import read_text
+from netorch.agent.frr_text import shown_stamp, stamp_of, statements
+from netorch.agent.frr_vty import FrrRefused
+from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
+from netorch.model.frr_words import FAMILIES, session_error, session_state, split_description
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from netorch.agent.daemons import PrefixCounts
+
+PATH = CONFIGURATIONS["frr"]
+CANDIDATE = "/etc/frr/.frr.conf.netorch"
+"""Where the transaction writes what it is about to load."""
+
+BY_HAND = "changed by hand"
+"""Behind the stamp of a configuration that does not run as it is in the file."""
+
+_ATTEMPTS = 2
+_SHOWN_DIFFERENCES = 3
+_MESSAGE_BYTES = 255  # RFC 9003 section 2
+_VERSION = re.compile(r"FRRouting (\S+)")
+_ROUTER = re.compile(r"^router bgp (\d+)$", re.MULTILINE)
+
+
+class FrrControl:
+    """A ``daemons.Control``: a connection to each of FRR's programs. Raises FrrAbsent, FrrSilent."""
+
+    def __init__(self) -> None:
+        self._programs = frr_programs.connect()
+        found = _VERSION.search(self._ask("zebra", "show version"))
+        self.version = found.group(1) if found else ""
+
+    def __enter__(self) -> FrrControl:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for vty in self._programs.values():
+            vty.close()
+
+    def _ask(self, program: str, *commands: str) -> str:
+        return self._programs[program].ask(*commands)
+
+    def _reconnect(self) -> None:
+        """To whatever is wanted now; every program has to answer."""
+        self.__exit__()
+        self._programs = frr_programs.connect()
+
+    # --- what is live
+
+    def live_stamp(self) -> Optional[str]:
+        """The stamp that all programs have which keep one; with a remark where something runs otherwise than in its file."""
+        stamps = self._stamps()
+        if len(set(stamps)) != 1:
+            return "+".join(stamp or "none" for stamp in stamps) if any(stamps) else None
+        stamp = stamps[0]
+        if stamp is None:
+            return None
+        path = next((path for path in (PATH, CANDIDATE) if stamp_of(read_text(path) or "") == stamp), None)
+        if path is None or self._runs(path) or not frr_reload.differences(path):
+            return stamp
+        return f"{stamp} {BY_HAND}"
+
+    def _stamps(self) -> List[Optional[str]]:
+        found = []
+        for program in self._programs.values():
+            try:
+                found.append(shown_stamp(program.ask(f"show route-map {FRR_STAMP}")))
+            except FrrRefused:
+                continue  # it knows no route maps
+        return found
+
+    def _runs(self, path: str) -> bool:
+        """Whether FRR runs the very lines of ``path``: the quick proof, which a file that says FRR's defaults does not pass."""
+        shown = [program.ask("show running-config") for program in self._programs.values()]
+        return statements(shown) == statements([read_text(path) or ""])
+
+    def last_reconfiguration(self) -> Optional[str]:
+        """See ``daemons.Control``. FRR does not tell."""
+        return None
+
+    # --- sessions
+
+    def _neighbors(self) -> Dict[str, Any]:
+        if "bgpd" not in self._programs:
+            return {}
+        said = json.loads(self._ask("bgpd", "show bgp neighbors json"))
+        return {name: row for name, row in said.items() if isinstance(row, dict)}
+
+    def short_protocols(self) -> List[ShortProtocol]:
+        """See ``daemons.Control``: the BGP sessions, the only ones that FRR has."""
+        return [_short(name, row) for name, row in self._neighbors().items()]
+
+    def full_protocols(self) -> List[Dict[str, Any]]:
+        """See ``daemons.Control``."""
+        from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
+        from netorch.parse.frr.sessions import read_neighbors
+
+        if "bgpd" not in self._programs:
+            return []
+        found: List[Dict[str, Any]] = list(to_json(read_neighbors(self._ask("bgpd", "show bgp neighbors json"))))
+        for protocol in found:
+            name, protocol["description"] = split_description(protocol.get("description"))
+            protocol["name"] = name or protocol["name"]
+        return found
+
+    def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
+        """See ``daemons.Control``."""
+        return {_name(name, row): _counts(row) for name, row in self._neighbors().items()}
+
+    def close_session(self, session: str, message: str) -> None:
+        """See ``daemons.Control``. FRR has no way of closing but its configuration, so that is what is typed."""
+        for address, row in self._neighbors().items():
+            if _name(address, row) == session and not row.get("adminShutDown"):
+                text = " ".join("".join(char if char.isprintable() else " " for char in message).split())
+                text = text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
+                self._type(f"neighbor {address} shutdown{f' message {text}' if text else ''}")
+
+    def open_session(self, session: str) -> None:
+        """See ``daemons.Control``."""
+        for address, row in self._neighbors().items():
+            if _name(address, row) == session and row.get("adminShutDown"):
+                self._type(f"no neighbor {address} shutdown")
+
+    def _type(self, command: str) -> None:
+        router = _ROUTER.search(self._ask("bgpd", "show running-config"))
+        if router is None:
+            raise FrrRefused("bgpd has sessions, but no 'router bgp' that they could be closed in")
+        self._ask("bgpd", "configure terminal", router.group(0), command, "end")
+
+    def read_kernel(self) -> None:
+        """See ``daemons.Control``: the kernel tells zebra."""
+
+    def kernel_writers(self) -> Dict[str, str]:
+        """See ``daemons.Control``. zebra writes a route as soon as it has it."""
+        return {}
+
+    # --- changing what is live
+
+    def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
+        """See ``daemons.Control``. FRR takes nothing back by itself."""
+        self._load(path)
+        live = self.live_stamp()
+        if live != stamp:
+            raise FrrRefused(f"FRR has {live or 'no stamp'} live after loading {stamp}")
+
+    def _load(self, path: str) -> None:
+        """Make FRR run ``path``, in as many passes as it takes. Raises FrrRefused with what it would not take."""
+        frr_programs.await_loaders()
+        complaint = ""
+        left: Tuple[str, ...] = ()
+        for _ in range(_ATTEMPTS):
+            complaint = frr_reload.reload(path, alive=self._all_alive) or complaint
+            self._reconnect()
+            if self._runs(path):
+                return
+            left = frr_reload.differences(path)
+            if not left:
+                return
+        more = f" and {len(left) - _SHOWN_DIFFERENCES} more" if len(left) > _SHOWN_DIFFERENCES else ""
+        shown = "; ".join(left[:_SHOWN_DIFFERENCES])
+        why = f" ({complaint})" if complaint else ""
+        raise FrrRefused(f"FRR does not take all of the configuration{why}; what is left to do is: {shown}{more}")
+
+    def _all_alive(self) -> None:
+        """Raises FrrSilent where a program has ceased to answer, or has ended."""
+        for program in self._programs.values():
+            program.ask("show version")
+
+    def confirm(self, *, stamp: str) -> str:
+        """See ``daemons.Control``."""
+        live = self.live_stamp()
+        return "" if live == stamp else no_longer_live("FRR", live, wanted=stamp)
+
+    def reload(self) -> None:
+        """See ``daemons.Control``. A file that is none of netorch's may say defaults, which FRR never shows: what it lacks then
+        is no error."""
+        try:
+            self._load(PATH)
+        except FrrRefused:
+            if stamp_of(read_text(PATH) or "") is not None:
+                raise
+
+    def shut_down(self) -> None:
+        """See ``daemons.Control``."""
+        frr_programs.end()
+
+    def undo(self, *, candidate: Optional[str], before: Optional[str], reload: bool) -> List[str]:
+        """See ``daemons.Control``. What FRR does not give up by being told to, it does by being started anew."""
+        if candidate is None:
+            return []
+        try:
+            self.reload()
+            return []
+        except FrrRefused as exc:
+            why = exc.message
+        frr_programs.restart()
+        self._reconnect()
+        self.reload()
+        return [f"FRR was started anew, since it would not go back otherwise: {why}"]
+
+
+def _name(address: str, row: Dict[str, Any]) -> str:
+    return split_description(row.get("nbrDesc"))[0] or address
+
+
+def _short(address: str, row: Dict[str, Any]) -> ShortProtocol:
+    word, is_off = row.get("bgpState", ""), bool(row.get("adminShutDown"))
+    over = bool(row.get("prefixesConfigExceedMax"))
+    state, bgp_state = session_state(word, is_off=is_off, is_over_limit=over, is_passive="bgpStateIs" in row)
+    error = None
+    if state != "up":
+        code, reason = row.get("lastErrorCodeSubcode"), row.get("lastNotificationReason")
+        error = session_error(row.get("lastResetDueTo"), code=code, reason=reason, is_over_limit=over)
+    words = ("" if state == "down" else bgp_state, error)
+    return ShortProtocol(
+        _name(address, row),
+        "BGP",
+        table=None,
+        state=state,
+        since=_moment(row.get("bgpTimerUpEstablishedEpoch")),
+        info=" ".join(word for word in words if word) or None,
+        bgp_state=bgp_state,
+        error=error or "",
+        is_closed=is_off,
+    )
+
+
+def _moment(epoch_s: Optional[int]) -> Optional[str]:
+    return None if epoch_s is None else time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime(epoch_s))
+
+
+def _counts(row: Dict[str, Any]) -> Dict[str, PrefixCounts]:
+    families = row.get("addressFamilyInfo") or {}
+    return {
+        FAMILIES.get(family, family): (int(said.get("acceptedPrefixCounter", 0)), int(said.get("sentPrefixCounter", 0)))
+        for family, said in families.items()
+    }

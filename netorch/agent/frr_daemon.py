@@ -1,0 +1,60 @@
+"""FRR on this device."""
+
+from __future__ import annotations
+
+import re
+
+from netorch.agent import frr_programs, frr_reload, frr_text
+from netorch.agent.frr_control import PATH, FrrControl
+from netorch.model.conventions import FRR_DAEMONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional, Tuple
+
+VERSION_TIMEOUT_S = 10.0
+_VERSION = re.compile(r"version (\S+)")
+
+
+class FrrDaemon:
+    """A ``daemons.Daemon``.
+
+    frr-reload.py would write the running configuration to disk after loading a file from elsewhere, which netorch.agent.frr_hook
+    keeps it from: so the file on disk stays the last good one until the change is confirmed.
+    """
+
+    name = "frr"
+    title = "FRR"
+    unit = "frr"
+    path = PATH
+    replaces_file = False
+    placed_first: Tuple[str, ...] = (FRR_DAEMONS,)
+    start_timeout_s = 60.0
+
+    def stamp_of(self, text: str) -> Optional[str]:
+        """See ``daemons.Daemon``."""
+        return frr_text.stamp_of(text)
+
+    def installed_version(self) -> Optional[str]:
+        """See ``daemons.Daemon``."""
+        import subprocess
+
+        program = frr_programs.program_path("zebra")
+        if program is None:
+            return None
+        command = [program, "--version"]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
+        found = _VERSION.search(run.stdout)
+        return found.group(1) if found else None
+
+    def validate(self, candidate: str, *, path: str, text: str) -> None:
+        """See ``daemons.Daemon``."""
+        frr_reload.validate(candidate, path=path, text=text)
+
+    def match_programs(self) -> None:
+        """See ``daemons.Daemon``."""
+        frr_programs.match()
+
+    def connect(self) -> FrrControl:
+        """See ``daemons.Daemon``."""
+        return FrrControl()

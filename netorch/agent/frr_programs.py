@@ -1,0 +1,216 @@
+"""The programs that FRR consists of: which ones /etc/frr/daemons asks for, which run, and how one becomes the other.
+
+Whoever keeps them running starts them: watchfrr where systemd runs frr.service, otherwise the machine's own supervisor, which
+follows /etc/frr/daemons by itself.
+
+Source: FRR tools/frrcommon.sh daemon_list(), tools/frrinit.sh reload.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from contextlib import suppress
+
+from netorch.agent.clock import uptime, wait
+from netorch.agent.files import read_text
+from netorch.agent.frr_vty import SOCKETS, FrrAbsent, FrrSilent, Vty
+from netorch.model.conventions import FRR_DAEMONS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterator, List, Optional, Tuple
+
+FOLDERS = ("/usr/lib/frr", "/usr/libexec/frr")
+MISSING_PATIENCE_S = 5.0
+"""A program that died is started again within a second or two: so long it is waited for."""
+
+MATCH_TIMEOUT_S = 20.0
+LOADERS_TIMEOUT_S = 60.0
+_INTERVAL_S = 0.05
+_END_TIMEOUT_S = 3.0
+_SYSTEMCTL_TIMEOUT_S = 60.0
+_RELOAD_LOG = "/var/log/frr/frr-reload.log"
+
+_ALWAYS = ("zebra", "mgmtd", "staticd")
+_KNOWN = (
+    *_ALWAYS,
+    *("bgpd", "ospfd", "ospf6d", "ripd", "ripngd", "bfdd", "isisd", "babeld", "pimd", "pim6d", "ldpd", "nhrpd"),
+    *("eigrpd", "sharpd", "pbrd", "fabricd", "vrrpd", "pathd"),
+)
+_SWITCH = re.compile(r"^\s*(\w+)=[\"']?(\w*)", re.MULTILINE)
+
+
+def wanted() -> Tuple[str, ...]:
+    """What is to run, as far as it is installed: FRR passes over the others as well."""
+    return tuple(name for name in asked_for(read_text(FRR_DAEMONS) or "") if program_path(name))
+
+
+def asked_for(text: str) -> Tuple[str, ...]:
+    """What a file like /etc/frr/daemons asks for, and what always runs, where this release has it."""
+    asked = dict(_SWITCH.findall(text))
+    always = [name for name in _ALWAYS if name != "mgmtd" or program_path(name)]
+    return tuple(name for name in _KNOWN if name in always or asked.get(name, "no") not in ("", "no", "0"))
+
+
+def program_path(name: str) -> Optional[str]:
+    """Where a program is installed; None where it is not."""
+    return next((path for path in (f"{folder}/{name}" for folder in FOLDERS) if os.access(path, os.X_OK)), None)
+
+
+def connect() -> Dict[str, Vty]:
+    """A connection to every program that is wanted, by name. Raises FrrAbsent where none runs, FrrSilent where one does not, or
+    does not answer."""
+    names, deadline = wanted(), uptime() + MISSING_PATIENCE_S
+    found: Dict[str, Vty] = {}
+    try:
+        while True:
+            absent: List[FrrAbsent] = []
+            for name in names:
+                try:
+                    if name not in found:
+                        found[name] = Vty(name)
+                except FrrAbsent as exc:
+                    absent.append(exc)
+            if not absent:
+                return found
+            if not found:
+                raise FrrAbsent(f"FRR does not run: {absent[0].message}", hint=absent[0].hint)
+            if uptime() >= deadline:
+                raise FrrSilent(
+                    f"FRR lacks {', '.join(name for name in names if name not in found)}: "
+                    f"{FRR_DAEMONS} asks for it, and it does not run",
+                    hint="systemctl restart frr starts it; its log says why it ended",
+                )
+            wait(_INTERVAL_S)
+    except BaseException:
+        for vty in found.values():
+            vty.close()
+        raise
+
+
+def running() -> Tuple[str, ...]:
+    """What runs, whether it is wanted or not."""
+    return tuple(name for name in _KNOWN if _pid(name))
+
+
+def match() -> None:
+    """Have exactly those programs run that /etc/frr/daemons asks for, unless none does; return once it is so.
+
+    Raises FrrSilent where it does not become so in time.
+    """
+    names = wanted()
+    if not running() or not _differences(names):
+        return
+    if _runs_systemd():
+        _reload_unit()
+    deadline = uptime() + MATCH_TIMEOUT_S
+    while True:
+        wrong = _differences(names)
+        if not wrong:
+            return
+        if uptime() >= deadline:
+            raise FrrSilent(f"FRR's programs are not those of {FRR_DAEMONS} after {MATCH_TIMEOUT_S:g} s: {wrong}")
+        wait(_INTERVAL_S)
+
+
+def _differences(names: Tuple[str, ...]) -> Tuple[str, ...]:
+    alive = running()
+    missing = tuple(f"{name} does not run" for name in names if name not in alive or not _listens(name))
+    return (*missing, *(f"{name} runs" for name in alive if name not in names))
+
+
+def _listens(name: str) -> bool:
+    try:
+        Vty(name).close()
+    except FrrAbsent:
+        return False
+    return True
+
+
+def restart() -> None:
+    """End every program; whoever keeps them running starts them anew. Returns once those that are wanted answer.
+
+    Raises FrrSilent where they do not in time.
+    """
+    if _runs_systemd():
+        _systemctl("restart")
+    else:
+        end()
+    deadline = uptime() + MATCH_TIMEOUT_S
+    while True:
+        with suppress(FrrAbsent, FrrSilent):
+            for vty in connect().values():
+                vty.close()
+            return
+        if uptime() >= deadline:
+            raise FrrSilent(f"FRR is not back {MATCH_TIMEOUT_S:g} s after it was restarted")
+        wait(_INTERVAL_S)
+
+
+def end() -> None:
+    """End every program, the stubborn by force."""
+    if _runs_systemd():
+        _systemctl("stop")
+        return
+    pids = [pid for pid in map(_pid, _KNOWN) if pid]
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = uptime() + _END_TIMEOUT_S
+        while any(os.path.exists(f"/proc/{pid}") for pid in pids) and uptime() < deadline:
+            wait(_INTERVAL_S)
+
+
+def await_loaders() -> None:
+    """Return once no vtysh gives a program its part of the file on disk any more, as one does after each start."""
+    deadline = uptime() + LOADERS_TIMEOUT_S
+    while any("-b" in words for _, words in vtysh_processes()):
+        if uptime() >= deadline:
+            raise FrrSilent(f"FRR has been loading {LOADERS_TIMEOUT_S:g} s, and is not done")
+        wait(_INTERVAL_S)
+
+
+def vtysh_processes() -> Iterator[Tuple[int, List[str]]]:
+    """Every vtysh of this machine: its process id and its arguments."""
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        with suppress(OSError):
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                words = file.read().decode("utf-8", "replace").split("\0")[:-1]
+            if words and os.path.basename(words[0]) == "vtysh":
+                yield pid, words[1:]
+
+
+def _pid(name: str) -> int:
+    """The process of a program, as its file has it; 0 where it does not run."""
+    with suppress(OSError, ValueError):
+        with open(f"{SOCKETS}/{name}.pid", encoding="ascii") as file:
+            pid = int(file.read())
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return pid if file.read().strip() == name else 0
+    return 0
+
+
+def _reload_unit() -> None:
+    """Let frr.service start and end programs. It runs frr-reload.py as well, which is given nothing to do, since the file on disk
+    is what is live; whatever it writes to its log of a configuration that was changed by hand is cut off again."""
+    size = os.path.getsize(_RELOAD_LOG) if os.path.exists(_RELOAD_LOG) else 0
+    try:
+        _systemctl("reload")
+    finally:
+        with suppress(OSError):
+            os.truncate(_RELOAD_LOG, size)
+
+
+def _systemctl(verb: str) -> None:
+    import subprocess
+
+    with suppress(OSError, subprocess.TimeoutExpired):  # whether it worked is seen by what runs
+        command = ["systemctl", verb, "frr.service"]
+        subprocess.run(command, capture_output=True, timeout=_SYSTEMCTL_TIMEOUT_S, check=False)
+
+
+def _runs_systemd() -> bool:
+    return os.path.isdir("/run/systemd/system")

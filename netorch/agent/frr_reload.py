@@ -1,0 +1,194 @@
+"""FRR's own tools for whole configurations, vtysh and frr-reload.py, each with a deadline and without a trace of secrets.
+
+frr-reload.py compares a file with what runs, and types what differs. It is no transaction: a line that is refused keeps none of
+the others away. So it is only ever a step towards a state that is proven afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from contextlib import suppress
+
+from netorch.agent import frr_hook
+from netorch.agent.clock import uptime
+from netorch.agent.files import read_text
+from netorch.agent.frr_programs import FOLDERS, asked_for, program_path
+from netorch.agent.frr_text import redacted
+from netorch.agent.frr_vty import FrrRefused, FrrSilent
+from netorch.agent.journal import remove_folder
+from netorch.agent.outcome import Refused
+from netorch.agent.paths import PROGRAMS
+from netorch.agent.services import RUN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, List, Optional, Tuple
+
+VALIDATE_TIMEOUT_S = 60.0
+RELOAD_TIMEOUT_S = 120.0
+TEST_TIMEOUT_S = 60.0
+
+_MARK = "NETORCH_FRR_RELOAD"
+_LOOK_S = 1.0
+_COMPLAINT = re.compile(r"line (?P<line>\d+): % (?P<text>[^\[:]+)")
+_HEADINGS = ("Lines To Delete", "Lines To Add", "=====")
+_SPLIT_CONFIGURATION = "no service integrated-vtysh-config"
+_VTYSH_CONF = "/etc/frr/vtysh.conf"
+_DAEMONS_CANDIDATE = "/etc/frr/.daemons.netorch"
+
+
+def _source() -> str:
+    with open(frr_hook.__file__, encoding="utf-8") as file:
+        return file.read()
+
+
+# Read now: the agent's folder may have gone when a change is undone.
+_HOOK = _source()
+
+
+def validate(candidate: str, *, path: str, text: str) -> None:
+    """Let ``vtysh -C`` read the candidate; Refused with FRR's words and the line, in which no secret is shown."""
+    import subprocess
+
+    program = next((f"{folder}/vtysh" for folder in PROGRAMS if os.access(f"{folder}/vtysh", os.X_OK)), None)
+    if program is None:
+        raise Refused("there is no program vtysh here", hint="install FRR: apt-get install frr frr-pythontools")
+    if _script() is None:
+        raise Refused("there is no frr-reload.py here", hint="install it: apt-get install frr-pythontools")
+    if _SPLIT_CONFIGURATION in (read_text(_VTYSH_CONF) or "").splitlines():
+        raise Refused(
+            f"{_VTYSH_CONF} says '{_SPLIT_CONFIGURATION}': each program would read a file of its own, not {path}",
+            hint="take that line out, once the other files in /etc/frr are not needed any more",
+        )
+    missing = [name for name in asked_for(read_text(_DAEMONS_CANDIDATE) or "") if not program_path(name)]
+    if missing:
+        raise Refused(f"FRR's {', '.join(missing)} is not installed", hint="install it, or do without what needs it")
+    try:
+        run = subprocess.run(
+            [program, "-C", "-f", candidate],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=VALIDATE_TIMEOUT_S,
+            check=False,
+            cwd="/",
+        )
+    except subprocess.TimeoutExpired:
+        raise Refused(f"vtysh -C did not finish within {VALIDATE_TIMEOUT_S:g} s") from None
+    if run.returncode != 0:
+        raise Refused(complaint(run.stdout.decode("utf-8", "replace"), path=path, text=text))
+
+
+def complaint(said: str, *, path: str, text: str) -> str:
+    """What vtysh finds wrong with ``path``, which holds ``text``: its first complaint with the line that it is about."""
+    found = list(_COMPLAINT.finditer(said))
+    if not found:
+        return f"FRR refuses {path} (vtysh -C says nothing of the line)"
+    number = int(found[0]["line"])
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    message = f"FRR refuses {path}:{number}: {found[0]['text'].strip()}{more}"
+    lines = text.split("\n")
+    return f"{message}\n  {number} | {redacted(lines[number - 1])}" if 0 < number <= len(lines) else message
+
+
+def reload(path: str, *, alive: Callable[[], None]) -> str:
+    """Have frr-reload.py make what runs what ``path`` says; what it complained of, redacted, "" where nothing.
+
+    ``alive`` is called now and then, and raises where FRR has ceased to answer; FrrSilent where it takes too long.
+    """
+    end_leftovers()
+    code, said = _run("--reload", path, timeout_s=RELOAD_TIMEOUT_S, alive=alive, mark={_MARK: "1"})
+    return _first_complaint(said, path) if code != 0 else ""
+
+
+def differences(path: str) -> Tuple[str, ...]:
+    """What frr-reload.py would still type to make what runs what ``path`` says, redacted.
+
+    The system's name is passed over: FRR shows that, whatever it is told.
+    """
+    code, said = _run("--test", path, timeout_s=TEST_TIMEOUT_S, alive=lambda: None, mark={})
+    if code != 0:
+        raise FrrRefused(f"frr-reload.py cannot compare {path} with what FRR runs (status {code})")
+    lines = (line.strip() for line in said.splitlines())
+    return tuple(
+        redacted(line)
+        for line in lines
+        if line and not line.startswith(_HEADINGS) and not re.match(r"(no )?hostname ", line)
+    )
+
+
+def _first_complaint(said: str, path: str) -> str:
+    found = _COMPLAINT.search(said)
+    if found is None:
+        return "frr-reload.py failed"
+    # The line's number is one of a file that is gone; the line itself stands behind the colon.
+    line = said[found.end() :].partition("\n")[0].partition(": ")[2]
+    return f"{found['text'].strip()}: {redacted(line)}"
+
+
+def _run(
+    option: str, path: str, *, timeout_s: float, alive: Callable[[], None], mark: Dict[str, str]
+) -> Tuple[int, str]:
+    """The exit status of frr-reload.py, and its standard output (with its log, which goes nowhere else, where it loads)."""
+    import subprocess
+
+    script = _script()
+    if script is None:
+        raise FrrRefused("there is no frr-reload.py here", hint="install it: apt-get install frr-pythontools")
+    folder = f"{RUN}/frr-{os.getpid()}"
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    logging = ["--stdout"] if option == "--reload" else []
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _HOOK, script, option, *logging, "--rundir", folder, path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if logging else subprocess.DEVNULL,
+        env={"PATH": ":".join(PROGRAMS), "LC_ALL": "C.UTF-8", **mark},
+        cwd="/",
+        start_new_session=True,
+    )
+    deadline = uptime() + timeout_s
+    try:
+        while True:
+            try:
+                said, _ = process.communicate(timeout=_LOOK_S)
+                return process.returncode, said.decode("utf-8", "replace")
+            except subprocess.TimeoutExpired:
+                if uptime() >= deadline:
+                    raise FrrSilent(f"frr-reload.py has not finished within {timeout_s:g} s") from None
+                alive()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        _remove(folder)
+
+
+def end_leftovers() -> None:
+    """End what an agent that was killed has left behind while it loaded: it would go on typing. The caller holds the lock."""
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        with suppress(OSError):
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                is_ours = f"{_MARK}=1".encode() in file.read().split(b"\0")
+            if is_ours:
+                os.kill(pid, signal.SIGKILL)
+    with suppress(OSError):
+        for name in os.listdir(RUN):
+            owner = name.partition("frr-")[2]
+            if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+                remove_folder(f"{RUN}/{name}")
+
+
+def _remove(folder: str) -> None:
+    with suppress(OSError):
+        remove_folder(folder)
+
+
+def _script() -> Optional[str]:
+    found: List[str] = [f"{folder}/frr-reload.py" for folder in FOLDERS]
+    return next((path for path in found if os.path.exists(path)), None)

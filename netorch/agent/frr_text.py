@@ -1,0 +1,71 @@
+"""What an FRR configuration says, line by line, so that a file can be compared with what FRR runs; and its stamp."""
+
+from __future__ import annotations
+
+import re
+
+from netorch.model.conventions import FRR_STAMP
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import FrozenSet, Iterable, List, Optional, Set, Tuple
+
+    Said = Tuple[str, ...]
+
+_STAMP = re.compile(rf"^route-map {FRR_STAMP} \w+ \d+\n description (\S+)", re.MULTILINE)
+_SHOWN_STAMP = re.compile(r"^ +Description:\s+(\S+)", re.MULTILINE)
+# FRR says these of itself, whatever the file has.
+_NOT_SAID = (
+    "!",
+    "#",
+    "frr version ",
+    "hostname ",
+    "service integrated-vtysh-config",
+    "Building configuration...",
+    "Current configuration:",
+    "exit-",
+)
+_ENDS = ("end", "exit")
+# Words after which, or around which, a line may hold a secret; also where they are spelt wrong.
+_PERHAPS_SECRET = re.compile(r"\b(neighbor|peer|key|md5|auth\w*|string|secret|community)\b|pass", re.IGNORECASE)
+_OPEN_WORDS = 3
+
+
+def stamp_of(text: str) -> Optional[str]:
+    """The stamp that a configuration carries."""
+    found = _STAMP.search(text)
+    return found.group(1) if found else None
+
+
+def shown_stamp(said: str) -> Optional[str]:
+    """The stamp in what a program answers to ``show route-map``; None where it has no such route map."""
+    found = _SHOWN_STAMP.search(said)
+    return found.group(1) if found else None
+
+
+def statements(texts: Iterable[str]) -> FrozenSet[Said]:
+    """Every line of ``texts``, behind those that it stands in (``router bgp 64500``, ``address-family ipv4 unicast``).
+
+    What a line stands in is told by its indentation, which is FRR's own in whatever it shows.
+    """
+    found: Set[Said] = set()
+    for text in texts:
+        place: List[Tuple[int, str]] = []
+        for raw in text.splitlines():
+            line = raw.strip()
+            if not line or line.startswith(_NOT_SAID) or line in _ENDS:
+                continue
+            indent = len(raw) - len(raw.lstrip())
+            while place and place[-1][0] >= indent:
+                place.pop()
+            place.append((indent, " ".join(line.split())))
+            found.add(tuple(said for _, said in place))
+    return frozenset(found)
+
+
+def redacted(line: str) -> str:
+    """A line of a configuration, fit for showing: of one that may hold a secret, its first words."""
+    words = line.split()
+    if _PERHAPS_SECRET.search(line) and len(words) > _OPEN_WORDS:
+        return f"{' '.join(words[:_OPEN_WORDS])} ..."
+    return " ".join(words)
