@@ -70,7 +70,7 @@ class Bird:
         self._socket.settimeout(timeout_s)
         try:
             self._connect(path)
-            self.version = self._read("greeting").lines[0].partition("BIRD ")[2].partition(" ")[0]
+            self.version = self._read("the connection").lines[0].partition("BIRD ")[2].partition(" ")[0]
         except Stop:
             self._socket.close()
             raise
@@ -82,14 +82,14 @@ class Bird:
                 self._socket.connect(path)
                 return
             except _socket.timeout:
-                raise self._silent("connection") from None
+                raise self._silent("the connection") from None
             except OSError as exc:
                 if exc.errno != errno.EAGAIN:
                     hint = "start it: systemctl start bird"
                     raise BirdAbsent(f"BIRD does not run: {path}: {os.strerror(exc.errno or 0)}", hint=hint) from None
             # It is there, but so many wait to be let in that no more may: it hangs, or is very busy.
             if uptime() >= deadline:
-                raise self._silent("connection")
+                raise self._silent("the connection")
             wait(_CONNECT_INTERVAL_S)
 
     def __enter__(self) -> Bird:

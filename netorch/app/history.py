@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_facts, gather_world
+from netorch.app.results import failed_result
 from netorch.errors import DeviceError, GuardRefused, NetorchError
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.items import FileItem
@@ -154,9 +155,8 @@ def decide(controller: Controller, names: tuple[str, ...], decision: Decision) -
     answers, broken = controller.each(waiting, work)
     if controller.audit is not None:
         for name in waiting:
-            error = broken.get(name)
-            result = "failed" if error is not None else answers[name].outcome
-            message = f"change {waiting[name]}: {error.message if error is not None else answers[name].message}"
-            controller.audit.record(decision, name, result=result, message=message)
+            told = failed_result(name, broken[name]) if name in broken else answers[name]
+            message = ": ".join(filter(None, (f"change {waiting[name]}", told.message)))
+            controller.audit.record(decision, name, result=told.outcome, generation=told.generation, message=message)
     idle = tuple(name for name in facts if name not in waiting)
     return Decided(answers, idle, {**failures, **broken})

@@ -85,8 +85,9 @@ class DeployResult:
         return 4 if causes and all(r.outcome == "failed" and isinstance(r.error, TransportError) for r in causes) else 1
 
 
-def failed_result(name: str, error: NetorchError, *, outcome: str = "failed") -> DeviceResult:
-    """The result of a device that ``error`` stopped."""
+def failed_result(name: str, error: NetorchError, *, outcome: str = "") -> DeviceResult:
+    """The result of a device that ``error`` stopped: by default ``reverted`` where it says so, else ``failed``."""
     # The result names the device; a place beyond it, such as a template's line, belongs to the message.
     message = str(error).removeprefix(f"{name}: ")
+    outcome = outcome or ("reverted" if isinstance(error, Reverted) else "failed")
     return DeviceResult(name, outcome, message=message, hint=error.hint, error=error)

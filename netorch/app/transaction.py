@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from netorch.app.controller import Controller, Device
 from netorch.app.gather import base_request
 from netorch.app.results import DeviceResult, failed_result
-from netorch.errors import AuthError, Locked, NetorchError, Reverted, TimedOut, TransportError, Unreachable
+from netorch.errors import AuthError, Locked, NetorchError, TimedOut, TransportError, Unreachable
 from netorch.model.intent import Intent
 from netorch.model.plan import DevicePlan
 from netorch.model.request import Answer, ApplyRequest, DecideRequest
@@ -48,8 +48,6 @@ def change_device(controller: Controller, intent: Intent, plan: DevicePlan, opti
     name = plan.device
     try:
         result = _transact(controller, intent, plan, options)
-    except Reverted as error:
-        result = failed_result(name, error, outcome="reverted")
     except (Unreachable, AuthError) as error:  # no connection was made: nothing has been sent
         result = failed_result(name, error)
     except TransportError as error:

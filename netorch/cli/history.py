@@ -138,11 +138,13 @@ def _decide(
     for name in names:
         if name in found.answers:
             answer = found.answers[name]
-            rows.append(_row(name, answer.outcome, generation=answer.generation, message=answer.message))
+            message = "; ".join(filter(None, (answer.message, *answer.notes)))
+            rows.append(_row(name, answer.outcome, generation=answer.generation, message=message))
         elif name in found.idle:
             rows.append(_row(name, "idle", message="no change waits"))
         else:
-            rows.append(_row(name, "failed", message=failed_result(name, found.failures[name]).message))
+            failed = failed_result(name, found.failures[name])
+            rows.append(_row(name, failed.outcome, message=failed.message))
     emit_rows(rows, output)
     for error in found.failures.values():
         click.echo(annotated(error), err=True)

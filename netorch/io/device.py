@@ -152,7 +152,7 @@ class Device:
         if answer.outcome not in ("refused", "failed", *_ERRORS):
             raise self._garbled(f"the outcome {answer.outcome!r}, expected {expected!r}")
         findings = answer.checked.findings if answer.checked is not None else ()
-        raise error("\n".join((answer.message, *findings)), where=self.name, hint=answer.hint)
+        raise error("\n".join((answer.message, *findings, *answer.notes)), where=self.name, hint=answer.hint)
 
     def _agent_command(self, command: str) -> str:
         place = f"{AGENT_FOLDER}/{self._agent.sha256}"
@@ -201,7 +201,8 @@ class Device:
         if self._prefix and reply.stderr.startswith(b"sudo:"):
             hint = "the SSH user must be root, or be allowed sudo without a password"
             return DeviceError(said, where=self.name, hint=hint)
-        return DeviceError(f"the agent ended with status {reply.status}: {said}", where=self.name)
+        hint = f"are its files damaged? rm -r {AGENT_FOLDER}/{self._agent.sha256} on the device has it sent anew"
+        return DeviceError(f"the agent ended with status {reply.status}: {said}", where=self.name, hint=hint)
 
     def _garbled(self, found: str) -> DeviceError:
         hint = "is something else printing in the SSH user's start-up files?"

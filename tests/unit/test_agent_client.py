@@ -94,13 +94,16 @@ def test_request_goes_over_standard_input() -> None:
     [("refused", DeviceError), ("failed", DeviceError), ("locked", Locked), ("reverted", Reverted)],
 )
 def test_outcomes_become_errors(outcome: str, error: type[NetorchError]) -> None:
-    """Each outcome has its class and with it its exit code; message, findings, hint and device come along."""
+    """Each outcome has its class and with it its exit code; message, findings, notes, hint and device come along."""
     checked = {"findings": ["northtel_v4: Active"]}
-    device = Scripted(said({"outcome": outcome, "message": "why", "hint": "what to do", "checked": checked}))
+    notes = ["their file is bird.conf.set-aside now"]
+    answer = {"outcome": outcome, "message": "why", "hint": "what to do", "checked": checked, "notes": notes}
+    device = Scripted(said(answer))
     with pytest.raises(NetorchError) as raised:
         Device("h1.pop1", device).apply(APPLY)
     assert type(raised.value) is error
-    assert (str(raised.value), raised.value.hint) == ("h1.pop1: why\nnorthtel_v4: Active", "what to do")
+    assert str(raised.value) == "h1.pop1: why\nnorthtel_v4: Active\ntheir file is bird.conf.set-aside now"
+    assert raised.value.hint == "what to do"
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from typing import Callable, Optional
 
 import pytest
 
+from netorch.app.audit import Audit
 from netorch.app.deploying import DeviceResult, Options, deploy
 from netorch.app.gather import World
 from netorch.app.history import Decided, decide
+from netorch.errors import Reverted
 from netorch.model.facts import ConfirmedFile, Pending
 from netorch.model.items import FileItem
 from netorch.model.overlay import Overlay
@@ -96,11 +99,17 @@ def test_devices_are_told_how_many_generations_to_keep() -> None:
     assert agent.applied.keep_generations == 25
 
 
-def confirmed_by_hand(live: str) -> Decided:
-    """A change that waits, confirmed by hand, of a device that has ``live`` live afterwards."""
+def confirmed_by_hand(
+    live: str, *, on_confirm: Optional[Exception] = None, record: Optional[list[str]] = None
+) -> Decided:
+    """A change that waits, confirmed by hand, of a device that has ``live`` live afterwards; ``record`` gets the audit log."""
     agent = Agent(waits=Pending("c1", "bob", 1.0, 42.0), proves=lambda proof: replace(WELL, live_stamp=live))
     agent.applied = ApplyRequest("c1", FactsRequest(HOST, "bird"), "base", 4, (), (), Check(), 60.0, "bob")
-    return decide(controller_of(lambda name: agent), (HOST,), "confirm")
+    agent.on_confirm = on_confirm
+    controller = controller_of(lambda name: agent)
+    lines = [] if record is None else record
+    audit = Audit(lines.append, controller.clock, str, "ann", "local", "inventory", "")
+    return decide(replace(controller, audit=audit), (HOST,), "confirm")
 
 
 def test_a_confirmation_by_hand_must_prove_itself_too() -> None:
@@ -109,3 +118,15 @@ def test_a_confirmation_by_hand_must_prove_itself_too() -> None:
     failed = confirmed_by_hand("somebody's")
     assert failed.answers == {}
     assert "it says that it is confirmed, but somebody's is live, new on disk" in failed.failures[HOST].message
+
+
+def test_a_decision_by_hand_is_on_record() -> None:
+    """The change, what became of it, and its generation: one that went back instead is not told as failed."""
+    record: list[str] = []
+    confirmed_by_hand("new", record=record)
+    confirmed_by_hand("new", on_confirm=Reverted("somebody reloaded BIRD", where=HOST), record=record)
+    kept = [{key: json.loads(line)[key] for key in ("result", "generation", "message")} for line in record]
+    assert kept == [
+        {"result": "confirmed", "generation": 5, "message": "change c1"},
+        {"result": "reverted", "generation": None, "message": "change c1: somebody reloaded BIRD"},
+    ]
