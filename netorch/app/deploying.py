@@ -8,12 +8,13 @@ from typing import Any, Callable, Iterable, Mapping
 
 from netorch.app.certificates import CertificateKeeper
 from netorch.app.controller import Controller
-from netorch.app.gather import World, gather_world
+from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.planning import make_plan, pending_steps
 from netorch.app.pop_check import PopCheck
 from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
 from netorch.app.transaction import Options, change_device
 from netorch.errors import Locked, NetorchError
+from netorch.model.facts import DeviceFacts
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.text import counted, utc_text
 from netorch.plan import batches
@@ -112,7 +113,7 @@ class _Rollout:
                 self.results[plan.device] = DeviceResult(plan.device, "unchanged", generation=plan.generation)
                 self.controller.progress.done(plan.device, "unchanged")
         if not self.stopped:
-            self._meet_others(pop, plans)
+            self._meet_others(pop, plans, self.world.facts)
         check = PopCheck.before(self.controller, self.world, plans, soaks=self.options.soak_s > 0)
         for batch in order:
             self._change_batch(batch, by_name, check)
@@ -127,19 +128,19 @@ class _Rollout:
             self._degrade(check.losses(check.devices))
             self.comparison += check.rows()
 
-    def _meet_others(self, pop: str, plans: list[DevicePlan]) -> None:
+    def _meet_others(self, pop: str, plans: list[DevicePlan], facts: Mapping[str, DeviceFacts]) -> None:
         """Nothing is begun in a POP beside somebody's change that waits on a device of this plan, or on another switch while this
         plan changes switches: never two switches of a POP at a time, whoever changes them."""
         changing = [plan for plan in plans if not plan.is_empty]
         switches = {device.name for device in self.world.intent.in_pop(pop, "switch")}
         for device in self.world.intent.in_pop(pop):
-            facts = self.world.facts.get(device.name)
-            if facts is None or facts.pending is None:
+            held = facts.get(device.name)
+            if held is None or held.pending is None:
                 continue
             met = [plan for plan in changing if plan.device == device.name]
             if not met and device.name in switches:
                 met = [plan for plan in changing if plan.device in switches]
-            waiting = facts.pending
+            waiting = held.pending
             begun = utc_text(waiting.since)
             times = f"begun {begun}, {waiting.remaining_s:.0f} s are left"
             place = f" on {device.name}" if met and met[0].device != device.name else ""
@@ -148,7 +149,19 @@ class _Rollout:
             for plan in met:
                 self._keep(failed_result(plan.device, Locked(message, where=plan.device, hint=hint)), plan)
 
+    def _look_at_switches(self, batch: tuple[str, ...], plans: Mapping[str, DevicePlan]) -> None:
+        """Before a switch is changed: since the plan was made (a question was open, a batch soaked) somebody may have begun with
+        another one."""
+        pop = self.world.intent.device(batch[0]).pop
+        switches = self.world.intent.in_pop(pop, "switch")
+        if any(device.name in batch for device in switches):
+            others = [device for device in switches if device.name not in batch and device.name in self.world.facts]
+            facts, _ = gather_facts(self.controller, self.world.intent, others)
+            self._meet_others(pop, [plans[name] for name in batch], facts)
+
     def _change_batch(self, batch: tuple[str, ...], plans: Mapping[str, DevicePlan], check: PopCheck | None) -> None:
+        if not self._is_late():
+            self._look_at_switches(batch, plans)
         if self._is_late():
             self.results.update({name: self._skipped(name) for name in batch if name not in self.results})
             return

@@ -171,6 +171,17 @@ def test_two_controllers_never_change_two_switches_of_a_pop() -> None:
     assert outcomes(beside_a_change_on("sw1.pop2", "sw1.pop1"))["sw1.pop1"] == "changed"
 
 
+def test_a_switch_is_not_changed_beside_one_that_somebody_began_meanwhile() -> None:
+    """Nothing waited when the plan was made; it is looked at again right before each switch is changed."""
+    agent = Agent(waits=Pending("c1", "bob@laptop", 1_700_000_000.0, 42.3))
+    result = rolled_out(network({"sw1.pop1": agent}), "sw2.pop1", "h1.pop1")
+    found = outcomes(result)
+    assert [found[name] for name in ("sw2.pop1", "h1.pop1")] == ["failed", "skipped"]
+    assert "change c1 by bob@laptop waits for its confirmation on sw1.pop1" in result.results[1].message
+    assert result.exit_code == 5
+    assert outcomes(rolled_out(network({"sw1.pop1": agent}), "h1.pop1"))["h1.pop1"] == "changed"
+
+
 def interrupt(controller: Controller) -> None:
     """Ctrl-C, while a device is at work; returns once the roll-out has understood."""
     assert isinstance(controller.progress, RecordingProgress)
