@@ -9,14 +9,16 @@ from netorch.model.capabilities import RELEASES, capabilities_of, supported_vers
 
 
 def check_versions(tree: Tree, findings: Findings) -> None:
-    """Add a finding for every daemon and version that there are no templates for."""
+    """Add a finding for every daemon and version that there are no templates for, or none for such a device."""
     defaults = tree.network.defaults
     _check_version(findings, NETWORK, ("defaults",), daemon=defaults.daemon, version=defaults.version)
     for site in tree.sites:
         for path, device in site.devices():
+            daemon, version = device.daemon or defaults.daemon, device.version or defaults.version
             if device.daemon or device.version:
-                daemon, version = device.daemon or defaults.daemon, device.version or defaults.version
                 _check_version(findings, site.file, path, daemon=daemon, version=version)
+            if path[0] == "hosts":
+                _check_host(findings, site.file, path, daemon=daemon, version=version)
 
 
 def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
@@ -29,3 +31,12 @@ def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, ve
     else:
         message = f"expected a supported version of {daemon}, found {version!r}"
         findings.add(file, (*path, "version"), message=message, hint=hint)
+
+
+def _check_host(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
+    can = capabilities_of(daemon, version)
+    if can is None or not can.has_templates or can.has_templates_for("host"):
+        return
+    message = f"{daemon} {version} loses routes on their way to the kernel: expected a host to run another release"
+    fit = [f"{known.daemon} {known.release}" for known in RELEASES if known.has_templates_for("host")]
+    findings.add(file, (*path, "version"), message=message, hint=f"for hosts: {', '.join(fit)}")

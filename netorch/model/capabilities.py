@@ -23,6 +23,10 @@ class Capabilities:
     it). ``authentication``: a password is introduced by ``authentication md5`` (older ones refuse that, these warn without it).
     ``internal_attributes``: ``show route all`` names attributes as filters do (``bgp_path``), not as ``BGP.as_path``.
     ``statistics_columns``: of a session's counters in ``show protocols all`` (those of a pipe are always five).
+    ``kernel_in_step``: routes are in the kernel as they are in the daemon, also those whose number inside the daemon belonged to
+    another route before, and those that gained or lost a next hop. BIRD 3.1 remembers such numbers: in a table of several next
+    hops (``merge paths``) those that its export filter refused, in any table those that it read from the kernel. Tried with
+    3.1.7; 3.3.2 has the same code (sysdep/unix/krt.c ``krt_rt_notify``, nest/rt-table.c ``rt_export_merged``).
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -33,12 +37,26 @@ class Capabilities:
     authentication: bool = False
     internal_attributes: bool = False
     statistics_columns: int = 0
+    kernel_in_step: bool = False
     unnumbered: bool = False
+
+    def has_templates_for(self, role: str) -> bool:
+        """Whether netorch renders for a device of this ``role``. A host holds what providers announce, and has to read its
+        kernel's tables now and then."""
+        return self.has_templates and (self.kernel_in_step or role != "host")
 
 
 RELEASES = (
-    Capabilities("bird", "2.0.12", has_templates=True, statistics_columns=5),
-    Capabilities("bird", "2.17", has_templates=True, typed_functions=True, authentication=True, statistics_columns=5),
+    Capabilities("bird", "2.0.12", has_templates=True, statistics_columns=5, kernel_in_step=True),
+    Capabilities(
+        "bird",
+        "2.17",
+        has_templates=True,
+        typed_functions=True,
+        authentication=True,
+        statistics_columns=5,
+        kernel_in_step=True,
+    ),
     Capabilities(
         "bird",
         "3.1",
@@ -48,8 +66,8 @@ RELEASES = (
         internal_attributes=True,
         statistics_columns=7,
     ),
-    Capabilities("frr", "8.4.4", unnumbered=True),
-    Capabilities("frr", "10.3", unnumbered=True),
+    Capabilities("frr", "8.4.4", kernel_in_step=True, unnumbered=True),
+    Capabilities("frr", "10.3", kernel_in_step=True, unnumbered=True),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
 BIRD 3 demands."""

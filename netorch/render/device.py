@@ -36,9 +36,9 @@ def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[File
     cannot hold, and a daemon or version that there are no templates for.
     """
     can = capabilities_of(device.daemon, device.version)
-    if can is None or not can.has_templates:
+    if can is None or not can.has_templates_for(device.role):
         raise RenderError(
-            f"there are no templates for {device.daemon} {device.version}",
+            f"there are no templates for {device.daemon} {device.version} on a {device.role}",
             where=device.name,
             hint=f"supported: {', '.join(supported_versions())}",
         )
