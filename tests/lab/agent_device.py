@@ -6,6 +6,8 @@ import hashlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.waiting import wait_until
 
 BIRD_CONF = "/etc/bird/bird.conf"
 DEVICE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PROGRAMS = "/usr/local/sbin"
 _SETUP = """
 set -e
 mount -t tmpfs tmpfs /run && mkdir /run/bird
@@ -239,6 +242,35 @@ class LabDevice:
     def close(self) -> None:
         self.namespace.close()
         self.neighbour.close()
+
+
+@contextmanager
+def running_device() -> Iterator[LabDevice]:
+    """A device whose daemon runs, and has its session with the neighbour's."""
+    lab = LabDevice()
+    try:
+        lab.start()
+        yield lab
+    finally:
+        lab.close()
+
+
+@contextmanager
+def systemd_device() -> Iterator[LabDevice]:
+    """One that looks as if systemd ran it; none of systemd's programs is there."""
+    with running_device() as lab:
+        lab.namespace.run("mkdir", "-p", "/run/systemd/system")
+        for folder in (_PROGRAMS, "/etc/systemd"):
+            lab.namespace.run("mount", "-t", "tmpfs", "tmpfs", folder)
+        lab.namespace.run("mkdir", "/etc/systemd/system")
+        yield lab
+
+
+def install_program(device: LabDevice, name: str, script: str) -> None:
+    """Put a program in place of the machine's own, on a ``systemd_device``."""
+    path = device.namespace.path(f"{_PROGRAMS}/{name}")
+    path.write_text(script)
+    path.chmod(0o755)
 
 
 def configuration(stamp: str, *extra: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab import deployed_pop
+from tests.lab.agent_device import LabDevice, running_device
 from tests.lab.deployed_pop import FirstDeploy
 from tests.lab.labs import Lab, booted, example_inventory, lab_settings
 
@@ -17,6 +18,13 @@ def _sandbox(request: pytest.FixtureRequest) -> None:
     wanted = any(item.get_closest_marker("lab") for item in request.session.items)
     if wanted and os.environ.get("NETORCH_SANDBOX") != "1":  # noqa: TID251 - set by ./dev sandbox
         pytest.exit("lab tests make namespaces and daemons: run them with './dev test tests/lab'", returncode=2)
+
+
+@pytest.fixture
+def device() -> Iterator[LabDevice]:
+    """A device of the agent's tests, new for each."""
+    with running_device() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

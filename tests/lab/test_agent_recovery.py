@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
@@ -57,16 +56,6 @@ ip link set dev eth0 alias ""
 echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter
 """
 """What a restart of the machine does to the kernel's state."""
-
-
-@pytest.fixture
-def device() -> Iterator[LabDevice]:
-    lab = LabDevice()
-    try:
-        lab.start()
-        yield lab
-    finally:
-        lab.close()
 
 
 def applied(device: LabDevice, *operations: Operation, confirm_timeout_s: float = 120.0) -> ApplyRequest:

@@ -12,7 +12,7 @@ import pytest
 from netorch.errors import Reverted
 from netorch.model.plan import Check, Operation
 from netorch.model.request import DecideRequest
-from tests.lab.agent_device import BIRD_CONF, LabDevice, bird_file, changed, configuration
+from tests.lab.agent_device import BIRD_CONF, LabDevice, bird_file, changed, configuration, running_device
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -26,14 +26,10 @@ SWITCHED = (
 
 @pytest.fixture
 def device() -> Iterator[LabDevice]:
-    lab = LabDevice()
-    try:
-        lab.start()
+    with running_device() as lab:
         lab.client.facts(lab.REQUEST)  # which installs the agent
         lab.namespace.run("sh", "-c", SWITCHED)
         yield lab
-    finally:
-        lab.close()
 
 
 def load(device: LabDevice, stamp: str = "new") -> Operation:

@@ -11,7 +11,7 @@ from netorch.errors import Reverted
 from netorch.model.items import FileItem, ServiceItem
 from netorch.model.plan import Operation
 from netorch.model.request import DecideRequest, FactsRequest
-from tests.lab.agent_device import LabDevice
+from tests.lab.agent_device import LabDevice, install_program, systemd_device
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -49,22 +49,12 @@ while True:
 
 @pytest.fixture
 def device() -> Iterator[LabDevice]:
-    """A device that looks as if systemd ran it."""
-    lab = LabDevice()
-    try:
-        lab.start()
-        lab.namespace.run("mkdir", "-p", "/run/systemd/system")
-        for folder in ("/usr/local/sbin", "/etc/systemd"):
-            lab.namespace.run("mount", "-t", "tmpfs", "tmpfs", folder)
-        lab.namespace.run("mkdir", "/etc/systemd/system")
-        for name, text in (("systemctl", SYSTEMCTL), ("systemd-run", "#!/bin/sh\nexit 1\n")):
-            path = lab.namespace.path(f"/usr/local/sbin/{name}")
-            path.write_text(text)
-            path.chmod(0o755)
+    """One whose systemd starts and stops what stands for the agent."""
+    with systemd_device() as lab:
+        install_program(lab, "systemctl", SYSTEMCTL)
+        install_program(lab, "systemd-run", "#!/bin/sh\nexit 1\n")
         lab.namespace.path("/run/agent.py").write_text(AGENT)
         yield lab
-    finally:
-        lab.close()
 
 
 def facts(device: LabDevice) -> FactsRequest:
@@ -125,7 +115,7 @@ def test_undone_stop_starts_it_again(device: LabDevice) -> None:
     device.client.apply(request)
     assert device.client.facts(facts(device)).agents == ()
     device.client.revert(DecideRequest(request.id, "alice"))
-    wait_until(lambda: has_service(device), what="the service runs again", timeout_s=6.0)
+    wait_until(lambda: has_service(device), what="the service runs again")
 
 
 def test_dead_service_is_no_item_and_a_change_starts_it_again(device: LabDevice) -> None:
@@ -146,13 +136,13 @@ def test_undone_upgrade_brings_the_former_agent_back(device: LabDevice) -> None:
     device.namespace.run(
         "sh", "-c", f"mkdir {former}; touch {former}/__main__.py; ln -sfn {former} /var/lib/netorch/boot"
     )
-    wait_until(lambda: not has_service(device), what="another agent than this one runs", timeout_s=6.0)
+    wait_until(lambda: not has_service(device), what="another agent than this one runs")
     request = device.change(START)
     device.client.apply(request)
     assert has_service(device)
     device.client.revert(DecideRequest(request.id, "alice"))
     assert str(boot.readlink()) == former
-    wait_until(lambda: not has_service(device), what="the former agent runs", timeout_s=6.0)
+    wait_until(lambda: not has_service(device), what="the former agent runs")
     (agent,) = device.client.facts(facts(device)).agents
     assert (agent.alive, agent.agent) == (True, "former")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from ipaddress import ip_interface
 from pathlib import Path
 
@@ -26,16 +25,6 @@ pytestmark = pytest.mark.lab
 
 ADDRESS = Operation("add", AddressItem("lo", ip_interface("192.0.2.11/32")))
 LOAD = changed(bird_file(configuration("old")), bird_file(configuration("new")))
-
-
-@pytest.fixture
-def device() -> Iterator[LabDevice]:
-    lab = LabDevice()
-    try:
-        lab.start()
-        yield lab
-    finally:
-        lab.close()
 
 
 @pytest.fixture

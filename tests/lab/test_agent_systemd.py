@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.agent_device import LabDevice, bird_file, changed, configuration
+from tests.lab.agent_device import LabDevice, bird_file, changed, configuration, install_program, systemd_device
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -23,45 +23,31 @@ setsid "$@" </dev/null >/dev/null 2>&1 &
 
 @pytest.fixture
 def device() -> Iterator[LabDevice]:
-    """A device that looks as if systemd ran it; ``install_systemd_run`` says how its systemd-run works."""
-    lab = LabDevice()
-    try:
-        lab.start()
-        lab.namespace.run("mkdir", "-p", "/run/systemd/system")
-        for folder in ("/usr/local/sbin", "/etc/systemd"):
-            lab.namespace.run("mount", "-t", "tmpfs", "tmpfs", folder)
-        lab.namespace.run("mkdir", "/etc/systemd/system")
+    """One on which each test says how its systemd-run works."""
+    with systemd_device() as lab:
         yield lab
-    finally:
-        lab.close()
-
-
-def install_systemd_run(device: LabDevice, script: str) -> None:
-    path = device.namespace.path("/usr/local/sbin/systemd-run")
-    path.write_text(script)
-    path.chmod(0o755)
 
 
 def test_watchdog_is_a_unit_where_systemd_runs(device: LabDevice) -> None:
     """The unit is named after the change, runs the very agent that applied it, and undoes the change at its deadline."""
-    install_systemd_run(device, SYSTEMD_RUN)
+    install_program(device, "systemd-run", SYSTEMD_RUN)
     device.client.apply(device.change(LOAD, confirm_timeout_s=1.0))
     called = device.namespace.path("/run/called").read_text().splitlines()
     assert "--unit=netorch-watchdog-change-1" in called
     assert called[-2:] == ["watchdog", "change-1"]
-    wait_until(lambda: device.live_stamp() == "old", what="the unit has undone the change", timeout_s=6.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the unit has undone the change")
 
 
 def test_watchdog_is_a_process_where_systemd_refuses(device: LabDevice) -> None:
     """A systemd-run that fails costs the device nothing of its safety."""
-    install_systemd_run(device, "#!/bin/sh\nexit 1\n")
+    install_program(device, "systemd-run", "#!/bin/sh\nexit 1\n")
     device.client.apply(device.change(LOAD, confirm_timeout_s=1.0))
-    wait_until(lambda: device.live_stamp() == "old", what="the process has undone the change", timeout_s=6.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the process has undone the change")
 
 
 def test_boot_unit_is_installed_where_systemd_runs(device: LabDevice) -> None:
     """The first change brings a unit that is wanted at boot, comes before the daemon, and whose command works."""
-    install_systemd_run(device, SYSTEMD_RUN)
+    install_program(device, "systemd-run", SYSTEMD_RUN)
     device.client.apply(device.change(LOAD))
     unit = device.namespace.path("/etc/systemd/system/netorch-boot.service")
     lines = unit.read_text().splitlines()

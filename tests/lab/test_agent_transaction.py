@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
@@ -46,16 +45,6 @@ ITEMS: tuple[Item, ...] = (
     RouteItem(ip_network("2001:db8:c::1/128"), "eth0"),
 )
 UP = Check(up=("northtel_v4",), timeout_s=10.0)
-
-
-@pytest.fixture
-def device() -> Iterator[LabDevice]:
-    lab = LabDevice()
-    try:
-        lab.start()
-        yield lab
-    finally:
-        lab.close()
 
 
 def adds(*items: Item) -> tuple[Operation, ...]:
@@ -207,15 +196,15 @@ def test_watchdog_undoes_what_nobody_confirms(device: LabDevice) -> None:
     request = device.change(new_configuration(device, "new"), *adds(*ITEMS), check=UP, confirm_timeout_s=2.0)
     device.client.apply(request)
     assert device.live_stamp() == "new"
-    wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change", timeout_s=5.0)
-    wait_until(lambda: device.owned() == before, what="everything else is back", timeout_s=2.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change")
+    wait_until(lambda: device.owned() == before, what="everything else is back")
 
 
 def test_late_confirmation_is_a_failure(device: LabDevice) -> None:
     """A confirmation that comes after the change was undone never reports success."""
     request = device.change(new_configuration(device, "new"), check=UP, confirm_timeout_s=1.0)
     device.client.apply(request)
-    wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change", timeout_s=5.0)
+    wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change")
     with pytest.raises(Reverted, match="undone: nobody confirmed it before its deadline"):
         device.client.confirm(decide(request.id))
     assert device.client.facts(device.REQUEST).generation == 0
