@@ -6,11 +6,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from netorch.cli.exit_codes import exit_code_of
+from netorch.cli.folder_locks import rolling_out
 from netorch.errors import GuardRefused, NetorchError, UsageError, annotated
 
 if TYPE_CHECKING:
@@ -66,7 +68,9 @@ def carry_out(
         if wish.output == "table":
             print_plan(later, redact, diff=wish.diff, title="the step that had to wait:")
 
-    result = deploy(controller, world, relaxed(plan, wish.allowed), failures=failures, options=wish.options, show=show)
+    relaxed_plan = relaxed(plan, wish.allowed)
+    with rolling_out(Path(controller.inventory.folder)):
+        result = deploy(controller, world, relaxed_plan, failures=failures, options=wish.options, show=show)
     _show_result(result, documents, wish.output)
     return result.exit_code
 

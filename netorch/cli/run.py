@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import random
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
+from netorch.cli.folder_locks import only_run
 from netorch.cli.options import (
     audit_option,
     controller_for,
@@ -22,7 +20,7 @@ from netorch.cli.options import (
     show_warnings,
     targets_argument,
 )
-from netorch.errors import NetorchError, UsageError
+from netorch.errors import UsageError
 
 if TYPE_CHECKING:
     from netorch.app.running import RunResult
@@ -65,8 +63,8 @@ def run(
 ) -> int:
     """Bring devices back to what the inventory and the drains in force say.
 
-    Prints nothing when nothing was wrong. Exits 0 at once when another run is still at work. Devices in maintenance are left
-    alone; guards cannot be overridden.
+    Prints nothing when nothing was wrong. Exits 0 at once when another run is still at work, and 5 while a deploy or rollback
+    from the same inventory is. Devices in maintenance are left alone; guards cannot be overridden.
     """
     from netorch.io.clock import SystemClock
 
@@ -77,7 +75,7 @@ def run(
     clock = SystemClock()
     if jitter:
         clock.wait(random.uniform(0, jitter))  # noqa: S311 - spreads load, keeps no secret
-    with _only_run(inventory_folder(ctx)) as is_alone:
+    with only_run(inventory_folder(ctx)) as is_alone:
         if not is_alone:
             return 0
         started = clock.monotonic()
@@ -126,24 +124,3 @@ def _metrics(result: RunResult, *, finished: float, duration_s: float) -> RunMet
         expiries=result.expiries,
         certificates=Counter(one.outcome for one in result.deployed.certificates),
     )
-
-
-@contextmanager
-def _only_run(folder: Path) -> Iterator[bool]:
-    """Whether this is the only run for the inventory on this machine; the kernel frees the lock when a process dies.
-
-    The lock is on the folder itself. A lock file in a folder for all (/run/lock) belongs to whoever ran first, and the kernel
-    lets nobody else open it there, not even root (fs.protected_regular).
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    except OSError as exc:
-        hint = "keep the inventory on a file system of this machine"
-        raise NetorchError(f"cannot be locked: {exc.strerror}", where=str(folder), hint=hint) from exc
-    else:
-        yield True
-    finally:
-        os.close(descriptor)
