@@ -18,13 +18,12 @@ from tests.lab.deployed_pop import (
     PROVIDERS,
     SWITCHES,
     behind_all,
-    expected_main_table,
-    expected_provider_table,
     kernel_routes,
     mark,
     only_behind,
     service,
 )
+from tests.lab.matrix.tables import wait_until_exact
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
 from tests.lab.steady_ping import steady_ping
 from tests.unit.inventory_texts import edited
@@ -38,8 +37,6 @@ CLOCK_ERROR_S = 2
 
 DRAINED = "northtel"
 MISTAKEN = "southnet"
-KERNEL_NAMES = {"bird": "bird", "frr": "bgp"}
-"""How iproute2 calls the routes that a daemon installs."""
 
 
 @dataclass(frozen=True)
@@ -93,44 +90,14 @@ class Bench:
         found = self.sessions().values()
         return bool(found) and all(session["state"] == "up" for session in found)
 
-    def wait_until_exact(self) -> None:
-        """Return once every host holds what the providers announce, in every table and family, and no more."""
-        differences: list[str] = []
-
-        def is_exact() -> bool:
-            differences[:] = self.differences()
-            return not differences
-
-        try:
-            wait_until(is_exact, timeout_s=60, what="exact tables")
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {'; '.join(differences)}") from None
-
-    def differences(self) -> list[str]:
-        """What the hosts' tables have too little or too much, in words."""
-        found = []
-        lab, kernel_name = self.quick.lab, KERNEL_NAMES[self.cell.host.daemon]
-        for family in Family:
-            wanted = expected_main_table(lab.inventory, family).items()
-            for host in HOSTS:
-                missing = wanted - kernel_routes(lab, host, family, "main", proto=kernel_name).items()
-                if missing:
-                    found.append(
-                        f"{host} misses {len(missing)} of {family.value} in main: {sorted(map(str, missing))[:3]}"
-                    )
-                for provider in PROVIDERS:
-                    table = kernel_routes(lab, host, family, mark(lab.inventory, provider))
-                    expected = expected_provider_table(lab.inventory, provider, family)
-                    if table != expected:
-                        wrong = sorted(map(str, table.items() ^ expected.items()))
-                        found.append(f"{host} differs in {len(wrong)} of {family.value} of {provider}: {wrong[:3]}")
-        return found
-
 
 def cells() -> tuple[Cell, ...]:
     """Every pair of releases that netorch renders for."""
-    releases = [Release(known.daemon, known.release) for known in RELEASES if known.has_templates]
-    return tuple(Cell(switch, host) for switch in releases for host in releases)
+    switches, hosts = (
+        [Release(known.daemon, known.release) for known in RELEASES if known.has_templates_for(role)]
+        for role in ("switch", "host")
+    )
+    return tuple(Cell(switch, host) for switch in switches for host in hosts)
 
 
 def inventory_of(cell: Cell) -> dict[str, str]:
@@ -178,7 +145,7 @@ def check_deploy(bench: Bench) -> None:
 def check_tables(bench: Bench) -> None:
     """Every session comes up, every host has exactly the routes it is to have, and no switch has them."""
     wait_until(bench.all_up, timeout_s=60, what="every session is up")
-    bench.wait_until_exact()
+    wait_until_exact(bench.quick.lab)
     for switch in SWITCHES:
         for family in Family:
             held = len(kernel_routes(bench.quick.lab, switch, family, "main"))
@@ -222,7 +189,7 @@ def check_drain(bench: Bench) -> None:
         states = {s["state"] for s in bench.sessions().values() if s["peer"] == DRAINED}
         assert states == {"down"}, states
         project("undrain", DRAINED, "--pop", POP)
-        bench.wait_until_exact()
+        wait_until_exact(bench.quick.lab)
     bench.notes["drain"] = f"{len(ping.lost)} of {ping.sent} lost"
     assert not ping.lost, f"lost {ping.lost}"
     project("plan", POP, "--detailed-exitcode")
