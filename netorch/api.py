@@ -64,6 +64,7 @@ from netorch.plan.mirror import (
     mirror_items,
     own_macs_by_pop,
     sighting_in,
+    uplink_is_down,
 )
 
 __all__ = [
@@ -149,6 +150,7 @@ __all__ = [
     "own_macs_by_pop",
     "provider_ids",
     "sighting_in",
+    "uplink_is_down",
     "utc_text",
 ]
 

@@ -12,7 +12,7 @@ from netorch.errors import NetorchError, first_line
 from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
-from netorch.plan.mirror import MirrorSides, compare_sides
+from netorch.plan.mirror import DOWN, MirrorSides, compare_sides
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 """The exit codes of a Nagios plugin. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes"."""
@@ -66,8 +66,8 @@ def assess(intent: Intent, facts: Facts, failures: Failures, names: tuple[str, .
     """The health of the devices ``names``. Pure.
 
     Nobody can be asked: UNKNOWN, since this machine's own line may be the cause. A device that does not answer, a daemon that
-    does not run, a host that sends to a wrong MAC or to none, a POP without a provider: CRITICAL. What costs redundancy, or will
-    cost traffic if nobody looks: WARNING.
+    does not run, a host that sends to a wrong MAC or to none, or has no uplink, a POP without a provider: CRITICAL. What costs
+    redundancy, or will cost traffic if nobody looks: WARNING.
     """
     devices = [intent.device(name) for name in names]
     deployed = [device for device in devices if device.name in facts and facts[device.name].generation]
@@ -102,8 +102,18 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
         down = [s.name for s in device.sessions if s.enabled and not _is_established(held, s.name)]
         if down:
             yield Trouble(WARNING, device.name, f"{_some(down)} not established")
+        yield from _uplinks(device, held)
         yield from _agents(intent, device, held)
         yield from _certificate(device.name, held)
+
+
+def _uplinks(device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:
+    wanted = {hop.interface for hop in device.next_hops}
+    links = [link for link in held.links if link.name in wanted]
+    lost = [link for link in links if not (link.up and link.carrier)]
+    for link in lost:
+        words = "has no carrier" if link.up else "is down"
+        yield Trouble(CRITICAL if len(lost) == len(wanted) else WARNING, device.name, f"uplink {link.name} {words}")
 
 
 def _is_established(held: DeviceFacts, session: str) -> bool:
@@ -162,6 +172,8 @@ def _mirror(sides: Iterable[MirrorSides]) -> Iterator[Trouble]:
     for side in sides:
         if side.is_ok or side.verdict.startswith(("switch cannot be asked", "host cannot be asked")):
             continue  # who cannot be asked is told once
+        if side.verdict.endswith(DOWN):
+            continue  # so is an uplink
         is_harmless = side.verdict.startswith(("not resolved", "held down"))
         text = f"{side.next_hop.address} ({side.next_hop.provider}): {side.verdict}"
         yield Trouble(WARNING if is_harmless else CRITICAL, side.host, text)

@@ -109,6 +109,12 @@ def is_followed(host: DeviceFacts, next_hop: NextHop) -> bool:
     return feed is not None and feed.up
 
 
+def uplink_is_down(host: DeviceFacts, next_hop: NextHop) -> bool:
+    """Whether the interface of ``host`` to ``next_hop`` is down. Its entries went with it, the kernel takes none for it, and
+    nothing is sent there: BGP has seen it as well."""
+    return any(link.name == next_hop.interface and not link.up for link in host.links)
+
+
 def reachability(next_hop: NextHop) -> Item:
     """What makes the address directly connected: a peer address for IPv4; for IPv6, where the kernel takes one peer for
     each address only, a device route to the single address."""
@@ -153,6 +159,8 @@ class MirrorSides:
 
 MIRRORED = "mirrored"
 CLOSED = "session closed"
+DOWN = " is down"
+"""Ends the verdict that names an uplink."""
 
 
 def compare_sides(intent: Intent, facts: Facts, chosen: Iterable[Tuple[str, NextHop]]) -> Tuple[MirrorSides, ...]:
@@ -228,6 +236,8 @@ def _verdict(
         if is_closed:
             return CLOSED
         return "not resolved" + (", host keeps its entry" if mac else "")
+    if uplink_is_down(host, next_hop):
+        return f"{next_hop.interface}{DOWN}"
     if mac != sighting.mac and entry is not None and entry.state in ("refused", "held_down"):
         return f"{entry.state.replace('_', ' ')}: {entry.reason}"
     if mac is None:

@@ -23,6 +23,7 @@ from netorch.api import (
     mirror_items,
     own_macs_by_pop,
     sighting_in,
+    uplink_is_down,
 )
 
 from .agents import SETTINGS, agent_items, settings_path
@@ -66,7 +67,9 @@ def _entries(device: DeviceIntent, facts: Facts, own_macs: AbstractSet[Mac]) -> 
     host = facts[device.name]
     items: Tuple[Item, ...] = ()
     for next_hop in device.next_hops:
-        if is_followed(host, next_hop):
+        if uplink_is_down(host, next_hop):
+            items += tuple(item for item in host.items if _place(item) == _place_of(next_hop))
+        elif is_followed(host, next_hop):
             items += held_items(next_hop, host.items)
         else:
             items += mirror_items(next_hop, sighting_in(facts, next_hop, own_macs), host.items)
@@ -79,9 +82,13 @@ def _leaving(device: DeviceIntent, host: DeviceFacts) -> Tuple[Item, ...]:
     agent = host.agent_of("mirror")
     if agent is None or not agent.alive:
         return ()
-    wanted = {(next_hop.interface, str(next_hop.address)) for next_hop in device.next_hops}
+    wanted = set(map(_place_of, device.next_hops))
     gone = {(entry.interface, str(entry.address)) for entry in agent.entries} - wanted
     return tuple(item for item in host.items if _place(item) in gone)
+
+
+def _place_of(next_hop: NextHop) -> Tuple[str, str]:
+    return (next_hop.interface, str(next_hop.address))
 
 
 def _place(item: Item) -> Optional[Tuple[str, str]]:
@@ -98,7 +105,7 @@ def later(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
     """The next hops whose MAC their switch is about to learn: its session is up, or its configuration not there yet; and those
     that a host's agent is about to take over from it.
 
-    A provider whose session is closed or down is not waited for.
+    A provider whose session is closed or down is not waited for, nor an uplink that is down.
     """
     macs = own_macs_by_pop(intent, facts)
     sessions = {
@@ -111,6 +118,8 @@ def later(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
     for host in _hosts(intent, facts):
         words: List[str] = []
         for next_hop in host.next_hops:
+            if uplink_is_down(facts[host.name], next_hop):
+                continue
             sighting = sighting_in(facts, next_hop, macs[host.pop])
             session = sessions.get((next_hop.switch, next_hop.circuit, next_hop.family))
             if _is_unknown(sighting) and _will_resolve(session, next_hop, facts):

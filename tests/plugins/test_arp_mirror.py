@@ -258,6 +258,25 @@ def test_arp_show_says_what_is_wrong(
     assert (row["ok"], row["verdict"]) == (False, verdict)
 
 
+def without_uplink(reported: dict[str, DeviceFacts]) -> dict[str, DeviceFacts]:
+    host = reported[HOST.name]
+    return {**reported, HOST.name: replace(host, links=tuple(replace(one, up=False) for one in host.links))}
+
+
+@pytest.mark.parametrize("held", [(), MIRRORED[1:], MIRRORED], ids=["nothing", "the peer address", "everything"])
+def test_nothing_is_proposed_over_an_uplink_that_is_down(held: tuple[Item, ...]) -> None:
+    """The kernel would take no entry for it: a deploy would fail for as long as it is down. What is left there stays."""
+    reported = without_uplink(world((IPV4, PROVIDER_MAC, "stale"), held=held))
+    assert PLUGIN.propose(only(IPV4), reported)[HOST.name] == held
+    assert PLUGIN.later(only(IPV4), reported) == {}
+
+
+def test_arp_show_names_the_uplink_that_is_down() -> None:
+    """No entry is missing where none can be."""
+    row = shown(without_uplink(world((IPV4, PROVIDER_MAC, "stale"))))
+    assert (row["ok"], row["verdict"]) == (False, "eth0 is down")
+
+
 def test_arp_show_of_a_closed_session_is_fine() -> None:
     """A drained provider need not be resolved."""
     closed = only(IPV4).with_sessions(lambda device, session: replace(session, enabled=False))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from netorch.api import AgentFacts, DeviceFacts, Mac, MirrorEntry, MirrorFeed, NeighbourItem, NextHop
+from netorch.api import AgentFacts, DeviceFacts, Link, Mac, MirrorEntry, MirrorFeed, NeighbourItem, NextHop
 from netorch.app.health import CRITICAL, OK, UNKNOWN, WARNING, Health, assess, judge_certificate
 from netorch.cli.check import line_of
 from netorch.errors import Unreachable
@@ -53,7 +53,7 @@ def sound() -> dict[str, DeviceFacts]:
             name,
             items=items,
             neighbours=[resolved(hop, MAC) for hop in hops] if device.role == "switch" else [],
-            links=[link("br0", mac="02:00:00:00:0b:b0")],
+            links=[link(name, mac="02:00:00:00:0b:b0") for name in ("br0", "eth0", "eth1")],
             protocols=[protocol(session) for session in device.sessions],
         )
         mine = agent("feed" if device.role == "switch" else "mirror", hops)
@@ -117,6 +117,17 @@ def stale_entry() -> dict[str, DeviceFacts]:
     return changed("h1.pop1", items=(replace(items[0], mac=Mac("02:aa:00:00:00:99")), *items[1:]))
 
 
+def uplinks(eth0: Link, eth1: Link | None = None) -> dict[str, DeviceFacts]:
+    """A host with these uplinks, whose entries went with those that are down."""
+    links = (eth0, eth1 or sound()["h1.pop1"].links[2])
+    gone = {one.name for one in links if not one.up}
+    items = (item for item in sound()["h1.pop1"].items if getattr(item, "interface", "") not in gone)
+    return changed("h1.pop1", links=links, items=tuple(items))
+
+
+ETH0, ETH1 = sound()["h1.pop1"].links[1:]
+
+
 @pytest.mark.parametrize(
     ("facts", "state", "where", "said"),
     [
@@ -127,6 +138,9 @@ def stale_entry() -> dict[str, DeviceFacts]:
         (lost_feed(), WARNING, "h1.pop1", "no feed from sw1.pop1: connection refused"),
         (stale_entry(), CRITICAL, "h1.pop1", "203.0.113.1 (northtel): host has another MAC"),
         (changed("h1.pop1", items=()), CRITICAL, "h1.pop1", "missing on the host"),
+        (uplinks(replace(ETH0, up=False)), WARNING, "h1.pop1", "uplink eth0 is down"),
+        (uplinks(replace(ETH0, carrier=False)), WARNING, "h1.pop1", "uplink eth0 has no carrier"),
+        (uplinks(replace(ETH0, up=False), replace(ETH1, carrier=False)), CRITICAL, "h1.pop1", "uplink eth0 is down"),
         (changed("h1.pop1", certificate=certificate(DAY_S)), WARNING, "h1.pop1", "expires in 24 h"),
         (changed("h1.pop1", certificate=certificate(-1)), CRITICAL, "h1.pop1", "has expired"),
     ],
