@@ -34,7 +34,9 @@ TEST_TIMEOUT_S = 60.0
 _MARK = "NETORCH_FRR_RELOAD"
 _LOOK_S = 1.0
 _COMPLAINT = re.compile(r"line (?P<line>\d+): % (?P<text>[^\[:]+)")
-_HEADINGS = ("Lines To Delete", "Lines To Add", "=====")
+_SAID_BY_PROGRAM = re.compile(r"^% .*", re.MULTILINE)
+# Of the answer to ``--test``: headings, ends of sections, and the system's name, which FRR shows whatever it is told.
+_IN_ANSWER = re.compile(r"Lines To (Delete|Add)$|=+$|\s*exit|(no )?hostname ")
 _SPLIT_CONFIGURATION = "no service integrated-vtysh-config"
 _VTYSH_CONF = "/etc/frr/vtysh.conf"
 _DAEMONS_CANDIDATE = "/etc/frr/.daemons.netorch"
@@ -101,26 +103,28 @@ def reload(path: str, *, alive: Callable[[], None]) -> str:
     """
     end_leftovers()
     code, said = _run("--reload", path, timeout_s=RELOAD_TIMEOUT_S, alive=alive, mark={_MARK: "1"})
-    return _first_complaint(said, path) if code != 0 else ""
+    return _first_complaint(said) if code != 0 else ""
 
 
 def differences(path: str) -> Tuple[str, ...]:
-    """What frr-reload.py would still type to make what runs what ``path`` says, redacted.
-
-    The system's name is passed over: FRR shows that, whatever it is told.
-    """
+    """What frr-reload.py would still type to make what runs what ``path`` says, redacted."""
     code, said = _run("--test", path, timeout_s=TEST_TIMEOUT_S, alive=lambda: None, mark={})
     if code != 0:
         raise FrrRefused(f"frr-reload.py cannot compare {path} with what FRR runs (status {code})")
-    lines = (line.strip() for line in said.splitlines())
-    return tuple(
-        redacted(line)
-        for line in lines
-        if line and not line.startswith(_HEADINGS) and not re.match(r"(no )?hostname ", line)
-    )
+    lines = [line.rstrip() for line in said.splitlines()]
+    # A line that others stand in is not what is to be done.
+    own = [line for line, after in zip(lines, [*lines[1:], ""]) if not after.startswith(f"{_indent(line)} ")]
+    return tuple(redacted(line) for line in own if line and not _IN_ANSWER.match(line))
 
 
-def _first_complaint(said: str, path: str) -> str:
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _first_complaint(said: str) -> str:
+    found = _SAID_BY_PROGRAM.search(said)
+    if found is not None:
+        return redacted(found.group()[2:])
     found = _COMPLAINT.search(said)
     if found is None:
         return "frr-reload.py failed"

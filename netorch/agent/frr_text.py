@@ -27,7 +27,7 @@ _NOT_SAID = (
 )
 _ENDS = ("end", "exit")
 # Words after which, or around which, a line may hold a secret; also where they are spelt wrong.
-_PERHAPS_SECRET = re.compile(r"\b(neighbor|peer|key|md5|auth\w*|string|secret|community)\b|pass", re.IGNORECASE)
+_PERHAPS_SECRET = re.compile(r"\b(neighbor|key|md5|auth\w*|string|secret|community)\b|pass", re.IGNORECASE)
 _OPEN_WORDS = 3
 
 

@@ -66,8 +66,8 @@ RELEASES = (
         internal_attributes=True,
         statistics_columns=7,
     ),
-    Capabilities("frr", "8.4.4", kernel_in_step=True, unnumbered=True),
-    Capabilities("frr", "10.3", kernel_in_step=True, unnumbered=True),
+    Capabilities("frr", "8.4.4", has_templates=True, kernel_in_step=True, unnumbered=True),
+    Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
 BIRD 3 demands."""
