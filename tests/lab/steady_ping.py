@@ -27,10 +27,22 @@ IN_FLIGHT = 40
 class Steady:
     """What became of the packets; filled when the ping ends. ``lost`` are seconds after the start."""
 
+    interval_s: float = INTERVAL_S
     sent: int = 0
     lost: tuple[float, ...] = ()
     lasted_s: float = 0.0
     said: str = ""
+
+    @property
+    def longest_gap_s(self) -> float:
+        """For how long no packet was answered at most; 0 where none was lost."""
+        numbers = [round(moment / self.interval_s) for moment in self.lost]
+        begun, longest = 0, 0
+        for at, number in enumerate(numbers):
+            if at == 0 or number > numbers[at - 1] + 1:
+                begun = number
+            longest = max(longest, number - begun + 1)
+        return longest * self.interval_s
 
     @property
     def rate(self) -> float:
@@ -39,12 +51,14 @@ class Steady:
 
 
 @contextmanager
-def steady_ping(lab: Lab, node: str, destination: str, *options: str, folder: Path) -> Iterator[Steady]:
+def steady_ping(
+    lab: Lab, node: str, destination: str, *options: str, folder: Path, interval_s: float = INTERVAL_S
+) -> Iterator[Steady]:
     """Ping from ``node``, 125 packets a second of 1000 bytes, while the block runs; the first is answered before it."""
     netns = next(status.netns for status in lab_status(lab.settings) if status.name == node)
-    argv = ["ping", "-n", "-i", str(INTERVAL_S), "-l", str(CATCH_UP), "-s", "1000", *options, destination]
+    argv = ["ping", "-n", "-i", str(interval_s), "-l", str(CATCH_UP), "-s", "1000", *options, destination]
     path = folder / f"ping-{node}-{destination.replace(':', '-')}.txt"
-    result = Steady()
+    result = Steady(interval_s)
     clock = SystemClock()
     started = clock.monotonic()
     with (
@@ -71,5 +85,5 @@ def _fill(result: Steady, text: str) -> None:
     assert result.sent < 65535, "too long to tell packets apart"
     last = max(answered)
     due = max(last, result.sent - IN_FLIGHT)
-    result.lost = tuple(round(number * INTERVAL_S, 3) for number in range(1, due + 1) if number not in answered)
+    result.lost = tuple(round(number * result.interval_s, 3) for number in range(1, due + 1) if number not in answered)
     result.said = "\n".join(line for line in text.splitlines() if "bytes from" not in line)[-2000:]

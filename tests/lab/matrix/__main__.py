@@ -29,7 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--only", metavar="TEXT", default="", help="cells whose name has this text, such as 'FRR 10.3 /'"
     )
-    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
+    parser.add_argument(
+        "--write", action="store_true", help=f"put what was played into the table of {PAGE.relative_to(ROOT)}"
+    )
     options = parser.parse_args()
     chosen = [cell for cell in cells() if options.only in str(cell)]
     releases = {release for cell in chosen for release in (cell.switch, cell.host)}
@@ -42,7 +44,7 @@ def main() -> int:
     lines = table(outcomes)
     tell("\n" + "\n".join(lines))
     if options.write:
-        write(lines)
+        write(outcomes)
     return 1 if not outcomes or any(outcome.problem for outcome in outcomes) else 0
 
 
@@ -67,17 +69,33 @@ def shown(outcome: Outcome) -> list[str]:
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """Markdown, one line per cell."""
-    head = ("switches", "hosts", *CHECKS)
-    rows = [(str(o.cell.switch), str(o.cell.host), *shown(o)) for o in outcomes]
-    return [f"| {' | '.join(row)} |" for row in (head, tuple("---" for _ in head), *rows)]
+    return [*HEAD, *(row_of(outcome) for outcome in outcomes)]
 
 
-def write(lines: Sequence[str]) -> None:
-    """Replace what stands between the marks."""
+def row_of(outcome: Outcome) -> str:
+    """The cell's line."""
+    return row((str(outcome.cell.switch), str(outcome.cell.host), *shown(outcome)))
+
+
+def row(words: Sequence[str]) -> str:
+    """A line of a table in Markdown."""
+    return f"| {' | '.join(words)} |"
+
+
+def write(outcomes: Sequence[Outcome]) -> None:
+    """Put these cells' lines into the page, and keep those of cells that were not played."""
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + rest.split(END)[1], encoding="utf-8")
+    kept, after = rest.split(END)
+    rows = {tuple(line.split(" | ")[:2]): line for line in kept.splitlines()}
+    rows.update((tuple(line.split(" | ")[:2]), line) for line in map(row_of, outcomes))
+    known = [rows.get((f"| {cell.switch}", str(cell.host))) for cell in cells()]
+    lines = [*HEAD, *filter(None, known)]
+    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
 
+
+_COLUMNS = ("switches", "hosts", *CHECKS)
+HEAD = (row(_COLUMNS), row(["---"] * len(_COLUMNS)))
 
 if __name__ == "__main__":
     raise SystemExit(main())

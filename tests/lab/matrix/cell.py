@@ -23,10 +23,10 @@ from tests.lab.deployed_pop import (
     only_behind,
     service,
 )
+from tests.lab.matrix.pop import Release, all_up, devices, example_of, sessions
 from tests.lab.matrix.tables import wait_until_exact
-from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
+from tests.lab.quick_lab import QuickLab, quick_lab
 from tests.lab.steady_ping import steady_ping
-from tests.unit.inventory_texts import edited
 from tests.waiting import wait_until
 
 SWITCH_ROUTES = 100
@@ -37,17 +37,6 @@ CLOCK_ERROR_S = 2
 
 DRAINED = "northtel"
 MISTAKEN = "southnet"
-
-
-@dataclass(frozen=True)
-class Release:
-    """A routing daemon in one release."""
-
-    daemon: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{'BIRD' if self.daemon == 'bird' else 'FRR'} {self.version}"
 
 
 @dataclass(frozen=True)
@@ -80,16 +69,6 @@ class Bench:
     folder: Path
     notes: dict[str, str]
 
-    def sessions(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """What status says of every session, by device and name."""
-        devices = self.quick.project("status", POP, "-o", "json").document["devices"]
-        return {(device["device"], session["name"]): session for device in devices for session in device["sessions"]}
-
-    def all_up(self) -> bool:
-        """Whether every session of every device is up."""
-        found = self.sessions().values()
-        return bool(found) and all(session["state"] == "up" for session in found)
-
 
 def cells() -> tuple[Cell, ...]:
     """Every pair of releases that netorch renders for."""
@@ -101,15 +80,9 @@ def cells() -> tuple[Cell, ...]:
 
 
 def inventory_of(cell: Cell) -> dict[str, str]:
-    """The files of the example's first POP, with these releases and little to announce."""
-    files = quick_example()
-    del files["pops/pop2.yml"]
-    for names, release in ((SWITCHES, cell.switch), (HOSTS, cell.host)):
-        for name in names:
-            line = f"  - name: {name.partition('.')[0]}\n"
-            chosen = f"{line}    daemon: {release.daemon}\n    version: '{release.version}'\n"
-            files = edited(files, "pops/pop1.yml", (line, chosen))
-    return files
+    """The files of the example's first POP with these releases."""
+    releases = {name.partition(".")[0]: cell.switch for name in SWITCHES}
+    return example_of({**releases, **{name.partition(".")[0]: cell.host for name in HOSTS}})
 
 
 def play(cell: Cell, folder: Path) -> Outcome:
@@ -135,8 +108,7 @@ def play(cell: Cell, folder: Path) -> Outcome:
 def check_deploy(bench: Bench) -> None:
     """A fresh POP is deployed, and each device reports the release that the inventory gives it."""
     bench.quick.project("deploy", POP, "--yes", timeout_s=180)
-    devices = bench.quick.project("status", POP, "-o", "json").document["devices"]
-    for device in devices:
+    for device in devices(bench.quick).values():
         wanted = bench.cell.switch if device["role"] == "switch" else bench.cell.host
         assert device["daemon"] == wanted.daemon, device
         assert device["daemon_version"].startswith(wanted.version), device
@@ -144,7 +116,7 @@ def check_deploy(bench: Bench) -> None:
 
 def check_tables(bench: Bench) -> None:
     """Every session comes up, every host has exactly the routes it is to have, and no switch has them."""
-    wait_until(bench.all_up, timeout_s=60, what="every session is up")
+    wait_until(lambda: all_up(bench.quick), timeout_s=60, what="every session is up")
     wait_until_exact(bench.quick.lab)
     for switch in SWITCHES:
         for family in Family:
@@ -166,10 +138,10 @@ def check_ways(bench: Bench) -> None:
 
 def check_again(bench: Bench) -> None:
     """A second deploy applies nothing and resets no session."""
-    before = {key: since(session) for key, session in bench.sessions().items()}
+    before = {key: since(session) for key, session in sessions(bench.quick).items()}
     bench.quick.project("plan", POP, "--detailed-exitcode")
     bench.quick.project("deploy", POP, "--yes")
-    after = {key: since(session) for key, session in bench.sessions().items()}
+    after = {key: since(session) for key, session in sessions(bench.quick).items()}
     assert after.keys() == before.keys()
     assert [key for key, moment in after.items() if abs(moment - before[key]) > CLOCK_ERROR_S] == []
 
@@ -186,7 +158,7 @@ def check_drain(bench: Bench) -> None:
     source = service(lab.inventory, HOSTS[0], Family.IPV4)
     with steady_ping(lab, HOSTS[0], target, "-I", source, folder=bench.folder) as ping:
         project("drain", "provider", DRAINED, "--pop", POP, "--reason", "matrix", "--wait", "2s")
-        states = {s["state"] for s in bench.sessions().values() if s["peer"] == DRAINED}
+        states = {s["state"] for s in sessions(bench.quick).values() if s["peer"] == DRAINED}
         assert states == {"down"}, states
         project("undrain", DRAINED, "--pop", POP)
         wait_until_exact(bench.quick.lab)
@@ -199,16 +171,15 @@ def check_revert(bench: Bench) -> None:
     """A change that closes sessions is taken back by itself: a wrong password of a provider."""
     before = stamps(bench)
     mistaken = bench.quick.project.copy(bench.folder / "mistaken")
-    (mistaken.folder / f".lab/secrets/{MISTAKEN}").write_text("not what the provider has\n")
+    (mistaken.folder / f".lab/secrets/{MISTAKEN}").write_text("not-what-the-provider-has\n")
     mistaken("deploy", "role:switch", "--yes", "--allow-resets", "99", code=6, timeout_s=180)
     assert stamps(bench) == before
-    wait_until(bench.all_up, timeout_s=60, what="every session is back")
+    wait_until(lambda: all_up(bench.quick), timeout_s=60, what="every session is back")
 
 
 def stamps(bench: Bench) -> dict[str, tuple[str, str]]:
     """Which configuration each device runs and has on disk."""
-    devices = bench.quick.project("status", POP, "-o", "json").document["devices"]
-    return {device["device"]: (device["live_stamp"], device["disk_stamp"]) for device in devices}
+    return {name: (device["live_stamp"], device["disk_stamp"]) for name, device in devices(bench.quick).items()}
 
 
 CHECKS: Mapping[str, Callable[[Bench], None]] = {

@@ -1,0 +1,51 @@
+"""The example's first POP with any daemon and release on each device, and what status says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.lab.deployed_pop import POP
+from tests.lab.quick_lab import QuickLab, quick_example
+from tests.unit.inventory_texts import edited
+
+
+@dataclass(frozen=True)
+class Release:
+    """A routing daemon in one release."""
+
+    daemon: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{'BIRD' if self.daemon == 'bird' else 'FRR'} {self.version}"
+
+
+def example_of(releases: Mapping[str, Release]) -> dict[str, str]:
+    """The files of the example's first POP, with a release per device (``sw1``) and little to announce."""
+    files = quick_example()
+    del files["pops/pop2.yml"]
+    for device, release in releases.items():
+        line = f"  - name: {device}\n"
+        chosen = f"{line}    daemon: {release.daemon}\n    version: '{release.version}'\n"
+        files = edited(files, "pops/pop1.yml", (line, chosen))
+    return files
+
+
+def devices(quick: QuickLab) -> dict[str, Mapping[str, Any]]:
+    """What ``netorch status`` says of every device, by name."""
+    return {device["device"]: device for device in quick.project("status", POP, "-o", "json").document["devices"]}
+
+
+def sessions(quick: QuickLab) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """What ``netorch status`` says of every session, by device and name."""
+    return {
+        (name, session["name"]): session for name, device in devices(quick).items() for session in device["sessions"]
+    }
+
+
+def all_up(quick: QuickLab) -> bool:
+    """Whether every session of every device is up."""
+    found = sessions(quick).values()
+    return bool(found) and all(session["state"] == "up" for session in found)
