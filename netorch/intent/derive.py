@@ -7,6 +7,7 @@ from typing import Iterable, Iterator
 
 from netorch.intent.symbols import session_symbol
 from netorch.intent.sysctls import host_sysctls, switch_sysctls
+from netorch.intent.underlay import router_intent
 from netorch.model.intent import (
     CIRCUIT_COMMUNITY,
     PROVIDER_COMMUNITY,
@@ -34,6 +35,7 @@ def derive_intent(inventory: Inventory) -> Intent:
     for pop in inventory.pops:
         devices += [_switch_intent(inventory, pop, switch) for switch in pop.switches]
         devices += [_host_intent(inventory, pop, host) for host in pop.hosts]
+        devices += [router_intent(inventory, pop, router) for router in pop.routers]
     settings = {plugin.name: dict(plugin.settings) for plugin in inventory.plugins}
     return Intent(
         asn=inventory.asn,

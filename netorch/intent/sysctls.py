@@ -5,7 +5,7 @@ Names are those of sysctl(8): a dot inside an interface's name is written as a s
 
 from __future__ import annotations
 
-from netorch.model.inventory import Host, Switch
+from netorch.model.inventory import Host, Router, Switch
 
 # Layer 4 hash for routes with several next hops: one flow keeps one way out, many flows use all of them.
 _MULTIPATH = (
@@ -60,6 +60,33 @@ def host_sysctls(host: Host) -> tuple[tuple[str, str], ...]:
             (f"net.ipv4.conf.{interface}.ignore_routes_with_linkdown", "1"),
             (f"net.ipv6.conf.{interface}.ignore_routes_with_linkdown", "1"),
             # Providers share the segment: none may give a host a router, a prefix or a better next hop.
+            (f"net.ipv4.conf.{interface}.accept_redirects", "0"),
+            (f"net.ipv6.conf.{interface}.accept_redirects", "0"),
+            (f"net.ipv6.conf.{interface}.accept_ra", "0"),
+        ]
+    return tuple(settings)
+
+
+def router_sysctls(router: Router) -> tuple[tuple[str, str], ...]:
+    """The settings of a router of the underlay, in the order in which they must be made."""
+    settings = [
+        # First, since the kernel resets redirects and the like when forwarding changes.
+        ("net.ipv4.ip_forward", "1"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        *_MULTIPATH,
+        # Loose: with several ways of equal cost an answer may arrive by another link than the one that a packet left by.
+        ("net.ipv4.conf.all.rp_filter", "2"),
+    ]
+    for one in router.interfaces:
+        interface = _written(one.name)
+        if one.link is not None:
+            settings += [
+                # A link without carrier is skipped at once, before the underlay has noticed.
+                (f"net.ipv4.conf.{interface}.ignore_routes_with_linkdown", "1"),
+                (f"net.ipv6.conf.{interface}.ignore_routes_with_linkdown", "1"),
+            ]
+        settings += [
+            # Who is next hop for what is the underlay's to say, and nobody on a LAN may give the router a router.
             (f"net.ipv4.conf.{interface}.accept_redirects", "0"),
             (f"net.ipv6.conf.{interface}.accept_redirects", "0"),
             (f"net.ipv6.conf.{interface}.accept_ra", "0"),

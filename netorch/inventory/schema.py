@@ -352,7 +352,7 @@ class RouterInterfaceKeys(Keys):
         examples=["r2:eth0"],
     )
     cost: Annotated[int, whole(1, 65535)] | None = Field(
-        default=None, description="OSPF's cost of sending here; the daemon's own reckoning where left out"
+        default=None, description="OSPF's cost of sending here, 10 where left out"
     )
 
 

@@ -41,12 +41,15 @@ class ExportPolicy:
 
 @dataclass(frozen=True)
 class Session:
-    """One BGP session of one family, seen from the device that holds it.
+    """One session with a neighbour, seen from the device that holds it: BGP's of one family, or what RIP and OSPF have of it.
 
-    ``name`` is the daemon's symbol, unique on the device. ``kind`` says who is at the other end: ``provider`` (eBGP, on
-    switches), ``host`` (iBGP to a route-reflector client, on switches) or ``switch`` (iBGP to the reflector, on hosts).
-    ``peer`` is that provider's or device's name. Only provider sessions have policies and a circuit. A session that is
-    not ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
+    ``name`` is the daemon's symbol, unique on the device; with RIP and OSPF it is made of instance and interface,
+    ``ospf_v4:eth0``, since these know no sessions. ``kind`` says who is at the other end: ``provider`` (eBGP, on
+    switches), ``host`` (iBGP to a route-reflector client, on switches), ``switch`` (iBGP to the reflector, on hosts) or
+    ``router`` (of the underlay). ``peer`` is that provider's or device's name, ``peer_asn`` 0 outside of BGP. Only provider
+    sessions have policies and a circuit. A session that is not ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
+    An unnumbered one runs between link-local addresses: ``local`` and ``neighbor`` are ``::``, and it carries the families
+    ``also`` as well (RFC 8950).
     """
 
     name: str
@@ -66,12 +69,25 @@ class Session:
     enabled: bool = True
     shutdown_message: str = ""
     bfd_timers: BfdTimers = field(default_factory=BfdTimers)
+    protocol: str = "bgp"
+    also: Tuple[Family, ...] = ()
+
+    @property
+    def carried(self) -> Tuple[Family, ...]:
+        """The families whose routes it carries, IPv4 first."""
+        return tuple(family for family in Family if family is self.family or family in self.also)
+
+    @property
+    def is_unnumbered(self) -> bool:
+        """Whether only the daemons know its addresses."""
+        return self.neighbor.is_unspecified
 
 
 @dataclass(frozen=True)
 class Interface:
-    """An interface that netorch knows of. ``role`` is ``circuit``, ``host`` (a switch port to a host), ``fabric`` or
-    ``uplink``; ``peer`` the provider or device behind it; ``alias`` the label it is to carry, "" to leave it alone."""
+    """An interface that netorch knows of. ``role`` is ``circuit``, ``host`` (a switch port to a host), ``fabric``,
+    ``uplink``, ``link`` (to another router) or ``lan``; ``peer`` the provider or device behind it; ``alias`` the label it is to
+    carry, "" to leave it alone."""
 
     name: str
     role: str
@@ -129,8 +145,33 @@ class StaticRoute:
 
 
 @dataclass(frozen=True)
+class UnderlayInterface:
+    """An interface of an underlay. A ``passive`` one, a LAN, is announced and never spoken on; ``cost`` is OSPF's."""
+
+    name: str
+    families: Tuple[Family, ...]
+    passive: bool
+    cost: int
+
+
+@dataclass(frozen=True)
+class UnderlayIntent:
+    """How a router learns the way to others. ``protocol`` is ``rip``, ``ospf`` or ``bgp``, ``area`` OSPF's.
+
+    ``networks`` is everything that its routers may tell each other of, the same for all of a POP that speak ``protocol``;
+    ``announced`` what of it this router is the origin of.
+    """
+
+    protocol: str
+    area: int
+    interfaces: Tuple[UnderlayInterface, ...]
+    networks: Tuple[IPNetwork, ...]
+    announced: Tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True)
 class DeviceIntent:
-    """What one device is meant to be. ``role`` is ``switch`` or ``host``.
+    """What one device is meant to be. ``role`` is ``switch``, ``host`` or ``router``; only routers have an ``underlay``.
 
     ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that
     this switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts
@@ -155,10 +196,11 @@ class DeviceIntent:
     sysctls: Tuple[Tuple[str, str], ...] = ()
     default_route_via: Optional[str] = None
     routes: Tuple[StaticRoute, ...] = ()
+    underlay: Optional[UnderlayIntent] = None
 
     def families(self) -> Tuple[Family, ...]:
         """The families that the device's sessions carry, IPv4 first."""
-        carried = {session.family for session in self.sessions}
+        carried = {family for session in self.sessions for family in session.carried}
         return tuple(family for family in Family if family in carried)
 
 

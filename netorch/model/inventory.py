@@ -235,7 +235,7 @@ class Link:
 @dataclass(frozen=True)
 class Interface:
     """A router's interface. Without ``link`` it leads to a LAN, which is announced and never spoken on; with a link and
-    without addresses it is unnumbered. ``cost`` is OSPF's, None for the daemon's own."""
+    without addresses it is unnumbered. ``cost`` is OSPF's, None for the default."""
 
     name: str
     ipv4: Optional[IPv4Interface] = None

@@ -11,7 +11,15 @@ from typing import Any, Optional
 
 from netorch.model.capabilities import Capabilities
 from netorch.model.conventions import KERNEL_PROTOCOL
-from netorch.model.intent import PROVIDER_COMMUNITY, DeviceIntent, NextHop, ProviderTable, Session, StaticRoute
+from netorch.model.intent import (
+    PROVIDER_COMMUNITY,
+    DeviceIntent,
+    NextHop,
+    ProviderTable,
+    Session,
+    StaticRoute,
+    UnderlayInterface,
+)
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
 from netorch.render.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
@@ -25,6 +33,9 @@ class FamilyView:
     ``own`` are the network's prefixes, ``announced`` those that may leave (a switch) or are originated (a host), ``service``
     single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
     addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of them switches are told of.
+
+    ``underlay`` is what routers may tell each other of, ``underlay_here`` what of it this one is the origin of, ``interfaces``
+    those of the underlay.
     """
 
     name: str
@@ -40,14 +51,19 @@ class FamilyView:
     bogons: tuple[Bogon, ...]
     universe: Optional[IPNetwork]
     default: IPNetwork
+    underlay: tuple[IPNetwork, ...] = ()
+    underlay_here: tuple[IPNetwork, ...] = ()
+    interfaces: tuple[UnderlayInterface, ...] = ()
 
 
 @dataclass(frozen=True)
 class SessionView:
-    """A session with what its policy comes to. ``takes_default`` is true where the switch may install the default route."""
+    """A session with what its policy comes to. ``takes_default`` is true where the switch may install the default route;
+    ``families`` are all that it carries, ``family`` the first where it is unnumbered, and the only one elsewhere."""
 
     session: Session
     family: FamilyView
+    families: tuple[FamilyView, ...]
     takes_default: bool
 
     @property
@@ -102,7 +118,12 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
     """The names that a template may use; ``can`` is what the device's daemon is capable of."""
     families = {family: _family_view(device, family) for family in device.families()}
     sessions = [
-        SessionView(s, families[s.family], s.kind == "provider" and s.peer == device.default_route_via)
+        SessionView(
+            s,
+            families[s.carried[0]],
+            tuple(families[family] for family in s.carried),
+            s.kind == "provider" and s.peer == device.default_route_via,
+        )
         for s in device.sessions
     ]
     hops: defaultdict[tuple[str, Family], list[NextHop]] = defaultdict(list)
@@ -116,6 +137,7 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
         "provider_sessions": tuple(view for view in sessions if view.session.kind == "provider"),
         "host_sessions": tuple(view for view in sessions if view.session.kind == "host"),
         "switch_sessions": tuple(view for view in sessions if view.session.kind == "switch"),
+        "underlay": device.underlay,
         "bfd_interfaces": _bfd_interfaces(device),
         "bfd_profiles": _bfd_profiles(device),
         "uplinks": tuple(interface.name for interface in device.interfaces if interface.role == "uplink"),
@@ -136,8 +158,12 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
     }
 
 
-def _by_address(view: SessionView) -> tuple[int, int]:
-    return view.session.neighbor.version, int(view.session.neighbor)
+def _by_address(view: SessionView) -> tuple[int, int, str]:
+    """As FRR sorts them: those without addresses first."""
+    neighbor = view.session.neighbor
+    if neighbor.is_unspecified:
+        return 0, 0, view.session.interface
+    return neighbor.version, int(neighbor), ""
 
 
 def _bfd_interfaces(device: DeviceIntent) -> tuple[BfdInterface, ...]:
@@ -173,6 +199,9 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
         bogons=BOGON_PREFIXES[family],
         universe=GLOBAL_UNICAST[family],
         default=_DEFAULT_ROUTE[family],
+        underlay=_of(device.underlay.networks if device.underlay else (), family),
+        underlay_here=_of(device.underlay.announced if device.underlay else (), family),
+        interfaces=tuple(i for i in device.underlay.interfaces if family in i.families) if device.underlay else (),
     )
 
 

@@ -73,11 +73,11 @@ class FrrNode:
         """Put a file in place as FRR's own user."""
         self.run("sh", "-euc", f'umask 027; cat > "{path}"; chown frr:frr "{path}"', stdin=text)
 
-    def start(self, text: str) -> None:
-        """Start the daemons with the configuration ``text``, as their start script does."""
+    def start(self, text: str, *, also: tuple[str, ...] = ()) -> None:
+        """Start the daemons, and those named ``also``, with the configuration ``text``, as their start script does."""
         self.write(text)
         self.write("service integrated-vtysh-config\n", "/etc/frr/vtysh.conf")
-        for daemon in DAEMONS if parse_version(self.version) >= (9,) else DAEMONS[1:]:
+        for daemon in (*(DAEMONS if parse_version(self.version) >= (9,) else DAEMONS[1:]), *also):
             address = "127.0.0.1"
             argv = [f"/usr/lib/frr/{daemon}", "-A", address, "--log", f"file:/var/log/frr/{daemon}.log"]
             self.daemons[daemon] = subprocess.Popen(
