@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from netorch.model.text import counted
+
 
 def print_rehearsal(document: dict[str, Any]) -> None:
     """What the change would do: what a guard refuses, what is worth knowing, where routes and packets went."""
@@ -46,7 +48,7 @@ def _print_routes(rows: list[dict[str, Any]]) -> None:
 def _summary(document: dict[str, Any], refused: int, notes: int) -> str:
     probes = [probe for probe in document["probes"] if probe["answered"]]
     sent, lost = sum(probe["sent"] for probe in probes), sum(probe["lost"] for probe in probes)
-    changed = len(document["changes"])
+    changed = counted(len(document["changes"]), "device")
     verdict = f"{refused} refused, {notes} worth knowing" if refused or notes else "nothing to report"
     packets = f"{lost} of {sent} packets lost by {len(probes)} probes"
-    return f"{verdict}; {changed} devices changed, {packets}; {document['duration_s']:.0f} s"
+    return f"{verdict}; {changed} changed, {packets}; {document['duration_s']:.0f} s"
