@@ -6,6 +6,7 @@ import re
 
 from netorch.agent import frr_programs, frr_reload, frr_text
 from netorch.agent.frr_control import PATH, FrrControl
+from netorch.agent.frr_manager import refuse_foreign_manager
 from netorch.model.conventions import FRR_DAEMONS
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ class FrrDaemon:
 
     def validate(self, candidate: str, *, path: str, text: str) -> None:
         """See ``daemons.Daemon``."""
+        refuse_foreign_manager()
         frr_reload.validate(candidate, path=path, text=text)
 
     def match_programs(self) -> None:

@@ -1,0 +1,266 @@
+"""Routes of operators' own programs on a deployed POP: in the kernel while they are wanted, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_network
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from netorch import program
+from netorch.app.running import reconcile
+from netorch.cli.options import controller_in
+from netorch.io.clock import SystemClock
+from netorch.lab import exec_in
+from tests.lab.deployed_pop import bgp_states
+from tests.lab.labs import ROOT, Lab
+from tests.lab.operator_shell import Said
+from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, only_pop2, quick_lab
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+SWITCH, HOST, OTHER_HOST = "sw1.pop2", "h1.pop2", "h2.pop2"
+DEVICES = (SWITCH, HOST, OTHER_HOST)
+CONTROLLER = "198.19.255.254"  # the management network's end on the controller
+NEIGHBOUR = "10.2.1.12"  # h2.pop2 on the fabric
+EDGE = [
+    {"prefix": "198.18.240.0/24", "via": NEIGHBOUR},
+    {"prefix": "198.18.241.0/24", "type": "blackhole"},
+    {"prefix": "2001:db8:f0::/48", "type": "unreachable"},
+]
+SINGLE = {"prefix": "198.51.100.70/32", "via": NEIGHBOUR, "announce": True}
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    with quick_lab(tmp_path_factory.mktemp("routes"), only_pop2(), name="routes") as up:
+        allowed = "  - name: routes\n    settings: {announce: [198.51.100.64/26]}\n"
+        up.project.edit("network.yml", "  - routes\n", allowed)
+        up.project("deploy", "pop2", "--yes")
+        yield up
+
+
+@pytest.fixture(autouse=True)
+def clean(quick: QuickLab) -> Iterator[None]:
+    """No routes before, and none after."""
+    yield
+    for owner in {row["owner"] for row in listed(quick.project)}:
+        quick.project("routes", "withdraw", owner)
+
+
+def set_routes(
+    project: Project, owner: str, *targets: str, routes: list[Any], code: int = 0, options: str = ""
+) -> Said:
+    """``netorch routes set`` with a file of these routes."""
+    path = project.folder / "routes.json"
+    path.write_text("\n".join(map(json.dumps, routes)))
+    return project("routes", "set", owner, *targets, "--file", str(path), *options.split(), code=code)
+
+
+def listed(project: Project) -> list[Mapping[str, Any]]:
+    """The rows of ``netorch routes list``."""
+    rows: list[Mapping[str, Any]] = project("routes", "list", "-o", "json").document[0]["rows"]
+    return rows
+
+
+def kernel(lab: Lab, node: str) -> dict[str, str]:
+    """What the main tables have of the prefixes that these tests use: type, or next hop, by prefix."""
+    found: dict[str, str] = {}
+    for family in ("-4", "-6"):
+        done = exec_in(node, ("ip", "-j", family, "route", "show", "table", "main"), lab.settings)
+        for route in json.loads(done.stdout or b"[]"):
+            if route["dst"].startswith(("198.18.24", "198.51.100.7", "2001:db8:f")):
+                found[str(ip_network(route["dst"]))] = route.get("gateway", route.get("type", "unicast"))
+    return found
+
+
+def known_to(lab: Lab, node: str) -> str:
+    """Every prefix that a BIRD has, of any family and protocol."""
+    return lab.run(node, "birdc", "show", "route")
+
+
+WANTED = {"198.18.240.0/24": NEIGHBOUR, "198.18.241.0/24": "blackhole", "2001:db8:f0::/48": "unreachable"}
+
+
+def test_routes_come_and_go(quick: QuickLab) -> None:
+    """On a host and a switch they are in the kernel while they are wanted; nobody is told of them, no session notices."""
+    lab, project = quick.lab, quick.project
+    before = {name: (bird_file(lab, name), bgp_states(lab, name)) for name in DEVICES}
+    set_routes(project, "edge", HOST, SWITCH, routes=EDGE, options="--reason trial")
+    wait_until(lambda: kernel(lab, HOST) == kernel(lab, SWITCH) == WANTED, what="the routes are in the kernels")
+    assert kernel(lab, OTHER_HOST) == {}
+    for node in (OTHER_HOST, "northtel", "meadow"):
+        assert "198.18.24" not in known_to(lab, node)
+        assert "2001:db8:f0" not in known_to(lab, node)
+    assert {(row["device"], row["in_force"], row["reason"]) for row in listed(project)} == {
+        (HOST, True, "trial"),
+        (SWITCH, True, "trial"),
+    }
+
+    project("routes", "withdraw", "edge")
+    wait_until(lambda: kernel(lab, HOST) == kernel(lab, SWITCH) == {}, what="the routes are gone")
+    assert {name: (bird_file(lab, name), bgp_states(lab, name)) for name in DEVICES} == before
+    assert listed(project) == []
+
+
+def test_saying_it_again_does_nothing(quick: QuickLab) -> None:
+    """No change on any device, and exit code 0."""
+    lab, project = quick.lab, quick.project
+    set_routes(project, "edge", HOST, routes=EDGE)
+    before = {name: lab.run(name, "ls", "/var/lib/netorch/generations") for name in DEVICES}
+    said = set_routes(project, "edge", HOST, routes=EDGE)
+    assert said.out.startswith("edge: nothing to change\n")
+    assert {name: lab.run(name, "ls", "/var/lib/netorch/generations") for name in DEVICES} == before
+
+
+def test_other_deploys_keep_them(quick: QuickLab, tmp_path: Path) -> None:
+    """A colleague's checkout, in another home, knows of them: its plan is empty, and what it deploys leaves them alone."""
+    lab, project = quick.lab, quick.project
+    set_routes(project, "edge", HOST, routes=EDGE)
+    colleague = project.copy(tmp_path / "checkout")
+    home = {**os.environ, "HOME": str(tmp_path)}  # noqa: TID251 - what the command is given
+    colleague("plan", "pop2", "--detailed-exitcode", environment=home)
+    colleague.edit("pops/pop2.yml", "description: Northtel", "description: North")
+    colleague("deploy", "pop2", "--yes", environment=home)
+    wait_until(lambda: kernel(lab, HOST) == WANTED, what="the routes are in the kernel")
+    project("deploy", "pop2", "--yes")
+    colleague("routes", "withdraw", "edge", environment=home)
+    wait_until(lambda: kernel(lab, HOST) == {}, what="the routes are gone")
+
+
+def test_owners_do_not_disturb_each_other(quick: QuickLab) -> None:
+    """Each has its own on the same host; one's end leaves the other's alone."""
+    lab, project = quick.lab, quick.project
+    set_routes(project, "edge", HOST, routes=EDGE[:1])
+    set_routes(project, "blocklist", HOST, routes=EDGE[1:])
+    wait_until(lambda: kernel(lab, HOST) == WANTED, what="both owners' routes")
+    project("routes", "withdraw", "edge")
+    without = {prefix: what for prefix, what in WANTED.items() if what != NEIGHBOUR}
+    wait_until(lambda: kernel(lab, HOST) == without, what="the other owner's routes")
+
+
+def test_an_announced_address_stays_in_the_pop(quick: QuickLab) -> None:
+    """The switch and the other hosts learn of it; providers have the POP's prefix and no part of it."""
+    lab, project = quick.lab, quick.project
+    set_routes(project, "edge", HOST, routes=[{**SINGLE, "via": NEIGHBOUR}])
+    wait_until(lambda: "198.51.100.70/32" in kernel(lab, SWITCH), what="the switch has the address")
+    wait_until(lambda: "198.51.100.70/32" in known_to(lab, OTHER_HOST), what="the other host knows of it")
+    assert kernel(lab, SWITCH)["198.51.100.70/32"] == "10.2.1.11"  # h1.pop2, who announced it
+    for provider in ("northtel", "meadow"):
+        assert "198.51.100.0/24" in known_to(lab, provider)
+        assert "198.51.100.70" not in known_to(lab, provider)
+
+
+def test_a_next_hop_that_is_not_there_is_told(quick: QuickLab) -> None:
+    """The daemon leaves such a route out; the command says so."""
+    said = set_routes(quick.project, "edge", HOST, routes=[{"prefix": "198.18.240.0/24", "via": "172.31.0.1"}])
+    assert f"{HOST}: only 0 of 1 ipv4 routes in use" in said.out
+    assert kernel(quick.lab, HOST) == {}
+
+
+def test_what_cuts_the_path_is_taken_back(quick: QuickLab) -> None:
+    """A route that hides the controller from the device is undone by the device, and nobody remembers it."""
+    lab, project = quick.lab, quick.project
+    before = live_stamp(lab, HOST)
+    routes = [{"prefix": f"{CONTROLLER}/32", "type": "blackhole"}]
+    said = set_routes(project, "edge", HOST, routes=routes, code=6, options="--confirm-timeout 10")
+    assert f"{HOST}: reverted" in said.err
+    assert f"no way back to the controller at {CONTROLLER}" in said.err
+    assert live_stamp(lab, HOST) == before
+    assert "blackhole" not in lab.run(HOST, "ip", "route")
+    assert listed(project) == []
+    project("plan", "pop2", "--detailed-exitcode")
+
+
+class Later:
+    """The system's clock, ``ahead_s`` seconds ahead."""
+
+    def __init__(self, ahead_s: float) -> None:
+        self._clock, self._ahead_s = SystemClock(), ahead_s
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock.now() + self._ahead_s
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return self._clock.monotonic()
+
+    def wait(self, seconds: float) -> None:
+        """Wait."""
+        self._clock.wait(seconds)
+
+
+def test_a_run_ends_what_is_past_its_time(quick: QuickLab) -> None:
+    """``netorch run`` before the end finds nothing to do; after it, it takes the route away and says so in the list."""
+    lab, project = quick.lab, quick.project
+    set_routes(project, "edge", HOST, routes=[{**EDGE[0], "for": "2h"}, EDGE[1]])
+    assert project("run").out == ""
+    with controller_in(project.folder / "inventory", quiet=True) as controller:
+        result = reconcile(replace(controller, clock=Later(7300)), DEVICES, lambda plan: None)
+    assert {one.device: one.outcome for one in result.deployed.results if one.outcome != "unchanged"} == {
+        HOST: "changed",
+        SWITCH: "changed",
+    }
+    assert kernel(lab, HOST) == {EDGE[1]["prefix"]: "blackhole"}
+    assert [row["prefix"] for row in listed(project)] == [EDGE[1]["prefix"]]
+
+
+# ---- programs ------------------------------------------------------------------------------------------------------
+
+
+def test_a_program_sets_routes(quick: QuickLab) -> None:
+    """The function does what the command does, and raises what the command says."""
+    inventory = quick.project.folder / "inventory"
+    done = program.set_routes("edge", EDGE, on=HOST, inventory=inventory, reason="trial")
+    assert (done.changed, len(done.routes), done.missed) == (True, 3, {})
+    assert kernel(quick.lab, HOST) == WANTED
+    assert not program.set_routes("edge", EDGE, on=[HOST], inventory=inventory, reason="trial").changed
+    assert program.list_routes(inventory=inventory).routes == done.routes
+    with pytest.raises(program.NetorchError, match="is a default route") as refused:
+        program.set_routes("edge", [{"prefix": "0.0.0.0/0", "via": NEIGHBOUR}], on=HOST, inventory=inventory)
+    assert refused.value.exit_code == 7
+    assert program.withdraw_routes("edge", inventory=inventory).routes == ()
+    assert kernel(quick.lab, HOST) == {}
+
+
+class Health(BaseHTTPRequestHandler):
+    """A service that says how it is."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        """One answer."""
+        self.send_response(type(self).status)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library
+        """Nothing."""
+
+
+def test_the_example_follows_a_service(quick: QuickLab) -> None:
+    """examples/own_routes.py adds the route while the service is well, and takes it away when it is not."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        argv = [sys.executable, str(ROOT / "examples/own_routes.py"), f"http://127.0.0.1:{server.server_port}/"]
+        argv += ["--prefix", "198.51.100.70/32", "--via", NEIGHBOUR, "--on", HOST, "--rounds", "3", "--every", "0.05"]
+        try:
+            for status, there in ((200, True), (503, False)):
+                Health.status = status
+                done = subprocess.run(
+                    argv, cwd=quick.project.folder, capture_output=True, text=True, timeout=60, check=True
+                )
+                assert "health-check: " in done.stderr
+                assert ("198.51.100.70/32" in kernel(quick.lab, HOST)) == there, done.stderr
+        finally:
+            server.shutdown()
