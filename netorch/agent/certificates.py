@@ -220,6 +220,7 @@ def _write_set(folder: str, request: Dict[str, Any], present: Optional[Dict[str,
     for name, text in texts.items():
         write_file(f"{folder}/{name}", text.encode())
     origin = _put_key(folder, request, present)
+    texts[KEY] = _text(f"{folder}/{KEY}")
     document = {
         **{name: described[name] for name in ("serial", "fingerprint", "issuer", "issued", "not_after")},
         "key_origin": origin,

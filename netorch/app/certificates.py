@@ -25,12 +25,14 @@ CLOCK_REFUSED_S = 12 * 3600.0
 @dataclass(frozen=True)
 class Need:
     """What a device lacks. ``reason`` says why it gets a new certificate, "" where the present one will do; ``is_behind``: what
-    it trusts is not what it should trust. ``refusal`` says why nothing is sent all the same."""
+    it trusts is not what it should trust. ``refusal`` says why nothing is sent all the same; ``is_barred``: it gets no
+    certificate, since somebody wanted it so."""
 
     reason: str = ""
     is_behind: bool = False
     refusal: str = ""
     hint: str = ""
+    is_barred: bool = False
 
     @property
     def is_none(self) -> bool:
@@ -44,6 +46,8 @@ class Need:
             return f"certificate: nothing is sent: {self.refusal}"
         if self.reason:
             return f"certificate: a new one is issued: {self.reason}"
+        if self.is_barred:
+            return "certificate: none is issued, it was revoked by the device's name: netorch pki issue admits it again"
         return "certificate: gets the newest list of what is trusted and revoked" if self.is_behind else ""
 
 
@@ -51,7 +55,7 @@ def find_need(device: str, facts: CertificateFacts | None, standing: Standing, *
     """What ``device`` lacks, from what it reported and what the authority has. Pure; ``now`` is the controller's time."""
     record = standing.record(device)
     if facts is None:
-        return Need() if record.bar is not None else Need(reason="it has none")
+        return Need(is_barred=True) if record.bar is not None else Need(reason="it has none")
     trust = standing.trust
     is_ours = bool(set(facts.authorities) & set(trust.authorities))
     unknown = sorted(set(facts.revoked) - set(standing.revoked_serials))
@@ -62,7 +66,7 @@ def find_need(device: str, facts: CertificateFacts | None, standing: Standing, *
         )
     is_behind = (facts.authorities, facts.crl_number) != (trust.authorities, trust.crl_number)
     if record.bar is not None:
-        return Need(is_behind=is_behind)
+        return Need(is_behind=is_behind, is_barred=True)
     reason = _why_new(device, facts, standing, now=now)
     skew_s = facts.clock - now
     is_old = reason.startswith("expire")

@@ -335,7 +335,7 @@ def test_controllers_at_once_end_in_one_good_certificate(devices: Pair, tmp_path
 
 
 def test_files_that_are_tampered_with_are_told(devices: Pair) -> None:
-    """A missing key, a list that somebody emptied, and a key opened up are problems that facts report."""
+    """A missing or damaged key, a list that somebody emptied, and a key opened up are problems that facts report."""
     _, host = devices
     host.enrol()
     host.path("revoked.pem").write_text("")
@@ -344,7 +344,10 @@ def test_files_that_are_tampered_with_are_told(devices: Pair) -> None:
     host.path("key.pem").chmod(0o644)
     assert host.held().problem == "others may read key.pem"
     host.path("key.pem").unlink()
-    assert host.held().problem.startswith("key.pem cannot be read")
+    assert host.held().problem == "key.pem is missing"
+    host.enrol(fresh=True)
+    host.path("key.pem").write_text("damaged")
+    assert host.held().problem == "key.pem is not what was installed"
     host.enrol()
     assert host.held().problem == ""
 

@@ -165,6 +165,14 @@ def test_metrics_are_written(bed: Bed) -> None:
     assert 'netorch_mirror_entries{state="mirrored"} 2' in bed.host.path("/run/mirror.prom").read_text()
 
 
+def test_figures_that_cannot_be_written_are_told_until_nobody_wants_them(bed: Bed) -> None:
+    """The problem ends with the setting."""
+    bed.host.configure({**bed.mirror_settings(), "metrics": "/proc/none/netorch.prom"})
+    wait_until(lambda: "cannot be written" in bed.host.status()["problem"], what="the problem is told")
+    bed.host.configure(bed.mirror_settings())
+    wait_until(lambda: bed.host.status()["problem"] == "", what="it is over")
+
+
 def test_agent_that_idles_uses_no_processor(bed: Bed) -> None:
     """Ten status files later neither agent has used more than a tenth of that time."""
     before = [node.status() for node in bed.nodes]

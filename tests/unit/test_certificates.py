@@ -96,6 +96,7 @@ def test_device_that_was_revoked_by_name_gets_none() -> None:
     assert find_need("h1.pop1", None, barred, now=NOW).is_none
     held = find_need("h1.pop1", replace(HELD, serial="bad", crl_number=6), barred, now=NOW)
     assert (held.reason, held.is_behind) == ("", True)
+    assert "netorch pki issue admits it again" in held.note
 
 
 def test_older_list_is_replaced() -> None:

@@ -36,6 +36,8 @@ _PROBE_PAUSE_S = 0.15
 _DELTAS_PER_S, _DELTAS_AT_ONCE = 1000.0, 200.0
 _DELTA_PAUSE_S = 0.005
 _LOST_PAUSE_S = 0.05
+_REFUSAL_PAUSE_S = 600.0
+_REFUSALS = 1000
 _CONFIRMED = frozenset({"reachable", "stale", "delay"})
 _LOST = frozenset({ABSENT, "failed", "none"})
 
@@ -63,6 +65,7 @@ class Feed(Service):
         self._pace = Pace(_DELTAS_PER_S, _DELTAS_AT_ONCE)
         self._waiting: Dict[str, Told] = {}
         self._next_probe = 0
+        self._refused: Dict[str, float] = {}
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -284,8 +287,13 @@ class Feed(Service):
         self._own_may_have_changed()
 
     def refused(self, words: str) -> None:
-        """A connection was refused or ended."""
+        """A connection was refused or ended. Whoever comes back every few seconds is named now and then only."""
         self.count("refused_connections")
+        if uptime() - self._refused.get(words, float("-inf")) < _REFUSAL_PAUSE_S:
+            return
+        if len(self._refused) >= _REFUSALS:
+            self._refused.clear()
+        self._refused[words] = uptime()
         self.say(f"refused {words}")
 
     # ---- status -------------------------------------------------------------------------------------------------

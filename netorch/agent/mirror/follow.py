@@ -58,6 +58,7 @@ class FeedLink:
         self.rejected = 0
         self._connection: Optional[_Connection] = None
         self._attempts = 0
+        self._said: Dict[str, str] = {}
         self._is_stopped = False
         self._hurry = asyncio.Event()
         self._task: Optional[asyncio.Task[None]] = None
@@ -165,13 +166,16 @@ class FeedLink:
         text = f"{address}: {words}" if address else words
         if text != self.error:
             self.error = text
-            self.follower.say(f"{self.feed.switch}: {text}")
             self.follower.touch()
+        if self._said.get(address) != words:  # a switch that is away for days is said once for each of its addresses
+            self._said[address] = words
+            self.follower.say(f"{self.feed.switch}: {text}")
 
     def came_up(self) -> None:
         """Its snapshot has been taken over."""
         self.is_up, self.since, self.error = True, now(), ""
         self.resyncs += 1
+        self._said.clear()
         self.follower.count("resyncs")
         self.follower.say(f"{self.feed.switch}: follows {self.address}")
         self.follower.touch()

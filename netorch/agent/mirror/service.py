@@ -165,7 +165,9 @@ class Service:
         self._look()
         self.guarded("work", self.each_second)
         self._write_status()
-        if self.metrics_path is not None and self._ticks % _METRICS_EVERY == 1:
+        if self.metrics_path is None:
+            self.problem("metrics", "")
+        elif self._ticks % _METRICS_EVERY == 1:
             self.guarded("metrics", self._write_metrics)
 
     def _look(self) -> None:

@@ -41,7 +41,7 @@ def _loaded(context: ssl.SSLContext, folder: str) -> ssl.SSLContext:
         name = f"{CERTIFICATE} with {KEY}"
         context.load_cert_chain(f"{folder}/{CERTIFICATE}", f"{folder}/{KEY}")
     except ssl.SSLError as exc:
-        raise TrustError(f"{folder}/{name} cannot be used: {exc.reason or exc}") from None
+        raise TrustError(f"{folder}/{name} cannot be used: {_reason(exc)}") from None
     except OSError as exc:
         raise TrustError(f"{folder}/{name} cannot be read: {exc.strerror}") from None
     return context
@@ -58,8 +58,17 @@ def refusal_words(exc: BaseException) -> str:
     """Why a connection was not made, in one line."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f"certificate: {exc.verify_message}"
+    if isinstance(exc, (ssl.SSLZeroReturnError, ssl.SSLEOFError)):
+        return "TLS: the other side ended the connection"
     if isinstance(exc, ssl.SSLError):
-        return f"TLS: {(exc.reason or str(exc)).replace('_', ' ').lower()}"
+        words = _reason(exc).replace("_", " ").lower()
+        _, is_alert, said = words.partition(" alert ")  # its name begins with a version of TLS that is in no use here
+        return f"TLS: the other side says: {said}" if is_alert else f"TLS: {words}"
     if isinstance(exc, OSError) and exc.errno:
         return os.strerror(exc.errno)  # what asyncio says instead names the address only
     return str(exc) or type(exc).__name__
+
+
+def _reason(exc: ssl.SSLError) -> str:
+    """OpenSSL's words, without the place in the interpreter's source."""
+    return exc.reason or str(exc).partition(" (_ssl.c")[0]
