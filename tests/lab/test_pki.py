@@ -23,17 +23,15 @@ pytestmark = pytest.mark.lab
 PKI = "/var/lib/netorch/pki"
 DEVICES = ("sw1.pop2", "h1.pop2", "h2.pop2")
 DAY = 86400.0
-PLUGINS = "plugins:\n  - drain\n  - arp_mirror\n  - describe\n"
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     """POP2 with a folder for the authority, deployed once; certificates are all that its agents are given here."""
     files = only_pop2()
-    text = "\n".join(line for line in files["network.yml"].splitlines() if not line.startswith("pki:")) + "\n"
-    files = edited(
-        {**files, "network.yml": text}, "network.yml", (PLUGINS, "plugins: [drain, describe]\npki: ../pki\n")
-    )
+    lines = [line for line in files["network.yml"].splitlines() if not line.startswith("pki:")]
+    text = "\n".join([*lines, "pki: ../pki", ""])
+    files = edited({**files, "network.yml": text}, "network.yml", ("  - arp_mirror\n", ""))
     with quick_lab(tmp_path_factory.mktemp("pki"), files, name="pki") as up:
         plan = up.project("plan", "pop2").out
         assert "h1.pop2: certificate: one is issued, by an authority that is made for it" in plan
