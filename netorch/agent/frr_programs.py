@@ -26,7 +26,8 @@ FOLDERS = ("/usr/lib/frr", "/usr/libexec/frr")
 MISSING_PATIENCE_S = 5.0
 """A program that died is started again within a second or two: so long it is waited for."""
 
-MATCH_TIMEOUT_S = 20.0
+MATCH_TIMEOUT_S = 10.0
+RESTART_TIMEOUT_S = 30.0
 LOADERS_TIMEOUT_S = 60.0
 _INTERVAL_S = 0.05
 _END_TIMEOUT_S = 3.0
@@ -138,14 +139,14 @@ def restart() -> None:
         _systemctl("restart")
     else:
         end()
-    deadline = uptime() + MATCH_TIMEOUT_S
+    deadline = uptime() + RESTART_TIMEOUT_S
     while True:
         with suppress(FrrAbsent, FrrSilent):
             for vty in connect().values():
                 vty.close()
             return
         if uptime() >= deadline:
-            raise FrrSilent(f"FRR is not back {MATCH_TIMEOUT_S:g} s after it was restarted")
+            raise FrrSilent(f"FRR is not back {RESTART_TIMEOUT_S:g} s after it was restarted")
         wait(_INTERVAL_S)
 
 

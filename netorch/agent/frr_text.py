@@ -26,9 +26,9 @@ _NOT_SAID = (
     "exit-",
 )
 _ENDS = ("end", "exit")
-# Words after which, or around which, a line may hold a secret; also where they are spelt wrong.
-_PERHAPS_SECRET = re.compile(r"\b(neighbor|key|md5|auth\w*|string|secret|community)\b|pass", re.IGNORECASE)
-_OPEN_WORDS = 3
+# Words behind which a line may hold a secret; of a neighbour's line only the keyword is shown, however it is spelt.
+_SECRET_BEHIND = re.compile(r"key|md5|auth|string|secret|community|pass", re.IGNORECASE)
+_NEIGHBOR_WORDS = 3
 
 
 def stamp_of(text: str) -> Optional[str]:
@@ -64,8 +64,12 @@ def statements(texts: Iterable[str]) -> FrozenSet[Said]:
 
 
 def redacted(line: str) -> str:
-    """A line of a configuration, fit for showing: of one that may hold a secret, its first words."""
+    """A line of a configuration, fit for showing: what may be a secret is cut off."""
     words = line.split()
-    if _PERHAPS_SECRET.search(line) and len(words) > _OPEN_WORDS:
-        return f"{' '.join(words[:_OPEN_WORDS])} ..."
-    return " ".join(words)
+    shown = len(words)
+    if "neighbor" in words[:2]:
+        shown = words.index("neighbor") + _NEIGHBOR_WORDS
+    for place, word in enumerate(words):
+        if _SECRET_BEHIND.search(word):
+            shown = min(shown, place + 1)
+    return " ".join([*words[:shown], *(["..."] if shown < len(words) else [])])

@@ -39,13 +39,14 @@ class FrrRefused(DaemonRefused):
 
 
 class Vty:
-    """A connection to one of FRR's programs (``bgpd``), with the right to do everything.
+    """A connection to one of FRR's programs (``bgpd``), whose socket is in ``folder``, with the right to do everything.
 
     Raises FrrAbsent, FrrSilent; ``ask`` also FrrRefused.
     """
 
-    def __init__(self, program: str, *, timeout_s: float = REPLY_TIMEOUT_S) -> None:
+    def __init__(self, program: str, *, timeout_s: float = REPLY_TIMEOUT_S, folder: str = SOCKETS) -> None:
         self.program = program
+        self._path = f"{folder}/{program}.vty"
         self._timeout_s = timeout_s
         self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         self._socket.settimeout(timeout_s)
@@ -57,18 +58,17 @@ class Vty:
             raise
 
     def _connect(self) -> None:
-        path = f"{SOCKETS}/{self.program}.vty"
         deadline = uptime() + self._timeout_s
         while True:
             try:
-                self._socket.connect(path)
+                self._socket.connect(self._path)
                 return
             except _socket.timeout:
                 raise self._silent() from None
             except OSError as exc:
                 if exc.errno != errno.EAGAIN:
                     hint = "start it: systemctl start frr"
-                    raise FrrAbsent(f"{self.program} does not run: {path}: {exc.strerror}", hint=hint) from None
+                    raise FrrAbsent(f"{self.program} does not run: {self._path}: {exc.strerror}", hint=hint) from None
             # It is there, but so many wait to be let in that no more may: it hangs, or is very busy.
             if uptime() >= deadline:
                 raise self._silent()
