@@ -66,7 +66,12 @@ def certificate_rows(inventory: Inventory, clock: Clock, names: Iterable[str]) -
     names = tuple(names)
     if len(names) == len(inventory.devices):
         names = (*names, *(name for name in standing.records if name not in names))
-    return [_row(standing.record(name), standing, clock.now()) for name in names]
+    devices = {device.name for device in inventory.devices}
+    rows = [_row(standing.record(name), standing, clock.now()) for name in names]
+    for row in rows:
+        if row["device"] not in devices and row["state"] not in ("barred", "revoked", "expired", "none"):
+            row["state"] = "not in the inventory"
+    return rows
 
 
 def _row(record: Issued, standing: Standing, now: float) -> dict[str, Any]:
