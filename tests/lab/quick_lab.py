@@ -57,10 +57,10 @@ class Project(Shell):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def patch(self, template: str, find: str, put: str) -> None:
-        """Override one of netorch's own templates with a changed copy."""
+    def patch(self, template: str, find: str, put: str, *more: tuple[str, str]) -> None:
+        """Override one of netorch's own templates with a changed copy; ``more`` are further (find, put)."""
         text = (ROOT / "templates" / template).read_text()
-        self.override(template, edited({template: text}, template, (find, put))[template])
+        self.override(template, edited({template: text}, template, (find, put), *more)[template])
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
