@@ -63,7 +63,8 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
         "files": files,
         "overlay": overlay,
         "pending": _pending(),
-        "confirmed": read_state(generation) if generation else None,
+        "undone": journal.undone_since(generation),
+        "confirmed": _confirmed(generation) if generation else None,
     }
     if "certificate" in wants:
         document["certificate"] = _certificate()
@@ -249,6 +250,11 @@ def _aliases(links: List[LinkEntry], wanted: Any) -> List[Dict[str, Any]]:
 def _sysctls(wanted: Any) -> List[Dict[str, Any]]:
     values = ((name, read_sysctl(name)) for name in wanted)
     return [{"kind": "SysctlItem", "name": name, "value": value} for name, value in values if value is not None]
+
+
+def _confirmed(generation: int) -> Dict[str, Any]:
+    kept = journal.read_generation(generation)
+    return {**read_state(generation), "author": kept.get("author", ""), "reason": kept.get("reason", "")}
 
 
 def _pending() -> Optional[Dict[str, Any]]:

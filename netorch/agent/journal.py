@@ -22,7 +22,7 @@ from contextlib import suppress
 
 from netorch.agent.clock import boot_id, now, uptime, wait
 from netorch.agent.files import file_fact, read_json, remove, sync_folder, write_file, write_json, write_new
-from netorch.agent.outcome import Busy, Refused
+from netorch.agent.outcome import Busy, Damaged, Refused
 from netorch.agent.paths import GENERATIONS, LOCK, PENDING, STATE, UNDONE
 
 TYPE_CHECKING = False
@@ -218,16 +218,29 @@ def _write_again(journal: Journal, file: Dict[str, Any]) -> None:
 def note_undone(journal: Journal, reason: str) -> None:
     """Keep why the last change that did not stay was undone, for a controller that asks for it later."""
     with suppress(OSError):  # a full disk must keep nobody from undoing
-        write_json(UNDONE, {"id": journal["id"], "author": journal["author"], "undone": now(), "reason": reason})
+        note = {"id": journal["id"], "author": journal["author"], "undone": now(), "reason": reason}
+        write_json(UNDONE, {**note, "generation": current_generation()})
 
 
 def why_undone(change_id: str) -> str:
     """Why the change was undone; "" if this is not known any more."""
-    try:
-        undone = read_json(UNDONE)
-    except ValueError:
-        return ""
+    undone = _read_undone()
     return str(undone["reason"]) if undone is not None and undone["id"] == change_id else ""
+
+
+def undone_since(generation: int) -> Optional[Dict[str, Any]]:
+    """The last change that did not stay, as the JSON of model.facts.Undone; None where ``generation`` was confirmed after it."""
+    undone = _read_undone()
+    if undone is None or undone.get("generation") != generation:
+        return None
+    return {"id": undone["id"], "author": undone["author"], "time": undone["undone"], "reason": undone["reason"]}
+
+
+def _read_undone() -> Optional[Dict[str, Any]]:
+    undone: Optional[Dict[str, Any]] = None
+    with suppress(Damaged):  # it is a remark: a damaged one must keep nobody from anything
+        undone = read_json(UNDONE)
+    return undone
 
 
 def discard(journal: Journal) -> None:

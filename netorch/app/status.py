@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping, Optional
+from typing import Any, Callable, Iterable, Mapping, Optional
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
@@ -12,7 +12,7 @@ from netorch.app.planning import make_plan
 from netorch.errors import NetorchError, TransportError
 from netorch.model.certificate import CertificateFacts
 from netorch.model.codec import to_json
-from netorch.model.facts import AgentFacts, DeviceFacts
+from netorch.model.facts import AgentFacts, DeviceFacts, Undone
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import DevicePlan
 from netorch.model.text import utc_text
@@ -23,13 +23,15 @@ from netorch.plan.mirror import MirrorSides, compare_sides
 
 @dataclass(frozen=True)
 class Status:
-    """The network's state. ``failures`` are devices that could not be asked or planned, with the reason."""
+    """The network's state. ``failures`` are devices that could not be asked or planned, with the reason. ``redact`` masks
+    secrets in what daemons said."""
 
     world: World
     plans: dict[str, DevicePlan]
     failures: dict[str, NetorchError]
     devices: tuple[str, ...]
     later: Mapping[str, tuple[str, ...]]
+    redact: Callable[[str], str]
 
     def document(self) -> dict[str, Any]:
         """The whole status as plain JSON; keys are stable, absent values null."""
@@ -59,6 +61,7 @@ class Status:
             "pending": facts.pending.id if facts and facts.pending else None,
             "pending_author": facts.pending.author if facts and facts.pending else None,
             "pending_remaining_s": facts.pending.remaining_s if facts and facts.pending else None,
+            "undone": _undone(facts.undone, self.redact) if facts and facts.undone else None,
             "drift": [summarise(operation) for operation in plan.operations] if plan else None,
             "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,
             "drift_state": _drift_state(plan),
@@ -75,6 +78,11 @@ class Status:
     def _next_hops(self, device: DeviceIntent) -> list[dict[str, Any]]:
         pairs = [(device.name, hop) for hop in device.next_hops]
         return [_next_hop(sides) for sides in compare_sides(self.world.intent, self.world.facts, pairs)]
+
+
+def _undone(undone: Undone, redact: Callable[[str], str]) -> dict[str, Any]:
+    when = utc_text(undone.time)
+    return {"change": undone.id, "author": undone.author, "time": when, "reason": redact(undone.reason)}
 
 
 def _next_hop(sides: MirrorSides) -> dict[str, Any]:
@@ -165,4 +173,5 @@ def get_status(controller: Controller, targets: Iterable[str]) -> Status:
     wants = ("certificate", "neighbours", "links", "mirror", "protocols", "route_counts")
     world = gather_world(controller, names, wants=wants)
     plan, failures = make_plan(controller, world, names)
-    return Status(world, {device.device: device for device in plan.devices}, failures, names, plan.later)
+    plans = {device.device: device for device in plan.devices}
+    return Status(world, plans, failures, names, plan.later, controller.redact)

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from netorch.app.status import is_up
-from netorch.cli.output import emit_rows
+from netorch.cli.output import CELL_BYTES, emit_rows
 from netorch.model.conventions import MAIN_TABLE
+from netorch.model.text import one_line
 
 LESS_OF_DEVICES = ("daemon", "agent", "ipv6_routes", "ipv4_routes")
 LESS_OF_SESSIONS = ("since", "expected", "peer", "exported")
@@ -32,9 +33,13 @@ def print_status(document: dict[str, Any]) -> None:
         emit_rows(sessions, "table", optional=LESS_OF_SESSIONS)
     for device in document["devices"]:
         if device["pending"]:
-            left = f"{device['pending_remaining_s']:.0f} s are left to confirm it"
+            left = f"{device['pending_remaining_s']:.0f} s are left: netorch confirm or revert {device['device']}"
             text = f"pending: {device['device']}: change {device['pending']} by {device['pending_author']}, {left}"
             click.secho(text, fg="yellow")
+        undone = device["undone"]
+        if undone:
+            text = f"change {undone['change']} by {undone['author']} did not stay, {undone['time']}: {undone['reason']}"
+            click.secho(f"undone: {device['device']}: {one_line(text, max_bytes=CELL_BYTES)}", fg="yellow")
         drift = device["drift"] or ()
         shown = () if _state(device) == "not deployed" else drift[:DRIFT_SHOWN]
         for change in shown:

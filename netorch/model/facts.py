@@ -155,6 +155,16 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Undone:
+    """A change that did not stay: who began it, when it was undone (seconds since the epoch), and why."""
+
+    id: str
+    author: str
+    time: float
+    reason: str
+
+
+@dataclass(frozen=True)
 class ConfirmedFile:
     """A file as its generation has it; ``stamp`` None for one that carries none."""
 
@@ -166,10 +176,12 @@ class ConfirmedFile:
 @dataclass(frozen=True)
 class Confirmed:
     """What the last confirmed generation holds: what the device ought to have, as far as the device itself knows. ``items``
-    are those of the kernel."""
+    are those of the kernel. ``author`` and ``reason`` are those of its change."""
 
     files: Tuple[ConfirmedFile, ...] = ()
     items: Tuple[Item, ...] = ()
+    author: str = ""
+    reason: str = ""
 
     def file(self, path: str) -> Optional[ConfirmedFile]:
         """The file ``path`` of the generation."""
@@ -183,7 +195,7 @@ class DeviceFacts:
     ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values
     of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
     applied only while it is still the same (counters do not count). ``confirmed`` None: no generation has been confirmed.
-    ``certificate`` None: it has none, or was not asked.
+    ``undone`` None: nothing was since that one. ``certificate`` None: it has none, or was not asked.
     """
 
     device: str
@@ -199,6 +211,7 @@ class DeviceFacts:
     route_counts: Tuple[RouteCount, ...] = ()
     pending: Optional[Pending] = None
     confirmed: Optional[Confirmed] = None
+    undone: Optional[Undone] = None
     agents: Tuple[AgentFacts, ...] = ()
     certificate: Optional[CertificateFacts] = None
 

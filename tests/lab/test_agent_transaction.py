@@ -198,6 +198,10 @@ def test_watchdog_undoes_what_nobody_confirms(device: LabDevice) -> None:
     assert device.live_stamp() == "new"
     wait_until(lambda: device.live_stamp() == "old", what="the watchdog has undone the change")
     wait_until(lambda: device.owned() == before, what="everything else is back")
+    undone = device.client.facts(device.REQUEST).undone
+    assert undone is not None
+    assert (undone.id, undone.author) == (request.id, request.author)
+    assert undone.reason == "nobody confirmed it before its deadline"
 
 
 def test_late_confirmation_is_a_failure(device: LabDevice) -> None:
