@@ -10,6 +10,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.results import failed_result
 from netorch.errors import DeviceError, GuardRefused, NetorchError
+from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.items import FileItem
 from netorch.model.overlay import Overlay
@@ -17,7 +18,7 @@ from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import Answer, DecideRequest, Generation
 from netorch.model.text import utc_text
 from netorch.plan.proof import find_difference
-from netorch.plan.rollback import REASON, intent_of, plan_rollback
+from netorch.plan.rollback import REASON, intent_of, plan_rollback, rolled_back
 from netorch.render import restamp
 
 
@@ -49,6 +50,12 @@ def history_rows(histories: Mapping[str, tuple[Generation, ...]]) -> list[dict[s
 def is_rolled_back(history: tuple[Generation, ...]) -> bool:
     """Whether the last thing that happened to the device was a rollback."""
     return bool(history) and history[0].reason.startswith(REASON)
+
+
+def rollback_notes(facts: Mapping[str, DeviceFacts], plan: Plan) -> dict[str, str]:
+    """What a plan says of devices that somebody rolled back, by device: it would take that back."""
+    kept = {device.device: rolled_back(facts[device.device]) for device in plan.devices if not device.is_empty}
+    return {name: f"{one.author} did a {one.reason}: this plan takes it back" for name, one in kept.items() if one}
 
 
 @dataclass(frozen=True)

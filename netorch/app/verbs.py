@@ -24,14 +24,15 @@ from netorch.api import (
 )
 from netorch.app.controller import Controller
 from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
-from netorch.app.gather import gather_facts, gather_world
+from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.planning import make_plan, refusals
 from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError, TransportError
-from netorch.model.items import ServiceItem
+from netorch.model.items import FileItem, ServiceItem
 from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import PingRequest
-from netorch.plan.guards import Allowances, Refusal
+from netorch.plan.guards import GUARDS, Allowances, Refusal
+from netorch.plan.rollback import rolled_back
 
 
 @dataclass
@@ -122,10 +123,11 @@ class VerbRun:
         refused = refusals(self.controller, world, plan, Allowances(guards=step.allow, resets=None))
         if refused:
             raise _refused(refused)
+        self._refuse_unasked(world, step)
         self.asked.update(step.devices)
         if self.is_check:
             return self._miss(failures)
-        options = Options(step.confirm_timeout_s, reason=step.why, action=self.verb)
+        options = Options(step.confirm_timeout_s, reason=step.why, reasons=_still_back(world, step), action=self.verb)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
         if result.is_interrupted:
             raise KeyboardInterrupt
@@ -136,6 +138,27 @@ class VerbRun:
             away = {}
         _raise_failures(result, but=away)
         return self._miss(away)
+
+    def _refuse_unasked(self, world: World, step: Deploy) -> None:
+        """What the inventory wants beside the verb's own decision goes with it. Not so where that restarts Established provider
+        sessions, or where something new would bring back what a person rolled back: who is in a hurry to drain does not think
+        of it."""
+        held = merge_overlays(facts.overlay for facts in world.facts.values())
+        before = replace(world, overlay=held, intent=self.controller.intent(held))
+        plan, _ = make_plan(self.controller, before, step.devices, only=step.only)
+        in_force = {entry.id for entry in held.entries if not entry.removed}
+        is_new = any(entry.id not in in_force for entry in self.entries)
+        for device in plan.devices:
+            kept = rolled_back(world.facts[device.device]) if is_new else None
+            if kept and any(isinstance(one.item, FileItem) and one.item.daemon for one in device.operations):
+                found = f"{kept.author} did a {kept.reason}, and this would bring back the inventory's configuration"
+                hint = f"put the inventory right, and netorch deploy {device.device} first"
+                raise GuardRefused(f"refused (rollback): {found}", where=device.device, hint=hint)
+        others = frozenset(GUARDS) - {"resets"}
+        for refusal in refusals(self.controller, before, plan, Allowances(guards=others)):
+            found = f"beside this the inventory wants something else: {refusal.finding}"
+            hint = f"deploy that first (netorch plan {refusal.pop} shows it), or take it out of the inventory"
+            raise GuardRefused(f"refused (resets): {found}", where=refusal.where, hint=hint)
 
     def _miss(self, failures: Mapping[str, NetorchError]) -> tuple[str, ...]:
         self.missed.update(failures)
@@ -190,6 +213,13 @@ def _refuse_overruled(entries: tuple[OverlayEntry, ...], overlay: Overlay) -> No
         raise Locked(
             f"{held.id}: {held.author} {state} meanwhile (version {held.version})", hint="look again, then start over"
         )
+
+
+def _still_back(world: World, step: Deploy) -> dict[str, str]:
+    """The reasons of devices that somebody rolled back, where the step leaves their configuration as it is: they stay rolled
+    back."""
+    kept = {name: rolled_back(facts) for name, facts in world.facts.items() if step.only}
+    return {name: f"{one.reason}; {step.why}" for name, one in kept.items() if one}
 
 
 def _refused(found: tuple[Refusal, ...]) -> GuardRefused:

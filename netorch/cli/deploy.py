@@ -113,6 +113,7 @@ def deploy(ctx: click.Context, /, targets: tuple[str, ...], limit: tuple[str, ..
 def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]) -> tuple[Any, dict[str, Any], Any]:
     from netorch.app.certificates import certificate_notes
     from netorch.app.gather import gather_world
+    from netorch.app.history import rollback_notes
     from netorch.app.planning import make_plan, with_notes
     from netorch.app.targets import select_devices
 
@@ -122,4 +123,5 @@ def _make_plan(controller: Any, targets: tuple[str, ...], limit: tuple[str, ...]
     world = gather_world(controller, names)
     show_warnings(world.warnings())
     planned, failures = make_plan(controller, world, names)
+    planned = with_notes(planned, rollback_notes(world.facts, planned))
     return with_notes(planned, certificate_notes(controller, world.facts, names)), failures, world

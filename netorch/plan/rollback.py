@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Callable, List, Mapping, Sequence
+from typing import Callable, List, Mapping, Optional, Sequence
 
-from netorch.model.facts import DeviceFacts
+from netorch.model.facts import Confirmed, DeviceFacts
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Tolerance
 from netorch.model.items import MIRROR_KINDS, ClosedSessionItem, FileItem, Item, NeighbourItem, ServiceItem
@@ -16,6 +16,12 @@ from netorch.plan.diff import plan_device
 
 REASON = "rollback to generation"
 """How the reason of a generation begins that a rollback made."""
+
+
+def rolled_back(facts: DeviceFacts) -> Optional[Confirmed]:
+    """The generation that the device has since somebody went back to it; None where the last change was no rollback."""
+    kept = facts.confirmed
+    return kept if kept is not None and kept.reason.startswith(REASON) else None
 
 
 def plan_rollback(

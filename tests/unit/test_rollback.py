@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netorch.app.history import rollback_notes
 from netorch.intent import desired_items
+from netorch.model.facts import Confirmed
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Tolerance
 from netorch.model.items import ClosedSessionItem, FileItem, Item, Mac, NeighbourItem
+from netorch.model.plan import DevicePlan, Plan
 from netorch.model.types import IPAddress
 from netorch.plan.bird import read_bgp
 from netorch.plan.rollback import intent_of, keep_closed, plan_rollback
@@ -130,3 +133,15 @@ def test_intent_is_that_of_the_old_configuration() -> None:
         "meadow_9_v6",
     }
     assert {session.name for session in meant.sessions if not session.enabled} == set(NORTHTEL)
+
+
+def test_a_plan_tells_whose_rollback_it_takes_back() -> None:
+    """Whoever deploys a POP for another reason must not undo somebody's way back without knowing."""
+    found = planned(example(), example(), targets=[SWITCH], rewrite=lambda text: f"{text}# newer\n")
+    kept = Confirmed(author="bob@noc", reason="rollback to generation 3: flaps")
+    facts = {SWITCH: replace(found.facts[SWITCH], confirmed=kept)}
+    assert rollback_notes(facts, found.plan) == {
+        SWITCH: "bob@noc did a rollback to generation 3: flaps: this plan takes it back"
+    }
+    assert rollback_notes(facts, Plan((DevicePlan(SWITCH, "base", 4),))) == {}
+    assert rollback_notes(found.facts, found.plan) == {}

@@ -10,14 +10,17 @@ import pytest
 from netorch.api import ChangeOverlay, Deploy, OverlayEntry, Plugin, Report, Steps, Verb, VerbContext
 from netorch.app.controller import Controller
 from netorch.app.verbs import VerbRun
-from netorch.errors import DeviceError, Locked, Unreachable
+from netorch.errors import DeviceError, GuardRefused, Locked, Unreachable
+from netorch.model.facts import Confirmed
 from netorch.model.items import OverlayItem, ServiceItem
 from netorch.model.plan import Plan
 from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
+from tests.unit.planned import configuration, planned
 
 SWITCH = "sw1.pop1"
+SECRETS = FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"})
 ENTRY = OverlayEntry("try/it", 2, "try", (SWITCH,), "ann", 1_700_000_000.0)
 
 
@@ -65,9 +68,8 @@ def with_switch(switch: Agent) -> Controller:
 def pop1(*dead: str) -> Controller:
     """The example network, of which these cannot be reached."""
     agents = {name: Agent(on_facts=Unreachable("nothing answers", where=name)) for name in dead}
-    secrets = FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"})
     found = controller_of(lambda name: agents.get(name) or Agent(), PLUGIN)
-    return replace(found, inventory=load(example()), secrets=secrets)
+    return replace(found, inventory=load(example()), secrets=SECRETS)
 
 
 @pytest.mark.parametrize("held", [(), (ENTRY,), (replace(ENTRY, version=1, removed=True),)])
@@ -83,6 +85,39 @@ def test_stops_when_somebody_else_decided_meanwhile(held: OverlayEntry) -> None:
     """Two operators at once: the one whose entry lost is told so, not that it is in force."""
     with pytest.raises(Locked, match=f"{held.author} .* meanwhile"):
         run(with_switch(Agent(overlay=(held,))))
+
+
+def beside(reason: str = "", *, running: str = "hold time 90", entry: OverlayEntry = ENTRY) -> Controller:
+    """The example network. ``sw1.pop1`` has every session up, on a configuration whose hold time is ``running``, which somebody
+    gave ``reason`` for; what the verb decides changes nothing of it."""
+    found = planned(example(), example(), targets=[SWITCH])
+    text = configuration(found.intent.device(SWITCH)).text.replace("hold time 90", running)
+    held = found.facts[SWITCH]
+    files = tuple(replace(file, text=text) if file.path == "/etc/bird/bird.conf" else file for file in held.files)
+    held = replace(held, files=files, confirmed=Confirmed(author="bob@noc", reason=reason))
+    agent = Agent(
+        reports=lambda facts: replace(held, overlay=facts.overlay), overlay=(entry,) if entry != ENTRY else ()
+    )
+    return replace(with_switch(agent), inventory=load(example()), secrets=SECRETS)
+
+
+def test_what_the_inventory_wants_beside_it_restarts_nothing() -> None:
+    """A drain agrees to what it does itself, not to the sessions that an edit of the inventory would restart with it."""
+    assert run(beside()).said == ["it is in force"]
+    with pytest.raises(
+        GuardRefused, match="beside this the inventory wants something else: the plan restarts 4 "
+    ) as raised:
+        run(beside(running="hold time 60"))
+    assert "deploy that first (netorch plan pop1 shows it)" in raised.value.hint
+
+
+def test_nothing_new_brings_back_what_was_rolled_back() -> None:
+    """Who drains in a hurry must not undo another's rollback; what is in force already may go on to its end."""
+    with pytest.raises(GuardRefused, match="bob@noc did a rollback to generation 3: flaps, and this would bring back"):
+        run(beside("rollback to generation 3: flaps", running="hold time 90;  # older\n"))
+    in_force = replace(ENTRY, version=1)
+    going_on = beside("rollback to generation 3: flaps", running="hold time 90;  # older\n", entry=in_force)
+    assert run(going_on).said == ["it is in force"]
 
 
 def deploy_pop1(*, goes_on: bool) -> Verb:
