@@ -232,8 +232,12 @@ def _read_links(kernel: RouteSocket) -> List[LinkEntry]:
 
 
 def _set_alias(kernel: RouteSocket, slot: Slot) -> None:
+    from netorch.agent.eos import describe_interface, eos_cli
     from netorch.io.netlink.links import set_alias
 
+    cli = eos_cli()
+    if cli is not None:
+        describe_interface(cli, slot["interface"], slot["alias"])
     set_alias(kernel, slot["interface"], alias=slot["alias"])
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_network
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 
@@ -20,25 +17,27 @@ from netorch import program
 from netorch.app.running import reconcile
 from netorch.cli.options import controller_in
 from netorch.io.clock import SystemClock
-from netorch.lab import exec_in
 from tests.lab.deployed_pop import bgp_states
-from tests.lab.labs import ROOT, Lab
-from tests.lab.operator_shell import Said
-from tests.lab.quick_lab import Project, QuickLab, bird_file, live_stamp, only_pop2, quick_lab
+from tests.lab.labs import ROOT
+from tests.lab.own_routes import (
+    CONTROLLER,
+    DEVICES,
+    EDGE,
+    HOST,
+    NEIGHBOUR,
+    OTHER_HOST,
+    SINGLE,
+    SWITCH,
+    WANTED,
+    kernel,
+    known_to,
+    listed,
+    set_routes,
+)
+from tests.lab.quick_lab import QuickLab, bird_file, live_stamp, only_pop2, quick_lab
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
-
-SWITCH, HOST, OTHER_HOST = "sw1.pop2", "h1.pop2", "h2.pop2"
-DEVICES = (SWITCH, HOST, OTHER_HOST)
-CONTROLLER = "198.19.255.254"  # the management network's end on the controller
-NEIGHBOUR = "10.2.1.12"  # h2.pop2 on the fabric
-EDGE = [
-    {"prefix": "198.18.240.0/24", "via": NEIGHBOUR},
-    {"prefix": "198.18.241.0/24", "type": "blackhole"},
-    {"prefix": "2001:db8:f0::/48", "type": "unreachable"},
-]
-SINGLE = {"prefix": "198.51.100.70/32", "via": NEIGHBOUR, "announce": True}
 
 
 @pytest.fixture(scope="module")
@@ -56,40 +55,6 @@ def clean(quick: QuickLab) -> Iterator[None]:
     yield
     for owner in {row["owner"] for row in listed(quick.project)}:
         quick.project("routes", "withdraw", owner)
-
-
-def set_routes(
-    project: Project, owner: str, *targets: str, routes: list[Any], code: int = 0, options: str = ""
-) -> Said:
-    """``netorch routes set`` with a file of these routes."""
-    path = project.folder / "routes.json"
-    path.write_text("\n".join(map(json.dumps, routes)))
-    return project("routes", "set", owner, *targets, "--file", str(path), *options.split(), code=code)
-
-
-def listed(project: Project) -> list[Mapping[str, Any]]:
-    """The rows of ``netorch routes list``."""
-    rows: list[Mapping[str, Any]] = project("routes", "list", "-o", "json").document[0]["rows"]
-    return rows
-
-
-def kernel(lab: Lab, node: str) -> dict[str, str]:
-    """What the main tables have of the prefixes that these tests use: type, or next hop, by prefix."""
-    found: dict[str, str] = {}
-    for family in ("-4", "-6"):
-        done = exec_in(node, ("ip", "-j", family, "route", "show", "table", "main"), lab.settings)
-        for route in json.loads(done.stdout or b"[]"):
-            if route["dst"].startswith(("198.18.24", "198.51.100.7", "2001:db8:f")):
-                found[str(ip_network(route["dst"]))] = route.get("gateway", route.get("type", "unicast"))
-    return found
-
-
-def known_to(lab: Lab, node: str) -> str:
-    """Every prefix that a BIRD has, of any family and protocol."""
-    return lab.run(node, "birdc", "show", "route")
-
-
-WANTED = {"198.18.240.0/24": NEIGHBOUR, "198.18.241.0/24": "blackhole", "2001:db8:f0::/48": "unreachable"}
 
 
 def test_routes_come_and_go(quick: QuickLab) -> None:

@@ -41,7 +41,7 @@ def enable(root: Path, *units: str, by: str = "multi-user.target.wants") -> None
         (folder / unit).symlink_to(f"/lib/systemd/system/{unit}")
 
 
-def sonic(root: Path, *, tables: Mapping[str, Any] | None = None, **metadata: Any) -> None:
+def sonic(root: Path, tables: Mapping[str, Any] | None = None, **metadata: Any) -> None:
     """A SONiC whose saved configuration says this."""
     document = {"DEVICE_METADATA": {"localhost": {"hwsku": "made-up", **metadata}}, **(tables or {})}
     put(root, "etc/sonic/config_db.json", json.dumps(document))
@@ -67,7 +67,7 @@ def test_plain_linux_is_nobodys(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [None, "separated", "unified", "split"])
 def test_sonic_writes_it_unless_told_otherwise(tmp_path: Path, mode: str | None) -> None:
     """Only one of its modes leaves a single file to others."""
-    sonic(tmp_path, **({} if mode is None else {"docker_routing_config_mode": mode}))
+    sonic(tmp_path, None, **({} if mode is None else {"docker_routing_config_mode": mode}))
     error = refusal(tmp_path)
     assert f"docker_routing_config_mode is {mode or 'not set'}, expected split-unified" in error.message
     assert error.message.startswith("/etc/sonic/config_db.json: ")
@@ -86,7 +86,7 @@ def test_sonics_management_framework_writes_it_in_any_mode(tmp_path: Path, value
 def test_sonics_bgpcfgd_adds_neighbours(tmp_path: Path) -> None:
     """Also where the file is left alone."""
     tables = {"BGP_NEIGHBOR": {"10.0.0.1": {"asn": "64496"}}, "BGP_MONITORS": {}}
-    sonic(tmp_path, tables=tables, docker_routing_config_mode="split-unified")
+    sonic(tmp_path, tables, docker_routing_config_mode="split-unified")
     assert "what is in BGP_NEIGHBOR, expected nothing there" in refusal(tmp_path).message
 
 
