@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.deployed_pop import HOSTS, SWITCHES, bgp_states
+from netorch.model.types import Family
+from tests.lab.deployed_pop import HOSTS, SWITCHES, bgp_states, kernel_routes
 from tests.lab.quick_lab import QuickLab, live_stamp, quick_example, quick_lab, wait_until_exact
 from tests.unit.inventory_texts import edited
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
-# Not 3.1 on hosts: after an undrain some of its routes with two paths stay away from the kernel (docs/matrix.md).
+# 3.1 is for switches alone (docs/daemons.md).
 VERSIONS = {"sw1": "3.1", "sw2": "2.17", "h1": "2.0.12", "h2": "2.17", "h3": "2.0.12"}
 DEVICES = (*SWITCHES, *HOSTS)
 
@@ -82,3 +83,41 @@ def test_drained_provider_comes_back(quick: QuickLab) -> None:
     quick.project("undrain", "northtel", "--pop", "pop1")
     wait_until(lambda: all_up(quick), what="all sessions are up", timeout_s=30)
     wait_until_exact(quick.lab)
+
+
+def test_numbers_of_refused_routes_do_not_keep_others_from_the_kernel(quick: QuickLab) -> None:
+    """On 3.1: a switch that refuses providers' routes to its kernel, loses them and then hears of hosts, routes to the hosts.
+
+    BIRD numbers its routes and gives a free number to the next: hosts' routes get those of the providers'.
+    """
+    lab, switch = quick.lab, "sw1.pop1"
+    before = {family: kernel_routes(lab, switch, family, "main", proto="bird") for family in Family}
+    names = bgp_states(lab, switch)
+    hosts = [name for name in names if name.startswith("h")]
+    providers = [name for name in names if name not in hosts]
+
+    def tell(word: str, sessions: list[str]) -> None:
+        for name in sessions:
+            lab.run(switch, "birdc", word, name)
+
+    def hears_of_routes() -> bool:
+        return "unicast" in lab.run(switch, "birdc", "show", "route", "where", "source", "=", "RTS_BGP")
+
+    def has_no_routes() -> bool:
+        return not hears_of_routes()
+
+    assert all(before.values())
+    tell("disable", [*hosts, *providers])
+    wait_until(has_no_routes, what="no route is left", timeout_s=20)
+    tell("enable", providers)
+    wait_until(hears_of_routes, what="providers' routes", timeout_s=30)
+    tell("disable", providers)
+    wait_until(has_no_routes, what="no route is left", timeout_s=20)
+    tell("enable", hosts)
+    wait_until(
+        lambda: {family: kernel_routes(lab, switch, family, "main", proto="bird") for family in Family} == before,
+        what="routes to the hosts",
+        timeout_s=30,
+    )
+    tell("enable", providers)
+    wait_until(lambda: all_up(quick), what="all sessions are up", timeout_s=30)

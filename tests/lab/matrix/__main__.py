@@ -12,9 +12,12 @@ from netorch.lab import rootfs_folder
 from netorch.lab.rootfs import check_rootfses, rootfs_for
 from tests.lab.labs import ROOT
 from tests.lab.matrix.cell import CHECKS, Cell, Outcome, cells, play
+from tests.lab.matrix.mixed_pop import DEATHS, mixed_pop, play_death, revive
+from tests.lab.matrix.mixed_pop import RELEASES as MIXED
 
 PAGE = ROOT / "docs/matrix.md"
 BEGIN, END = "<!-- ./dev matrix --write -->\n", "<!-- end -->\n"
+BEGIN_MIXED = "<!-- ./dev matrix --mixed --write -->\n"
 
 
 def tell(text: str) -> None:
@@ -32,7 +35,10 @@ def main() -> int:
     parser.add_argument(
         "--write", action="store_true", help=f"put what was played into the table of {PAGE.relative_to(ROOT)}"
     )
+    parser.add_argument("--mixed", action="store_true", help="instead, the POP of both daemons that loses a switch")
     options = parser.parse_args()
+    if options.mixed:
+        return play_mixed(writes=options.write)
     chosen = [cell for cell in cells() if options.only in str(cell)]
     releases = {release for cell in chosen for release in (cell.switch, cell.host)}
     check_rootfses(rootfs_folder({}), [rootfs_for(release.daemon, release.version) for release in releases])
@@ -46,6 +52,25 @@ def main() -> int:
     if options.write:
         write(outcomes)
     return 1 if not outcomes or any(outcome.problem for outcome in outcomes) else 0
+
+
+def play_mixed(*, writes: bool) -> int:
+    """Each death of a switch, one after the other in one POP."""
+    check_rootfses(rootfs_folder({}), [rootfs_for(release.daemon, release.version) for release in MIXED.values()])
+    lines = [row(("what ends", *(f"{host} ({MIXED[host]})" for host in MIXED if host.startswith("h"))))]
+    lines.append(row(["---"] * (lines[0].count("|") - 1)))
+    with tempfile.TemporaryDirectory() as folder, mixed_pop(Path(folder)) as quick:
+        for death in DEATHS:
+            streams = play_death(quick, death, Path(folder))
+            said = [f"{len(s.lost)} of {s.sent} lost, {s.longest_gap_s:.2f} s" for s in streams.values()]
+            lines.append(row((str(death), *said)))
+            tell(lines[-1])
+            revive(quick, death)
+    if writes:
+        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN_MIXED)
+        after = rest.split(END, 1)[1]
+        PAGE.write_text(before + BEGIN_MIXED + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    return 0
 
 
 def play_one(cell: Cell) -> Outcome:
@@ -86,7 +111,7 @@ def write(outcomes: Sequence[Outcome]) -> None:
     """Put these cells' lines into the page, and keep those of cells that were not played."""
     text = PAGE.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    kept, after = rest.split(END)
+    kept, after = rest.split(END, 1)
     rows = {tuple(line.split(" | ")[:2]): line for line in kept.splitlines()}
     rows.update((tuple(line.split(" | ")[:2]), line) for line in map(row_of, outcomes))
     known = [rows.get((f"| {cell.switch}", str(cell.host))) for cell in cells()]
