@@ -55,6 +55,10 @@ def test_help_imports_nothing_heavy() -> None:
         (["drain", "provider", "northtle"], 64, "northtel"),
         (["parse", "show magic"], 64, "show protocols"),
         (["run", "--metrics", "/tmp/figures.txt"], 64, "expected a name that ends in .prom"),
+        (["routes", "set", "edge"], 64, "Missing argument 'TARGET...'"),
+        (["routes", "set", "edge", "pop1", "--file", "/nonexistent/file"], 64, "/nonexistent/file: No such file"),
+        (["routes", "set", "edge", "pop1", "--file", "/bin/sh"], 64, "/bin/sh: expected text in UTF-8"),
+        (["routes", "set", "edge", "pop1", "--file", "/dev/zero"], 64, "/dev/zero: expected at most 4194304 bytes"),
     ],
 )
 def test_wrong_usage_says_what_is_wrong(arguments: list[str], status: int, said: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Optional
 
+from netorch.api import Overlay, OverlayEntry, Plugin
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan
@@ -73,3 +74,24 @@ def test_a_change_that_waits_is_told_with_the_plan() -> None:
     assert plan.notes == {
         "sw2.pop1": "change c1 by bob@laptop waits for its confirmation, 42 s are left: what is planned may be no more"
     }
+
+
+def test_what_is_past_its_time_is_found_ended() -> None:
+    """A plugin says which of its entries have lapsed; whoever plans finds them so, and others' entries as they are."""
+    held = tuple(
+        OverlayEntry(f"{plugin}/x", 3, plugin, ("sw1.pop1",), "ann", 1.0, until=until)
+        for plugin, until in (("lease", 10.0), ("lease2", 1e12), ("other", 10.0))
+    )
+
+    def lapse(overlay: Overlay, now: float) -> tuple[OverlayEntry, ...]:
+        mine = (entry for entry in overlay.active("lease") if entry.until is not None and entry.until <= now)
+        return tuple(replace(entry, version=entry.version + 1, removed=True) for entry in mine)
+
+    controller = network(agents={"sw1.pop1": Agent(overlay=held)})
+    controller = replace(controller, plugins=(Plugin("lease", "ends by itself", lapse=lapse),))
+    world = world_of(controller)
+    assert [(entry.id, entry.version, entry.removed) for entry in world.overlay.entries] == [
+        ("lease/x", 4, True),
+        ("lease2/x", 3, False),
+        ("other/x", 3, False),
+    ]

@@ -175,3 +175,22 @@ def test_no_agent_is_started_on_the_way() -> None:
     kinds = {type(operation.item) for plan in shown for device in plan.devices for operation in device.operations}
     assert OverlayItem in kinds
     assert ServiceItem not in kinds
+
+
+def test_a_verb_sees_what_a_step_fails_with() -> None:
+    """It may put things right before the command ends with that error."""
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        yield ChangeOverlay((ENTRY,))
+        try:
+            yield Deploy((SWITCH,), why="a trial")
+        except DeviceError as error:
+            yield Report(text=f"too bad: {error.message}")
+            raise
+
+    said: list[str] = []
+    controller = with_switch(Agent(on_apply=DeviceError("no", where=SWITCH)))
+    runner = VerbRun(controller, lambda plan: None, lambda step: said.append(step.text), lambda error: None)
+    with pytest.raises(DeviceError, match="failed: no"):
+        runner.run(PLUGIN, Verb("fails", "a trial", steps), {})
+    assert said == [f"too bad: {SWITCH}: failed: no"]
