@@ -156,6 +156,10 @@ def vtysh(*words):
     return process.wait(), out.decode()
 print(vtysh("-c", "configure", "-c", "router bgp 1", "-c", " no neighbor 10.0.0.1 password hunter2"))
 print(vtysh("-c", "write"))
+with open(sys.argv[3] + "/reload-ABCDEF.txt", "w") as file:
+    file.write("ip route 10.0.0.0/8 blackhole\\nip protocol bgp route-map m\\nroute-map m permit 1\\n set src 10.0.0.1\\n")
+print(vtysh("-f", sys.argv[3] + "/reload-ABCDEF.txt"))
+os.unlink(sys.argv[3] + "/reload-ABCDEF.txt")
 print(vtysh("-c", "show running-config no-header"))
 open(sys.argv[3] + "/left", "w").close()
 print(oct(os.stat(sys.argv[3] + "/left").st_mode & 0o777))
@@ -169,7 +173,8 @@ exit 0
 
 
 def test_commands_are_given_to_vtysh_in_a_private_file(tmp_path: Path) -> None:
-    """No argument list has them; the exit status is vtysh's; ``write`` never happens; what is left is nobody else's."""
+    """No argument list has them; the exit status is vtysh's; ``write`` never happens; what is left is nobody else's. What says
+    which map decides on the kernel comes after the maps, and before static routes."""
     (tmp_path / "run").mkdir()
     (tmp_path / "vtysh").write_text(VTYSH)
     (tmp_path / "vtysh").chmod(0o755)
@@ -195,9 +200,11 @@ def test_commands_are_given_to_vtysh_in_a_private_file(tmp_path: Path) -> None:
         check=True,
     )
     typed = "router bgp 1\\n no neighbor 10.0.0.1 password hunter2\\n600\\n"
-    assert done.stdout.splitlines() == [f"(3, '{typed}')", "(0, '')", "(0, '')", "0o600"]
+    maps, to_kernel, routes = "route-map m permit 1", "ip protocol bgp route-map m", "ip route 10.0.0.0/8 blackhole"
+    added = f"{maps}\\n set src 10.0.0.1\\n600\\n{to_kernel}\\n600\\n{routes}\\n600\\n"
+    assert done.stdout.splitlines() == [f"(3, '{typed}')", "(0, '')", f"(3, '{added}')", "(0, '')", "0o600"]
     asked = calls.read_text().splitlines()
-    assert [line.split()[0] for line in asked] == ["-f", "-c"]
+    assert [line.split()[0] for line in asked] == ["-f", "-f", "-f", "-f", "-c"]
     assert "hunter2" not in calls.read_text()
     assert "write" not in calls.read_text()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["left"]
