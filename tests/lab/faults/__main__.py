@@ -22,7 +22,8 @@ from tests.lab.faults.mirror import MirrorFault
 from tests.lab.faults.mirror_table import MIRROR_FAULTS
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.rollout import RollOuts
-from tests.lab.faults.table import FAULTS
+from tests.lab.faults.router import ROUTERS
+from tests.lab.faults.table import FAULTS, faults_of
 
 SECRETS_A_SEED = 500
 """Twenty seeds are 10,000 secrets."""
@@ -51,11 +52,16 @@ def main() -> int:
     parser.add_argument(
         "--only", action="append", metavar="TEXT", help="rows whose name has this text; may be repeated"
     )
+    parser.add_argument("--daemon", choices=tuple(ROUTERS), default="bird", help="what the devices run")
     parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
     parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
     options = parser.parse_args()
 
+    playable = {fault.name for fault in faults_of(options.daemon)} if options.daemon != "bird" else None
+
     def is_wanted(name: str) -> bool:
+        if playable is not None and name not in playable:
+            return False
         return options.only is None or any(text in name for text in options.only)
 
     mirrors = [fault for fault in MIRROR_FAULTS if is_wanted(mirror.PREFIX + fault.name)]
@@ -73,10 +79,13 @@ def main() -> int:
 
 def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) -> list[Ending]:
     """The rows that break deploys, in one lab; prints their table."""
-    chosen = [fault for fault in FAULTS if is_wanted(fault.name)]
+    chosen = [fault for fault in faults_of(options.daemon) if is_wanted(fault.name)]
     groups = [play_group for name, play_group in GROUPS.items() if is_wanted(name)]
     hosts = rollout.HOSTS if groups or is_wanted(rollout.NAME) else 0
-    with tempfile.TemporaryDirectory() as folder, bed(Path(folder), pops=options.devices, hosts=hosts) as made:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        bed(Path(folder), pops=options.devices, hosts=hosts, router=ROUTERS[options.daemon]) as made,
+    ):
         canaries = SECRETS_A_SEED if is_wanted(secrets.NAME) else 0
         texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0
         seeds = range(1, options.seeds + 1)

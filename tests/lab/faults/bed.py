@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-from netorch.agent.bird import Bird, stamp_of
 from netorch.agent.clock import uptime
-from netorch.agent.outcome import Stop
 from netorch.inventory import load_inventory
 from netorch.io.inventory_files import read_inventory
 from netorch.lab.processes import recorded
+from tests.lab.faults.router import BIRD, ROUTERS, Router
 from tests.lab.labs import Lab, booted, lab_settings, own_network
 from tests.lab.looker import Looker
 from tests.lab.quick_lab import Project
@@ -30,18 +29,14 @@ ANNOUNCING_POP = 1
 """It has a host that originates a prefix, and a second circuit."""
 
 CONFIRM_TIMEOUT_S = 5.0
-BIRD_CONF = "/etc/bird/bird.conf"
 STATE = "/var/lib/netorch"
-SOCKET = "/run/bird/bird.ctl"
-REAL_SOCKET = "/run/bird/real.ctl"
-"""Where BIRD's own socket is while something else stands in front of it."""
 
 _NETWORK = """\
 name: faults
 asn: 64500
 own_prefixes: [192.0.2.0/24, "2001:db8:1::/48"]
-ssh: {user: root, identity: ../.lab/id_ed25519, known_hosts: ../.lab/known_hosts}
-defaults: {daemon: bird, version: 2.0.12}
+ssh: {{user: root, identity: ../.lab/id_ed25519, known_hosts: ../.lab/known_hosts}}
+defaults: {{daemon: {daemon}, version: {version}}}
 plugins: [drain, arp_mirror, describe]
 """
 _PROVIDERS = """\
@@ -88,12 +83,13 @@ _HOST = """\
 """
 
 
-def inventory_texts(pops: int, *, hosts: int) -> dict[str, str]:
+def inventory_texts(pops: int, *, hosts: int, router: Router = BIRD) -> dict[str, str]:
     """An inventory of ``pops`` POPs with one switch each; where ``hosts`` is not 0, of one more with that many hosts.
 
     One of the POPs has a host as well, and a second circuit, so that its switch has something to announce, and to lose.
     """
-    texts = {"network.yml": _NETWORK, "providers.yml": _PROVIDERS, "lab.yml": _SPEAKERS}
+    network = _NETWORK.format(daemon=router.name, version=router.version)
+    texts = {"network.yml": network, "providers.yml": _PROVIDERS, "lab.yml": _SPEAKERS}
     for n in [*range(1, pops + 1), *([ROLL_OUT_POP] if hosts else [])]:
         numbers = range(1, {ROLL_OUT_POP: hosts, ANNOUNCING_POP: 1}.get(n, 0) + 1)
         first = 0 if n == ROLL_OUT_POP else 100
@@ -129,6 +125,16 @@ class Target:
         return self.name.partition(".")[2]
 
     @property
+    def router(self) -> Router:
+        """What it runs."""
+        return ROUTERS[self.lab.inventory.device(self.name).daemon]
+
+    @property
+    def configuration(self) -> Path:
+        """The routing daemon's main file."""
+        return self.path(self.router.configuration)
+
+    @property
     def address(self) -> str:
         """Where its sshd listens."""
         return f"198.18.{self.pop.removeprefix('pop')}.1"
@@ -155,19 +161,18 @@ class Target:
         return self.lab.sh(self.name, script)
 
     def live(self) -> Optional[str]:
-        """The stamp that BIRD itself tells; None while it does not answer."""
-        try:
-            real = self.path(REAL_SOCKET)
-            with Bird(timeout_s=1.0, path=str(real if real.exists() else self.path(SOCKET))) as bird:
-                return bird.live_stamp() or "no stamp"
-        except (Stop, OSError):
-            return None
+        """The stamp that the routing daemon itself tells; None while it does not answer."""
+        return self.router.live(self.path)
 
     def look(self) -> Look:
         """The device now."""
+        text, live = self.configuration.read_text(), self.live()
+        stamp = self.router.stamp_of(text)
+        if live == stamp and not self.router.is_whole(self.path, text):
+            live = f"{live}, but other lines than its file"
         return Look(
-            self.live(),
-            stamp_of(self.path(BIRD_CONF).read_text()),
+            live,
+            stamp,
             self.path(f"/sys/class/net/{self.port}/ifalias").read_text().strip(),
             max((int(path.name) for path in self.path(f"{STATE}/generations").iterdir()), default=0),
         )
@@ -253,7 +258,7 @@ class Watcher(Looker):
 
     def last_live(self, stamps: set[str]) -> Optional[float]:
         """When one of ``stamps`` was last seen live."""
-        return max((sample.at for sample in self.samples if sample.live in stamps), default=None)
+        return max((s.at for s in self.samples if s.live and not stamps.isdisjoint(s.live.split("+"))), default=None)
 
 
 class Bed:
@@ -304,9 +309,9 @@ class Bed:
 
 
 @contextmanager
-def bed(folder: Path, *, pops: int, hosts: int = 0) -> Iterator[Bed]:
+def bed(folder: Path, *, pops: int, hosts: int = 0, router: Router = BIRD) -> Iterator[Bed]:
     """A lab with ``pops`` switches, deployed; ``hosts`` as ``inventory_texts`` has it."""
-    for path, text in inventory_texts(pops, hosts=hosts).items():
+    for path, text in inventory_texts(pops, hosts=hosts, router=router).items():
         file = folder / "project/inventory" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)

@@ -7,17 +7,16 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable
 from typing import Optional
 
 from netorch.agent.clock import uptime
 from netorch.lab import enter_command, exec_in
 from tests.lab.faults.asked import held_agent
-from tests.lab.faults.bed import BIRD_CONF, Attempt
+from tests.lab.faults.bed import Attempt
+from tests.lab.faults.hurts import HURTS
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
-from tests.lab.quick_lab import Project
 
 CORRUPTED = "/run/corrupted"
 _WRAPPER = "/usr/local/sbin/corrupt"
@@ -68,12 +67,11 @@ def damaged_on_the_way(attempt: Attempt) -> Optional[Said]:
 def damaged_on_disk(attempt: Attempt) -> Optional[Said]:
     """The candidate loses its end on the disk after it was verified, at any step while it is pending."""
     command, number = choose_step(attempt, confirm_calls=16)
-    candidate = BIRD_CONF.replace("bird.conf", ".bird.conf.netorch")
     with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
         while step.call and attempt.target.pending() is None:
             step.next()
-        file = attempt.target.path(candidate)
+        file = attempt.target.path(attempt.target.router.candidate)
         was_there = file.exists()
         if was_there:
             text = file.read_text()
@@ -83,57 +81,10 @@ def damaged_on_disk(attempt: Attempt) -> Optional[Said]:
         return finish(attempt, process, timeout_s=120)
 
 
-def _reject_all(project: Project) -> None:
-    head = "filter {{ import_filter }}\n{\n"
-    project.patch("bird/provider_session.conf.j2", head, f"{head}    if true then reject;\n")
-
-
-def _wrong_asn(project: Project) -> None:
-    project.patch("bird/provider_session.conf.j2", "as {{ session.peer_asn|bird_number }};", "as 64999;")
-
-
-def _no_import_filter(project: Project) -> None:
-    project.patch("bird/provider_session.conf.j2", "import filter {{ import_filter }};", "import all;")
-
-
-def _leak(project: Project) -> None:
-    project.patch("bird/provider_session.conf.j2", "export filter {{ export_filter }};", "export all;")
-
-
-def _mute(project: Project) -> None:
-    project.patch("bird/provider_session.conf.j2", "export filter {{ export_filter }};", "export none;")
-
-
-_EXPORT_HEAD = "filter {{ export_filter }}\n{\n"
-
-
-def _reject_exports(project: Project) -> None:
-    project.patch("bird/provider_session.conf.j2", _EXPORT_HEAD, f"{_EXPORT_HEAD}    if true then reject;\n")
-
-
-def _leak_by_filter(project: Project) -> None:
-    project.patch("bird/provider_session.conf.j2", _EXPORT_HEAD, f"{_EXPORT_HEAD}    if true then accept;\n")
-
-
-HURTS: dict[str, tuple[Callable[[Project], None], tuple[int, ...]]] = {
-    "drops sessions": (_wrong_asn, (6, 7)),
-    "accepts nothing": (_reject_all, (6, 7)),
-    "loses its import filter": (_no_import_filter, (7,)),
-    "announces nothing": (_mute, (7,)),
-    "announces nothing by its filter": (_reject_exports, (6,)),
-    "leaks": (_leak, (7,)),
-    "leaks by its filter": (_leak_by_filter, (6,)),
-}
-ANNOUNCING = frozenset(
-    {"announces nothing", "announces nothing by its filter", "leaks by its filter", "drain below capacity"}
-)
-"""What cannot be tried where nothing is announced, or where there is one circuit."""
-
-
 def hurtful(attempt: Attempt) -> Optional[Said]:
     """Valid syntax that does harm: refused by a guard, or reverted by the checks."""
     what = attempt.choice
-    change, codes = HURTS[what]
+    change, codes = HURTS[attempt.target.router.name][what]
     change(attempt.project)
     with attempt.project.running(*attempt.arguments()) as process:
         said = finish(attempt, process, timeout_s=120)
@@ -173,19 +124,26 @@ CUTS = ("blackhole", "unreachable", "to a provider")
 CONTROLLER = "198.19.255.254"
 """Where the lab's devices see it. Source: netorch.lab.topology, ROOT_ADDRESS."""
 
-_CUT = """
+_BIRD_CUT = """
 ipv4 table cut4;
 protocol static cut { ipv4 { table cut4; }; route 198.19.255.254/32 @WHERE@; }
 protocol kernel kernel_cut { kernel table 198; ipv4 { table cut4; import none; export all; }; }
 """
+_FRR_CUT = "!\nip route 198.19.255.254/32 @WHERE@ table 198\n"
+_FRR_WORDS = {"unreachable": "reject"}
 _RULE = "ip rule {action} to 198.19.255.254 priority 99 lookup 198"
 
 
 def cuts_its_own_path(attempt: Attempt) -> Optional[Said]:
     """A candidate with which everything that is meant for the controller is thrown away, or sent to a provider."""
     number = int(attempt.target.pop.removeprefix("pop"))
-    where = f"via 203.0.113.{4 * number + 1}" if attempt.choice == "to a provider" else attempt.choice
-    attempt.project.override("bird/local-switch.conf.j2", _CUT.replace("@WHERE@", where))
+    where = f"203.0.113.{4 * number + 1}" if attempt.choice == "to a provider" else attempt.choice
+    if attempt.target.router.name == "bird":
+        where = f"via {where}" if attempt.choice == "to a provider" else where
+        attempt.project.override("bird/local-switch.conf.j2", _BIRD_CUT.replace("@WHERE@", where))
+    else:
+        text = _FRR_CUT.replace("@WHERE@", _FRR_WORDS.get(where, where))
+        attempt.project.override("frr/local-switch.conf.j2", text)
     attempt.target.sh(_RULE.format(action="add"))
     try:
         with _Routes(attempt) as routes, attempt.project.running(*attempt.arguments()) as process:

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Optional
 
-from tests.lab.faults.bed import REAL_SOCKET, SOCKET, Target
+from tests.lab.faults.bed import Target
+from tests.lab.faults.router import REAL_SOCKET, SOCKET
 
 Twist = Callable[[str, bytes], Optional[bytes]]
 """(command, BIRD's answer) -> what is answered instead; None: nothing, and the connection stays."""

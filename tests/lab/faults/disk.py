@@ -15,7 +15,7 @@ from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
 
-PLACES = {"configuration": "/etc/bird", "state": STATE}
+PLACES = ("configuration", "state")
 KINDS = {
     "full": "dd if=/dev/zero of={place}/.fill bs=4k 2>/dev/null || true",
     "read-only": "mount -o remount,ro {place}",
@@ -50,8 +50,9 @@ def small_disk(attempt: Attempt, place: str) -> Iterator[None]:
 def _chosen(attempt: Attempt) -> tuple[str, str]:
     """What happens to the disk, and to which."""
     name, _, kind = attempt.choice.partition(" ")
-    attempt.events.append(f"{PLACES[name]} {kind}")
-    return kind, PLACES[name]
+    place = STATE if name == "state" else attempt.target.router.folder
+    attempt.events.append(f"{place} {kind}")
+    return kind, place
 
 
 def _break(attempt: Attempt, kind: str, place: str, step: Optional[Step] = None) -> None:

@@ -21,6 +21,7 @@ MARK = "".join(("KAN", "ARI"))
 """Every canary begins with it; written so that this file is none of the places where it is found."""
 
 _INTERVAL_S = 0.01
+_PRIVATE_OWNERS = ("root:root", "root:bird", "root:frr", "frr:frr")
 _YOUNG_S, _AGAIN_S = 1.0, 2.0
 _ANCESTORS = 6
 _OWN_DEV = """
@@ -167,6 +168,6 @@ def files_of_device(target: Target) -> tuple[list[str], list[str]]:
     kept: list[str] = []
     for line in target.sh(script).splitlines():
         mode, owner, path = line.split(" ", 2)
-        is_private = not int(mode, 8) & 0o007 and (not int(mode, 8) & 0o070 or owner in ("root:root", "root:bird"))
+        is_private = not int(mode, 8) & 0o007 and (not int(mode, 8) & 0o070 or owner in _PRIVATE_OWNERS)
         (kept if is_private and "/log/" not in path else open_to).append(path)
     return open_to, kept

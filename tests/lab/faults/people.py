@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Optional
 
 from netorch.agent.clock import uptime
+from tests.lab.faults import frr
 from tests.lab.faults.asked import held, held_agent, hold, release
-from tests.lab.faults.bed import BIRD_CONF, Attempt
+from tests.lab.faults.bed import Attempt
 from tests.lab.faults.daemon import kill_bird
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step
@@ -48,18 +49,18 @@ def _configure_for_a_while(attempt: Attempt) -> None:
 
 
 def _edit(attempt: Attempt) -> None:
-    path = attempt.target.path(BIRD_CONF)
+    path = attempt.target.configuration
     path.write_text(path.read_text() + "# by hand\n")
 
 
 def _edit_and_load(attempt: Attempt) -> None:
-    path = attempt.target.path(BIRD_CONF)
+    path = attempt.target.configuration
     path.write_text('define NETORCH_STAMP = "by hand";\n' + path.read_text().partition(";\n")[2])
     _configure(attempt)
 
 
 def _break_and_load(attempt: Attempt) -> None:
-    attempt.target.path(BIRD_CONF).write_text("nonsense\n")
+    attempt.target.configuration.write_text("nonsense\n")
     attempt.target.sh("birdc configure | grep -q 'syntax error'")
 
 
@@ -78,8 +79,9 @@ HANDS: dict[str, Callable[[Attempt], None]] = {
 
 
 def human(attempt: Attempt) -> Optional[Said]:
-    """Somebody's hand on BIRD or its file while the change is pending, at any step of the agent."""
+    """Somebody's hand on the daemon or its file while the change is pending, at any step of the agent."""
     what, target = attempt.choice, attempt.target
+    hands = frr.HANDS if target.router.name == "frr" else HANDS
     command, number = choose_step(attempt, confirm_calls=26)
     with held_agent(target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number if command == "apply" else 1)
@@ -96,7 +98,7 @@ def human(attempt: Attempt) -> Optional[Said]:
         release(target)
         pending = target.pending()
         if pending is not None:
-            HANDS[what](attempt)
+            hands[what](attempt)
             attempt.events.append(f"{what} while {pending['phase']}, before {step.call or 'it is confirmed'}")
         step.end("go")
         if waiting is not None:
@@ -145,8 +147,8 @@ def _race(attempt: Attempt, other: Project, arguments: tuple[str, ...], other_to
     order = "own" if first is runs[0] else "the other"
     attempt.events[:] = [f"{order} first, held at {moment}, {how}: exit {own.code}, the other exit {others.code}"]
     wanted = {attempt.told: own.code, other_told: others.code, target.told: 0}
-    text = target.path(BIRD_CONF).read_text()
-    (found,) = [told for told in wanted if f"{told}," in text or f'{told}"' in text]
+    text = target.configuration.read_text()
+    (found,) = [told for told in wanted if f"{told}," in text or f'{told}"' in text or f"{told}\n" in text]
     assert wanted[found] == 0, f"{attempt.seed}: {found!r} is there, and its controller said {wanted[found]}"
     attempt.told = found
     attempt.bed.forget(other)

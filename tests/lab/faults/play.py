@@ -25,7 +25,7 @@ class Fault:
     """A row of the matrix. ``act`` deploys, does the harm, proves that it happened and mends what must be mended; it
     returns how the controller ended, None where it was killed. Seeds take the ``choices`` in turn, so that each of them is
     played; those of ``announcing`` need a switch that has something to announce. ``late_s`` is what the row promises beyond
-    the deadline. ``quick`` rows are part of every test run."""
+    the deadline. ``quick`` rows are part of every test run; ``daemons`` are those that it is played with."""
 
     name: str
     expected: str
@@ -34,6 +34,7 @@ class Fault:
     announcing: frozenset[str] = frozenset()
     late_s: float = GRACE_S
     quick: bool = False
+    daemons: tuple[str, ...] = ("bird", "frr")
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def _judge(fault: Fault, seed: int, attempt: Attempt, after: Look, said: Optiona
         state = "confirmed"
         stamp = kept[-1]["daemon"]["candidate"] if kept else after.live
         wanted = Look(stamp, stamp, after.alias, after.generation)
-        if attempt.told not in after.alias and attempt.told in target.path("/etc/bird/bird.conf").read_text():
+        if attempt.told not in after.alias and attempt.told in target.configuration.read_text():
             unsafe.append("half confirmed: the file is new, the alias is not")
     if after != wanted:
         state = "neither"

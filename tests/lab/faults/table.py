@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.lab.faults import content, controller, daemon, disk, machine, people, steps
+from tests.lab.faults import content, controller, daemon, disk, frr, hurts, machine, people, steps
 from tests.lab.faults.play import Fault
 
 PHASES = ("armed", "applied")
+BIRD, FRR = ("bird",), ("frr",)
 
 FAULTS = (
     Fault(
@@ -44,10 +45,41 @@ FAULTS = (
     ),
     Fault("agent killed", "the watchdog still fires", steps.kill_agent),
     Fault("agent hangs", "its watchdog ends it; where none runs yet, the next call", steps.hang_agent, steps.HANGS),
-    Fault("BIRD killed", "last good, or confirmed", daemon.killed),
-    Fault("BIRD in a crash loop", "given up within 30 s; last good", daemon.crash_loop, PHASES),
-    Fault("BIRD hangs", "given up within 30 s; last good as soon as it answers", daemon.hanging),
-    Fault("BIRD answers nonsense", "never a false success", daemon.lies, daemon.LIES, quick=True),
+    Fault("BIRD killed", "last good, or confirmed", daemon.killed, daemons=BIRD),
+    Fault("BIRD in a crash loop", "given up within 30 s; last good", daemon.crash_loop, PHASES, daemons=BIRD),
+    Fault("BIRD hangs", "given up within 30 s; last good as soon as it answers", daemon.hanging, daemons=BIRD),
+    Fault("BIRD answers nonsense", "never a false success", daemon.lies, daemon.LIES, quick=True, daemons=BIRD),
+    Fault("a program of FRR killed", "last good, or confirmed", frr.killed, frr.PROGRAMS, daemons=FRR),
+    Fault(
+        "a program of FRR in a crash loop",
+        "given up within 30 s; last good",
+        frr.crash_loop,
+        tuple(f"{program}, {phase}" for phase in PHASES for program in frr.PROGRAMS[:2]),
+        daemons=FRR,
+    ),
+    Fault(
+        "a program of FRR stays dead",
+        "last good as soon as it is back",
+        frr.stays_dead,
+        frr.PROGRAMS[:2],
+        daemons=FRR,
+    ),
+    Fault(
+        "a program of FRR hangs",
+        "given up within 30 s; last good as soon as it answers",
+        frr.hanging,
+        frr.PROGRAMS[:2],
+        daemons=FRR,
+    ),
+    Fault("FRR's load killed", "last good", frr.killed_loading, frr.LOADING, quick=True, daemons=FRR),
+    Fault(
+        "FRR refuses a line half-way",
+        "last good; the line is named",
+        frr.refused_half_way,
+        tuple(frr.REFUSED),
+        quick=True,
+        daemons=FRR,
+    ),
     Fault("sshd stopped", "an error within 20 s", controller.stopped_sshd),
     Fault("process limit", "an error within 20 s, nothing half done", machine.process_limit, machine.LIMITS),
     Fault(
@@ -57,7 +89,22 @@ FAULTS = (
         ("unknown", "changed"),
         quick=True,
     ),
-    Fault("a human's hand on BIRD", "reverted and told, or confirmed", people.human, tuple(people.HANDS), quick=True),
+    Fault(
+        "a human's hand on BIRD",
+        "reverted and told, or confirmed",
+        people.human,
+        tuple(people.HANDS),
+        quick=True,
+        daemons=BIRD,
+    ),
+    Fault(
+        "a human's hand on FRR",
+        "reverted and told, or confirmed",
+        people.human,
+        tuple(frr.HANDS),
+        quick=True,
+        daemons=FRR,
+    ),
     Fault("two controllers", "one wins", people.second_controller, quick=True),
     Fault("cron over a manual run", "one wins", people.cron),
     Fault(
@@ -79,15 +126,20 @@ FAULTS = (
         "candidate that hurts",
         "refused by a guard, or reverted",
         content.hurtful,
-        tuple(content.HURTS),
-        announcing=content.ANNOUNCING,
+        tuple(hurts.HURTS["bird"]),
+        announcing=hurts.ANNOUNCING,
     ),
     Fault(
         "guarded deletions",
         "refused, nothing begun",
         content.refused_by_guard,
         content.DELETIONS,
-        announcing=content.ANNOUNCING,
+        announcing=hurts.ANNOUNCING,
         quick=True,
     ),
 )
+
+
+def faults_of(daemon: str) -> tuple[Fault, ...]:
+    """The rows that are played with a routing daemon."""
+    return tuple(fault for fault in FAULTS if daemon in fault.daemons)

@@ -1,0 +1,223 @@
+"""What only FRR can suffer: several programs of which one dies or hangs, a load that is killed half-way or refused in part, and
+somebody who types into vtysh."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Optional
+
+from netorch.agent.clock import uptime
+from netorch.lab import set_service
+from tests.lab.faults.asked import held_agent
+from tests.lab.faults.bed import Attempt
+from tests.lab.faults.controller import at_moment
+from tests.lab.faults.play import finish
+from tests.lab.faults.steps import Step, choose_step
+from tests.lab.operator_shell import Said
+from tests.lab.stopping import stopped
+from tests.waiting import wait_until
+
+GIVEN_UP_WITHIN_S = 30.0
+PROGRAMS = ("bgpd", "zebra", "staticd")
+LOADING = ("frr-reload.py", "vtysh")
+"""What may be killed while FRR loads."""
+
+_LOAD_TIMEOUT_S = 60.0
+
+
+def pid_of(attempt: Attempt, program: str) -> Optional[int]:
+    """The process of a program, None while it does not run."""
+    try:
+        return attempt.target.service_pid(program)
+    except (OSError, TypeError, KeyError):
+        return None
+
+
+def kill_program(attempt: Attempt, program: str) -> None:
+    """SIGKILL; its supervisor has started it again when this returns."""
+    before = attempt.target.service_pid(program)
+    os.kill(before, signal.SIGKILL)
+    attempt.until(lambda: pid_of(attempt, program) not in (None, before), 20, f"{program} was started again")
+
+
+def killed(attempt: Attempt) -> Optional[Said]:
+    """One program dies at a step of the agent, and comes back with what is on disk."""
+    command, number = choose_step(attempt)
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, command, number)
+        kill_program(attempt, attempt.choice)
+        step.end("go")
+        return finish(attempt, process, timeout_s=120)
+
+
+def killed_loading(attempt: Attempt) -> Optional[Said]:
+    """What loads the candidate dies somewhere in the middle: frr-reload.py itself, or the vtysh that types for it."""
+    with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, "apply", 1)
+        step.end("go")
+        found: list[int] = []
+
+        def is_loading() -> bool:
+            script = attempt.choice == "frr-reload.py"
+            found[:] = (
+                attempt.target.processes("/usr/lib/frr/frr-reload.py", "--reload") if script else _typing(attempt)
+            )
+            return bool(found)
+
+        attempt.until(is_loading, _LOAD_TIMEOUT_S, "the candidate is being loaded")
+        with suppress(ProcessLookupError), stopped(found[0]):
+            os.kill(found[0], signal.SIGKILL)
+            attempt.events.append(f"{attempt.choice} killed while it loads")
+        return finish(attempt, process, timeout_s=120)
+
+
+def _typing(attempt: Attempt) -> list[int]:
+    """Every vtysh that types what frr-reload.py adds or takes away."""
+    return [pid for pid in attempt.target.processes("-f") if _is_vtysh(pid)]
+
+
+def _is_vtysh(pid: int) -> bool:
+    with suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as file:
+        return file.read().strip() == "vtysh"
+    return False
+
+
+def crash_loop(attempt: Attempt) -> Optional[Said]:
+    """One program dies as often as it comes, from the moment that something is pending until after the deadline."""
+    program, _, moment = attempt.choice.partition(", ")
+    dead: list[int] = []
+
+    def die() -> None:
+        pid = pid_of(attempt, program)
+        if pid is not None and pid not in dead[-1:]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            dead.append(pid)
+
+    def is_over() -> bool:
+        die()
+        return uptime() - started >= lasts_s and len(dead) > 1
+
+    lasts_s = attempt.random.uniform(3.0, 12.0)
+    with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+        at_moment(attempt, moment, "apply", die)
+        started = uptime()
+        wait_until(is_over, timeout_s=60, what=f"{program} has died again, for long enough")
+        attempt.excused_until = uptime()
+        said = finish(attempt, process)
+        attempt.events.append(f"{len(dead)} deaths, given up after {uptime() - started:.1f} s at most")
+    return said
+
+
+def stays_dead(attempt: Attempt) -> Optional[Said]:
+    """One program ends while the change is pending, and nobody starts it again until long after the deadline."""
+    target, settings = attempt.target, attempt.bed.lab.settings
+    try:
+        with held_agent(target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+            at_moment(
+                attempt,
+                "armed",
+                "apply",
+                lambda: set_service(target.name, attempt.choice, settings, running=False),
+            )
+            said = finish(attempt, process, timeout_s=120)
+            end = attempt.watcher.deadline() + attempt.random.uniform(1.0, 8.0)
+            wait_until(lambda: uptime() >= end, timeout_s=60, what="the deadline has passed")
+    finally:
+        set_service(target.name, attempt.choice, settings, running=True)
+    attempt.excused_until = uptime()
+    return said
+
+
+def hanging(attempt: Attempt) -> Optional[Said]:
+    """SIGSTOP for one program at a step of the agent; it goes on long after the controller has given up."""
+    command, number = choose_step(attempt)
+    program = attempt.target.service_pid(attempt.choice)
+    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, command, number)
+        with stopped(program):
+            since = uptime()
+            step.end("go")
+            said = finish(attempt, process, timeout_s=120)
+            took_s = uptime() - since
+            attempt.events.append(f"given up after {took_s:.1f} s")
+            until = since + attempt.random.uniform(0.0, 25.0)
+            wait_until(lambda: uptime() >= until, timeout_s=60, what="it is time to go on")
+        attempt.excused_until = uptime()
+    assert took_s < GIVEN_UP_WITHIN_S, f"{attempt.seed}: given up only after {took_s:.1f} s"
+    return said
+
+
+REFUSED: dict[str, str] = {
+    "a session without its AS number": "router bgp 64500\n neighbor 9.9.9.9 description nobody knows it\nexit\n",
+    "a profile that is not there": "router bgp 64500\n neighbor 9.9.9.9 bfd profile nowhere\nexit\n",
+}
+"""Lines that ``vtysh -C`` is content with, and the program that gets them is not."""
+
+
+def refused_half_way(attempt: Attempt) -> Optional[Said]:
+    """FRR takes every line but one."""
+    attempt.project.override("frr/local-switch.conf.j2", f"!\n{REFUSED[attempt.choice]}")
+    with attempt.project.running(*attempt.arguments()) as process:
+        said = finish(attempt, process, timeout_s=120)
+    assert said.code in (1, 6), f"{attempt.seed}: exit {said.code}: {said.out}{said.err}"
+    assert "9.9.9.9" in said.out + said.err, f"{attempt.seed}: the line is not named: {said.out}{said.err}"
+    return said
+
+
+def _type(attempt: Attempt, *lines: str) -> None:
+    words = " ".join(f"-c '{line}'" for line in ("configure terminal", *lines))
+    attempt.target.sh(f"vtysh {words} || true")
+
+
+def _shut(attempt: Attempt) -> None:
+    number = int(attempt.target.pop.removeprefix("pop"))
+    _type(attempt, "router bgp 64500", f"neighbor 203.0.113.{4 * number + 1} shutdown")
+
+
+def _add_route(attempt: Attempt) -> None:
+    _type(attempt, "ip route 10.77.0.0/16 blackhole")
+
+
+def _take_filter(attempt: Attempt) -> None:
+    _type(attempt, "no route-map netorch_stamp deny 1")
+
+
+def _write(attempt: Attempt) -> None:
+    attempt.target.sh("vtysh -c 'write memory' || true")
+
+
+def _reload(attempt: Attempt) -> None:
+    attempt.target.sh(f"/usr/lib/frr/frr-reload.py --reload {attempt.target.router.configuration} || true")
+
+
+def _restart(attempt: Attempt) -> None:
+    for program in PROGRAMS:
+        kill_program(attempt, program)
+
+
+def _edit(attempt: Attempt) -> None:
+    path = attempt.target.configuration
+    path.write_text(path.read_text() + "! by hand\n")
+
+
+def _edit_and_reload(attempt: Attempt) -> None:
+    path = attempt.target.configuration
+    stamp = attempt.target.router.stamp_of(path.read_text())
+    path.write_text(f"{path.read_text().replace(f' description {stamp}', ' description by-hand')}! by hand\n")
+    _reload(attempt)
+
+
+HANDS: dict[str, Callable[[Attempt], None]] = {
+    "shutdown": _shut,
+    "a route": _add_route,
+    "the stamp taken away": _take_filter,
+    "write memory": _write,
+    "reload": _reload,
+    "restart": _restart,
+    "edit": _edit,
+    "edit and reload": _edit_and_reload,
+}
