@@ -33,6 +33,8 @@ def switch_sysctls(switch: Switch, *, has_feed: bool) -> tuple[tuple[str, str], 
         (f"net.ipv6.conf.{fabric}.accept_redirects", "0"),
         # Providers share this interface: none may give the switch a router or a prefix.
         (f"net.ipv6.conf.{fabric}.accept_ra", "0"),
+        # Somebody who takes it down and up again must not lose every IPv6 session until the addresses are configured anew.
+        (f"net.ipv6.conf.{fabric}.keep_addr_on_down", "1"),
         *_address_resolution(),
         *(_quick_resolution(fabric) if has_feed else ()),
     )
@@ -63,6 +65,8 @@ def host_sysctls(host: Host) -> tuple[tuple[str, str], ...]:
             (f"net.ipv4.conf.{interface}.accept_redirects", "0"),
             (f"net.ipv6.conf.{interface}.accept_redirects", "0"),
             (f"net.ipv6.conf.{interface}.accept_ra", "0"),
+            # An uplink that was taken down comes back with its IPv6 address, as it does with its IPv4 address.
+            (f"net.ipv6.conf.{interface}.keep_addr_on_down", "1"),
         ]
     return tuple(settings)
 

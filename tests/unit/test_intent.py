@@ -198,6 +198,13 @@ def test_items_of_a_switch_are_settings_alone(intent: Intent) -> None:
     assert next(iter(values)) == "net.ipv4.ip_forward"
 
 
+def test_ipv6_addresses_outlive_an_interface_that_is_taken_down(inventory: Inventory) -> None:
+    """The kernel keeps IPv4 addresses, and IPv6 addresses only where it is told to: on the fabric and on every uplink."""
+    intent = derive_intent(inventory)
+    for device, interface in (("sw1.pop1", "br0"), ("h1.pop1", "eth0"), ("h1.pop1", "eth1")):
+        assert SysctlItem(f"net.ipv6.conf.{interface}.keep_addr_on_down", "1") in desired_items(intent.device(device))
+
+
 def test_dot_in_an_interface_is_written_as_sysctl_does(inventory: Inventory) -> None:
     """`eth0.100` becomes `eth0/100` inside a dotted name."""
     pop = inventory.pops[0]
