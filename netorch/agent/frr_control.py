@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import suppress
 
 from netorch.agent import frr_programs, frr_reload
 from netorch.agent.daemons import ShortProtocol, no_longer_live
 from netorch.agent.files import read_text
-from netorch.agent.frr_text import shown_stamp, stamp_of, statements
+from netorch.agent.frr_text import changes_policy, shown_stamp, stamp_of, statements
 from netorch.agent.frr_vty import FrrRefused
 from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
 from netorch.model.frr_words import FAMILIES, session_error, session_state, split_description
@@ -83,8 +84,10 @@ class FrrControl:
 
     def _runs(self, path: str) -> bool:
         """Whether FRR runs the very lines of ``path``: the quick proof, which a file that says FRR's defaults does not pass."""
-        shown = [program.ask("show running-config") for program in self._programs.values()]
-        return statements(shown) == statements([read_text(path) or ""])
+        return statements(self._shown()) == statements([read_text(path) or ""])
+
+    def _shown(self) -> List[str]:
+        return [program.ask("show running-config") for program in self._programs.values()]
 
     def last_reconfiguration(self) -> Optional[str]:
         """See ``daemons.Control``. FRR does not tell."""
@@ -156,8 +159,20 @@ class FrrControl:
             raise FrrRefused(f"FRR has {live or 'no stamp'} live after loading {stamp}")
 
     def _load(self, path: str) -> None:
-        """Make FRR run ``path``, in as many passes as it takes. Raises FrrRefused with what it would not take."""
+        """Make FRR run ``path``, in as many passes as it takes. Raises FrrRefused with what it would not take.
+
+        Then policies that have changed are put to work. FRR itself does that 5 s after the last line, and must not do it sooner:
+        a filter that is half typed would let pass what it is there to keep out.
+        """
         frr_programs.await_loaders()
+        before = statements(self._shown())
+        self._load_lines(path)
+        if "bgpd" in self._programs and changes_policy(before ^ statements(self._shown())):
+            for family in ("ipv4", "ipv6"):
+                with suppress(FrrRefused):  # it has no sessions
+                    self._ask("bgpd", f"clear bgp {family} unicast * soft")
+
+    def _load_lines(self, path: str) -> None:
         complaint = ""
         left: Tuple[str, ...] = ()
         for _ in range(_ATTEMPTS):

@@ -29,6 +29,16 @@ _ENDS = ("end", "exit")
 # Words behind which a line may hold a secret; of a neighbour's line only the keyword is shown, however it is spelt.
 _SECRET_BEHIND = re.compile(r"key|md5|auth|string|secret|community|pass", re.IGNORECASE)
 _NEIGHBOR_WORDS = 3
+_POLICY = (
+    "route-map ",
+    "ip prefix-list ",
+    "ipv6 prefix-list ",
+    "access-list ",
+    "bgp as-path ",
+    "bgp community-list ",
+    "bgp extcommunity-list ",
+    "bgp large-community-list ",
+)
 
 
 def stamp_of(text: str) -> Optional[str]:
@@ -61,6 +71,11 @@ def statements(texts: Iterable[str]) -> FrozenSet[Said]:
             place.append((indent, " ".join(line.split())))
             found.add(tuple(said for _, said in place))
     return frozenset(found)
+
+
+def changes_policy(changed: Iterable[Said]) -> bool:
+    """Whether a route map, or a list that one may ask, is among statements that have changed; the stamp is none."""
+    return any(said[0].startswith(_POLICY) and f" {FRR_STAMP} " not in said[0] for said in changed)
 
 
 def redacted(line: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from netorch.agent import frr_hook
 from netorch.agent.frr_programs import asked_for
 from netorch.agent.frr_reload import complaint
-from netorch.agent.frr_text import redacted, shown_stamp, stamp_of, statements
+from netorch.agent.frr_text import changes_policy, redacted, shown_stamp, stamp_of, statements
 from netorch.model.frr_words import session_error, session_state, split_description
 
 FILE = """\
@@ -208,3 +208,17 @@ def test_commands_are_given_to_vtysh_in_a_private_file(tmp_path: Path) -> None:
     assert "hunter2" not in calls.read_text()
     assert "write" not in calls.read_text()
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("line", "is_policy"),
+    [
+        ("route-map northtel_in permit 10", True),
+        ("ipv6 prefix-list own_ipv6 seq 5 permit 2001:db8::/32", True),
+        ("route-map netorch_stamp deny 1", False),
+        ("ip route 10.0.0.0/8 blackhole", False),
+    ],
+)
+def test_policies_are_route_maps_and_their_lists(line: str, is_policy: bool) -> None:
+    """What FRR would put to work only seconds later; the stamp is none of it."""
+    assert changes_policy(statements([f"{line}\n description x\n"])) == is_policy

@@ -82,8 +82,9 @@ def _wait_until_decided(attempt: Attempt) -> None:
     def is_over() -> bool:
         if target.pending() is not None:
             return uptime() > watcher.deadline() + GRACE_S + 5
-        if target.live() is None or uptime() <= attempt.quiet_until:
-            return False
+        live = target.live()
+        if live is None or "no stamp" in live or uptime() <= attempt.quiet_until:
+            return False  # of FRR's programs each is given its configuration some time after it has been started
         return not any(target.processes(command) for command in ("apply", "confirm")) and target.pending() is None
 
     attempt.until(is_over, 120, "the device has decided")
@@ -109,7 +110,7 @@ def _judge(fault: Fault, seed: int, attempt: Attempt, after: Look, said: Optiona
     lost = watcher.candidates() - {change["daemon"]["candidate"] for change in kept} - {before.live}
     last = watcher.last_live(lost)
     late_s = None if last is None else last - max(attempt.excused_until, *_deadlines(watcher, lost))
-    if late_s is not None and late_s > fault.late_s:
+    if late_s is not None and late_s > fault.late_s + target.router.undo_s:
         unsafe.append(f"an unconfirmed state was live {late_s:.1f} s after its deadline")
     if said is not None and said.code == 0 and state != "confirmed":
         unsafe.append("a success was reported that did not happen")

@@ -27,15 +27,14 @@ _PROGRAMS = (*_STAMPED, "staticd", "mgmtd", "bfdd")
 
 @dataclass(frozen=True)
 class Router:
-    """A routing daemon. ``service`` is the program of it that holds the sessions, as the lab's supervisor knows it;
+    """A routing daemon, which takes ``undo_s`` to load a configuration and to be looked at on a busy machine.
+
     ``live(path)`` is the stamp of what runs, None while it does not answer, of a device whose files are found by ``path``;
     ``is_whole(path, text)`` whether it runs every line of ``text`` and nothing else, as far as it tells that."""
 
     name: str
     version: str
-    title: str
-    service: str
-    group: str
+    undo_s: float
     stamp_of: Callable[[str], Optional[str]]
     live: Callable[[Callable[[str], Path]], Optional[str]]
     is_whole: Callable[[Callable[[str], Path], str], bool]
@@ -88,6 +87,6 @@ def _ask(path: Callable[[str], Path], program: str, command: str) -> str:
         return vty.ask(command)
 
 
-BIRD = Router("bird", "2.0.12", "BIRD", "bird", "bird", bird_stamp_of, _live_bird, lambda path, text: True)
-FRR = Router("frr", "8.4.4", "FRR", "bgpd", "frr", frr_stamp_of, _live_frr, _frr_is_whole)
+BIRD = Router("bird", "2.0.12", 0.0, bird_stamp_of, _live_bird, lambda path, text: True)
+FRR = Router("frr", "8.4.4", 2.0, frr_stamp_of, _live_frr, _frr_is_whole)
 ROUTERS = {router.name: router for router in (BIRD, FRR)}
