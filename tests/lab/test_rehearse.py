@@ -202,8 +202,6 @@ def _git(project: Project, *words: str) -> None:
 def test_interrupted_rehearsal_leaves_nothing(project: Project, number: signal.Signals) -> None:
     """Whatever ends the command ends the twin with everything in it."""
     before = _processes()
-    # Where these tests run in the background, Ctrl-C may be ignored, and children would inherit that.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = project.start("rehearse", POP)
     assert process.stderr is not None
     for line in process.stderr:
