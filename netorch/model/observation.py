@@ -13,7 +13,7 @@ SessionEnd = Tuple[str, str]
 
 @dataclass(frozen=True)
 class SessionState:
-    """One end of a session. ``since`` is when its daemon last saw it change, in that daemon's words."""
+    """One end of a session. ``since`` is when its daemon last saw it change, or how often it has, in that daemon's words."""
 
     up: bool
     since: str

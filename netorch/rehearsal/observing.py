@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 from netorch.errors import DeviceError
 from netorch.lab import INTERNET_NODE, exec_in
 from netorch.lab.topology import played
+from netorch.model.frr_words import split_description
 from netorch.model.intent import Intent
 from netorch.model.observation import Heard, HostTable, Observation, SessionEnd, SessionState, WatchedSession
 from netorch.model.types import Family, IPAddress, IPNetwork
@@ -22,6 +23,9 @@ from netorch.rehearsal.twin import Twin
 POLL_S = 0.5
 QUIET_S = 2.0
 """A twin in which nothing has changed for so long has settled."""
+
+_INSTALLED_BY = {"bird": "bird", "frr": "bgp"}
+"""How iproute2 calls the routes of a daemon. Source: iproute2's rt_protos."""
 
 _WORKERS = 4  # each look is a few short processes
 
@@ -69,12 +73,28 @@ class Observer:
                 last, since = seen, self.clock.monotonic()
 
     def _sessions(self, node: str) -> dict[SessionEnd, SessionState]:
+        if self._daemons.get(node) == "frr":
+            return self._frr_sessions(node)
         protocols = parse_protocols(self._say(node, "birdc", "show", "protocols"), details=False)
         return {
             (node, protocol.name): SessionState(protocol.info == "Established", protocol.since or "")
             for protocol in protocols
             if protocol.protocol == "BGP"
         }
+
+    def _frr_sessions(self, node: str) -> dict[SessionEnd, SessionState]:
+        """FRR tells ages, from which a moment is reckoned a little otherwise each time: how often a session came up is exact."""
+        found = {}
+        for name, row in json.loads(self._say(node, "vtysh", "-d", "bgpd", "-c", "show bgp neighbors json")).items():
+            if isinstance(row, dict):
+                own = split_description(row.get("nbrDesc"))[0] or name
+                changes = f"{row.get('connectionsEstablished')}/{row.get('connectionsDropped')}"
+                found[node, own] = SessionState(row.get("bgpState") == "Established", changes)
+        return found
+
+    @cached_property
+    def _daemons(self) -> dict[str, str]:
+        return {device.name: device.daemon for device in self.twin.inventory.devices}
 
     def _heard(self, provider: str) -> list[Heard]:
         found = []
@@ -88,7 +108,8 @@ class Observer:
         return found
 
     def _table(self, host: str, family: Family) -> HostTable:
-        words = ("ip", "-j", f"-{family.number}", "route", "show", "table", "main", "proto", "bird")
+        installed_by = _INSTALLED_BY[self._daemons[host]]
+        words = ("ip", "-j", f"-{family.number}", "route", "show", "table", "main", "proto", installed_by)
         providers: dict[IPNetwork, tuple[str, ...]] = {}
         for route in json.loads(self._say(host, *words) or "[]"):
             hops = [ip_address(hop["gateway"]) for hop in route.get("nexthops", [route]) if "gateway" in hop]

@@ -37,13 +37,10 @@ def make_brief(
     base: Base | None,
     prefixes: int,
 ) -> Brief:
-    """The brief of a rehearsal. NetorchError for a POP that the twin cannot play, or of which nothing says what runs today."""
+    """The brief of a rehearsal. NetorchError for a POP of which nothing says what runs today."""
     inventory = controller.inventory
     pops = pops_of(inventory, targets)
     devices = [device for device in inventory.devices if device.pop in pops]
-    strangers = [device.name for device in devices if device.daemon != "bird"]
-    if strangers:
-        raise NetorchError("runs another daemon than BIRD, which the twin cannot play", where=", ".join(strangers))
     unknown = [device.name for device in devices if device.name not in facts]
     if unknown and base is None:
         raise (NetorchError if facts else UsageError)(

@@ -10,6 +10,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import World, base_request, gather_world
 from netorch.app.planning import make_plan
 from netorch.errors import NetorchError
+from netorch.model.conventions import CONFIGURATIONS
 from netorch.model.facts import DeviceFacts
 from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem, ServiceItem
 from netorch.model.plan import NO_CHECK, DevicePlan
@@ -76,7 +77,9 @@ def _items(facts: DeviceFacts, *, with_closed: bool) -> list[Item]:
     daemon = facts.daemon.name
     paths = configuration_paths(daemon)
     files = (file for file in facts.files if file.path in paths and file.text is not None and file.mode is not None)
-    return [*items, *(FileItem(f.path, f.text or "", f.mode or 0o640, daemon, daemon) for f in files)]
+    # A group of the daemon's own reads all of them; one of them is its configuration.
+    loaded = {CONFIGURATIONS[daemon]: daemon}
+    return [*items, *(FileItem(f.path, f.text or "", f.mode or 0o640, daemon, loaded.get(f.path, "")) for f in files)]
 
 
 def _apply(controller: Controller, world: World, plans: Iterable[DevicePlan]) -> None:
