@@ -76,12 +76,14 @@ def killed_loading(attempt: Attempt) -> Optional[Said]:
 
 def _typing(attempt: Attempt) -> list[int]:
     """Every vtysh that types what frr-reload.py adds or takes away."""
-    return [pid for pid in attempt.target.processes("-f") if _is_vtysh(pid)]
+    return [pid for pid in attempt.target.processes("-f") if _types(pid)]
 
 
-def _is_vtysh(pid: int) -> bool:
-    with suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as file:
-        return file.read().strip() == "vtysh"
+def _types(pid: int) -> bool:
+    """Whether it is a vtysh that does more than look at a file."""
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+        words = file.read().split("\0")
+        return words[0].endswith("vtysh") and not {"-C", "-m"} & set(words)
     return False
 
 

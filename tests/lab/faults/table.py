@@ -49,7 +49,7 @@ FAULTS = (
     Fault("BIRD in a crash loop", "given up within 30 s; last good", daemon.crash_loop, PHASES, daemons=BIRD),
     Fault("BIRD hangs", "given up within 30 s; last good as soon as it answers", daemon.hanging, daemons=BIRD),
     Fault("BIRD answers nonsense", "never a false success", daemon.lies, daemon.LIES, quick=True, daemons=BIRD),
-    Fault("a program of FRR killed", "last good, or confirmed", frr.killed, frr.PROGRAMS, daemons=FRR),
+    Fault("a program of FRR killed", "last good, or confirmed", frr.killed, frr.PROGRAMS, quick=True, daemons=FRR),
     Fault(
         "a program of FRR in a crash loop",
         "given up within 30 s; last good",
