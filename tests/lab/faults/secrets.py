@@ -23,8 +23,14 @@ EXPECTED = "in no output, log, argument list or file for others"
 WAYS = ("deploy", "deploy --diff -o json", "syntax error", "deploy --diff", "unusable secret")
 """Each deploys with new secrets. The others are seen too late for that: they do not come as far as to have any."""
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-_SESSION = "bird/provider_session.conf.j2"
-_MISTAKES = {"syntax error": ("    password ", "    pass word "), "template error": ("|bird_secret", ".nowhere.at_all")}
+_SESSION = {"bird": "bird/provider_session.conf.j2", "frr": "frr/session.conf.j2"}
+_MISTAKES = {
+    "bird": {
+        "syntax error": ("    password ", "    pass word "),
+        "template error": ("|bird_secret", ".nowhere.at_all"),
+    },
+    "frr": {"syntax error": ("}} password ", "}} pass word "), "template error": ("|frr_secret", ".nowhere.at_all")},
+}
 _CIRCUIT = """
   - id: {id}
     name: extra-{id}
@@ -97,11 +103,12 @@ class Operator:
     def deploy(self, way: str) -> Said:
         """A deploy, with a mistake in it where the ``way`` says so; it ends as it must."""
         options = way.split()[1:] if way.startswith("deploy") else ()
-        if way in _MISTAKES:
-            self.project.patch(_SESSION, *_MISTAKES[way])
+        session, mistakes = _SESSION[self.target.router.name], _MISTAKES[self.target.router.name]
+        if way in mistakes:
+            self.project.patch(session, *mistakes[way])
         said = self.netorch("deploy", self.target.name, "--yes", "--confirm-timeout", "5", *options)
-        if way in _MISTAKES:
-            (self.project.folder / "templates" / _SESSION).unlink()
+        if way in mistakes:
+            (self.project.folder / "templates" / session).unlink()
         expected = (0,) if way.startswith("deploy") else (1, 3)
         assert said.code in expected, f"{way}: exit {said.code}: {said.out[-3000:]}{said.err[-3000:]}"
         return said
@@ -155,7 +162,8 @@ def _look_back(operator: Operator, *, rehearses: bool) -> None:
         first, *options = command.split()
         operator.netorch(first, name, *options)
     operator.netorch("render", name, "--out", "rendered")
-    (rendered,) = (operator.project.folder / "rendered").rglob("bird.conf")
+    file_name = Path(operator.target.router.configuration).name
+    (rendered,) = (operator.project.folder / "rendered").rglob(file_name)
     assert rendered.read_text().count("@secret:") == operator.count, "references stand for them"
     operator.netorch("validate", "--format", "json")
     if rehearses:
