@@ -10,6 +10,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import gather_world
 from netorch.errors import NetorchError, first_line
 from netorch.model.certificate import CertificateFacts
+from netorch.model.checks import is_up
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.plan.mirror import DOWN, MirrorSides, compare_sides
@@ -117,8 +118,7 @@ def _uplinks(device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:
 
 
 def _is_established(held: DeviceFacts, session: str) -> bool:
-    protocol = held.protocol(session)
-    return protocol is not None and protocol.bgp_state == "Established"
+    return is_up(held.protocol(session))
 
 
 def _agents(intent: Intent, device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:

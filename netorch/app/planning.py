@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import AbstractSet, Iterable, Mapping
+from typing import AbstractSet, Iterable, Mapping, Sequence
 
 from netorch.api import Plugin
 from netorch.app.controller import Controller
@@ -44,7 +44,9 @@ def make_plan(
             refuse_other_version(device, facts)
             _refuse_blind(world, device)
             desired = (*_own_items(controller, world, device), *proposals.get(name, ()))
-            check = derive_check(device, facts, deployed=_reachable(device, deployed), tolerance=tolerance)
+            check = derive_check(
+                device, facts, deployed=expected_peers(device, deployed, chosen=chosen), tolerance=tolerance
+            )
             plan = plan_device(desired, facts, check=check)
         except NetorchError as error:
             failures[name] = error
@@ -93,7 +95,10 @@ def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str
     return pending
 
 
-def _reachable(device: DeviceIntent, deployed: AbstractSet[str]) -> AbstractSet[str]:
+def expected_peers(device: DeviceIntent, deployed: AbstractSet[str], *, chosen: Sequence[str]) -> AbstractSet[str]:
+    """Whose sessions a device can wait for on its first deploy."""
+    if device.role == "router":
+        return frozenset(chosen[: chosen.index(device.name)])  # the others may not know of it yet
     # Switches go first, when their hosts have no configuration yet: only a host waits for its reflectors.
     return deployed if device.role == "host" else frozenset()
 

@@ -16,6 +16,7 @@ from netorch.model.facts import AgentFacts, DeviceFacts, Undone
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import DevicePlan
 from netorch.model.text import utc_text
+from netorch.model.types import Family
 from netorch.plan import summarise
 from netorch.plan.drift import BEHIND, BY_HAND, EDITED
 from netorch.plan.mirror import MirrorSides, compare_sides
@@ -65,7 +66,7 @@ class Status:
             "drift": [summarise(operation) for operation in plan.operations] if plan else None,
             "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,
             "drift_state": _drift_state(plan),
-            "sessions": [_session(session, facts) for session in device.sessions] if facts else [],
+            "sessions": [row for session in device.sessions for row in _session(session, facts)] if facts else [],
             "next_hops": self._next_hops(device) if facts else [],
             "certificate": _certificate(facts.certificate) if facts and facts.certificate else None,
             "agents": [_agent(agent) for agent in (facts.agents if facts else ())],
@@ -141,16 +142,24 @@ def _drift_state(plan: Optional[DevicePlan]) -> Optional[str]:
     return EDITED if any(operation.cause in BY_HAND for operation in plan.operations) else BEHIND
 
 
-def _session(session: Session, facts: DeviceFacts) -> dict[str, Any]:
+def _session(session: Session, facts: DeviceFacts) -> list[dict[str, Any]]:
+    """A row for each family that the session carries."""
+    return [_row(session, family, facts) for family in session.carried]
+
+
+def _row(session: Session, family: Family, facts: DeviceFacts) -> dict[str, Any]:
     protocol = facts.protocol(session.name)
-    channel = protocol.channel(session.family.value) if protocol else None
+    channel = protocol.channel(family.value) if protocol else None
+    address = protocol.neighbor_address if protocol and session.is_unnumbered else session.neighbor
     return {
         "name": session.name,
         "kind": session.kind,
+        "protocol": session.protocol,
         "peer": session.peer,
         "circuit": session.circuit,
-        "family": session.family.value,
-        "neighbor_address": str(session.neighbor),
+        "family": family.value,
+        "interface": session.interface,
+        "neighbor_address": None if address is None else str(address),
         "expected": "up" if session.enabled else "closed",
         "state": protocol.state if protocol else None,
         "bgp_state": protocol.bgp_state if protocol else None,
@@ -164,7 +173,8 @@ def _session(session: Session, facts: DeviceFacts) -> dict[str, Any]:
 
 def is_up(session: dict[str, Any]) -> bool:
     """Whether a session of ``Status.document`` is as it is meant to be."""
-    return bool((session["bgp_state"] == "Established") == (session["expected"] == "up"))
+    up = session["bgp_state"] == "Established" if session["protocol"] == "bgp" else session["state"] == "up"
+    return bool(up == (session["expected"] == "up"))
 
 
 def get_status(controller: Controller, targets: Iterable[str]) -> Status:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Sequence
+from typing import Callable, Mapping, Sequence
 
 from netorch.errors import UsageError
-from netorch.model.inventory import Inventory
+from netorch.model.inventory import Device, Inventory, Pop
 from netorch.model.text import did_you_mean
 
 
@@ -53,9 +53,16 @@ def _named(inventory: Inventory, target: str) -> set[str]:
     return found | {device.name for device in inventory.devices if fnmatch.fnmatchcase(device.name, target)}
 
 
+_ROLES: Mapping[str, Callable[[Pop], Sequence[Device]]] = {
+    "switch": lambda pop: pop.switches,
+    "host": lambda pop: pop.hosts,
+    "router": lambda pop: pop.routers,
+}
+
+
 def _group(inventory: Inventory, kind: str, value: str) -> set[str]:
-    if kind == "role" and value in ("switch", "host"):
-        return {device.name for pop in inventory.pops for device in (pop.switches if value == "switch" else pop.hosts)}
+    if kind == "role" and value in _ROLES:
+        return {device.name for pop in inventory.pops for device in _ROLES[value](pop)}
     if kind == "provider":
         return {circuit.switch for circuit in inventory.circuits if circuit.provider == value}
     if kind == "pop":

@@ -190,5 +190,6 @@ def question(world: World, plan: Plan, options: Options) -> str:
 
 def _is_up(world: World, device: str, session: str) -> bool:
     facts = world.facts.get(device)
-    protocol = facts.protocol(session) if facts is not None else None
-    return protocol is not None and protocol.bgp_state == "Established"
+    from netorch.model.checks import is_up
+
+    return facts is not None and is_up(facts.protocol(session))

@@ -9,6 +9,13 @@ if TYPE_CHECKING:  # the agent judges with this module, and pays for every impor
     from netorch.model.state import Protocol
 
 
+def is_up(protocol: Optional[Protocol]) -> bool:
+    """Whether a session is there and up: BGP's is Established; neighbours of RIP and OSPF have no such state, and are ``up``."""
+    if protocol is None:
+        return False
+    return protocol.state == "up" if protocol.bgp_state is None else protocol.bgp_state == "Established"
+
+
 def findings(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Protocol]) -> Tuple[str, ...]:
     """Why ``check`` does not hold for the protocols ``now`` (by name), in words for the operator; () when it holds.
 
@@ -17,10 +24,12 @@ def findings(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Pro
     found: List[str] = []
     for name in check.up:
         protocol = now.get(name)
+        # Only RIP and OSPF, which know no sessions, have names with an interface in them.
+        expected = "a neighbour that is up" if ":" in name else "Established"
         if protocol is None:
-            found.append(f"{name}: no such session, expected Established")
-        elif protocol.bgp_state != "Established":
-            found.append(f"{name}: {_state(protocol)}, expected Established")
+            found.append(f"{name}: {'nobody there' if ':' in name else 'no such session'}, expected {expected}")
+        elif not is_up(protocol):
+            found.append(f"{name}: {_state(protocol)}, expected {expected}")
         else:
             drop = _prefix_drop(check.prefix_drop_percent, protocol, before.get(name))
             if drop:
@@ -30,7 +39,7 @@ def findings(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Pro
                 found.append(f"{name}: {silence}")
     for name in check.down:
         protocol = now.get(name)
-        if protocol is not None and protocol.bgp_state == "Established":
+        if is_up(protocol):
             found.append(f"{name}: Established, expected it to be closed")
     return tuple(found)
 

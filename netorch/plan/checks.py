@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import AbstractSet
 
+from netorch.model.checks import is_up
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.inventory import Tolerance
@@ -55,7 +56,6 @@ def _own_prefixes(device: DeviceIntent, session: Session) -> int:
 
 
 def _must_be_up(session: Session, facts: DeviceFacts, *, is_first: bool, deployed: AbstractSet[str]) -> bool:
-    protocol = facts.protocol(session.name)
-    if protocol is not None and protocol.bgp_state == "Established":
+    if is_up(facts.protocol(session.name)):
         return True
     return is_first and (session.kind == "provider" or session.peer in deployed)

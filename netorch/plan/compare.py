@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from netorch.model.checks import findings
+from netorch.model.checks import findings, is_up
 from netorch.model.conventions import MAIN_TABLE
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
@@ -60,7 +60,7 @@ def _sessions(
     found: List[str] = []
     for session in device.sessions:
         was = held.get(session.name)
-        if session.enabled and was is not None and was.bgp_state == "Established":
+        if session.enabled and is_up(was):
             is_judged = session.kind == "provider" or not fewer_is_meant
             limit = tolerance.prefix_drop_percent if is_judged else None
             found += findings(Check(up=(session.name,), prefix_drop_percent=limit), now, held)
@@ -101,8 +101,9 @@ def _fib(facts: DeviceFacts, family: Family) -> Optional[int]:
 
 
 def compare_rows(intent: Intent, before: Facts, after: Facts) -> Tuple[Mapping[str, Any], ...]:
-    """The figures of each device of ``before``: Established sessions, prefixes accepted and announced (a switch's with its
-    providers, a host's with its switches), received where the daemon keeps what it filtered, and routes in the main table."""
+    """The figures of each device of ``before``: sessions that are up, prefixes accepted and announced (a switch's with its
+    providers, a host's with its switches, a router's with others), received where the daemon keeps what it filtered, and routes
+    in the main table."""
     rows: List[Mapping[str, Any]] = []
     for device in intent.devices:
         if device.name in before:
@@ -114,20 +115,24 @@ def compare_rows(intent: Intent, before: Facts, after: Facts) -> Tuple[Mapping[s
     return tuple(rows)
 
 
+FAR_ENDS = {"switch": "provider", "host": "switch", "router": "router"}
+"""The kind of session whose prefixes a device of each role is judged by."""
+
 FIGURES = ("sessions", "received", "accepted", "announced", "fib_ipv4", "fib_ipv6")
 """What a row has, each with ``_before`` and ``_after``."""
 
 
 def _figures(device: DeviceIntent, facts: DeviceFacts) -> Dict[str, Optional[int]]:
-    kind = "provider" if device.role == "switch" else "switch"
+    kind = FAR_ENDS[device.role]
+    known = {session.name for session in device.sessions}
     far_ends = {session.name for session in device.sessions if session.kind == kind}
-    bgp = [protocol for protocol in facts.daemon.protocols if protocol.protocol == "BGP"]
-    channels = [channel for protocol in bgp if protocol.name in far_ends for channel in protocol.channels]
+    sessions = [protocol for protocol in facts.daemon.protocols if protocol.name in known or protocol.protocol == "BGP"]
+    channels = [channel for protocol in sessions if protocol.name in far_ends for channel in protocol.channels]
     accepted = sum(channel.routes_imported or 0 for channel in channels)
     keeps_filtered = any(channel.routes_filtered is not None for channel in channels)
     filtered = sum(channel.routes_filtered or 0 for channel in channels)
     return {
-        "sessions": sum(protocol.bgp_state == "Established" for protocol in bgp),
+        "sessions": sum(map(is_up, sessions)),
         "received": accepted + filtered if keeps_filtered else None,
         "accepted": accepted,
         "announced": sum(channel.routes_exported or 0 for channel in channels),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from netorch.errors import GuardRefused
+from netorch.model.checks import is_up
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.inventory import Circuit, Guards
@@ -63,7 +64,7 @@ class _Change:
 
     def is_up(self, session: str) -> bool:
         protocol = self.facts.protocol(session) if self.facts is not None else None
-        return protocol is not None and protocol.bgp_state == "Established"
+        return is_up(protocol)
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,17 @@ def batches(
 ) -> Tuple[Tuple[str, ...], ...]:
     """``devices`` in batches that may each be changed at once, in the order in which they are to be changed.
 
-    A POP is finished before the next begins. In it each switch goes alone, then the hosts: ``sizes`` says how many at once in
-    the first batch of hosts of the whole roll-out, in the second, and so on; the last size is that of all further ones.
+    A POP is finished before the next begins. In it each router goes alone, then each switch, then the hosts: ``sizes`` says how
+    many at once in the first batch of hosts of the whole roll-out, in the second, and so on; the last size is that of all further
+    ones.
     """
     chosen = set(devices)
     ordered: List[Tuple[str, ...]] = []
     total = sum(device.role == "host" and device.name in chosen for device in intent.devices)
     begun = 0
     for pop in dict.fromkeys(device.pop for device in intent.devices):
-        ordered += [(switch.name,) for switch in intent.in_pop(pop, "switch") if switch.name in chosen]
+        alone = (*intent.in_pop(pop, "router"), *intent.in_pop(pop, "switch"))
+        ordered += [(device.name,) for device in alone if device.name in chosen]
         hosts = tuple(host.name for host in intent.in_pop(pop, "host") if host.name in chosen)
         while hosts:
             size = sizes[min(begun, len(sizes) - 1)].of(total)

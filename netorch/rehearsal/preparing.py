@@ -15,8 +15,14 @@ from netorch.rehearsal.brief import Brief
 
 
 def pops_of(inventory: Inventory, targets: tuple[str, ...]) -> tuple[str, ...]:
-    """The POPs of ``targets``, in the inventory's order."""
-    return tuple(pop.name for pop in inventory.pops if any(device.name in targets for device in pop.devices))
+    """The POPs of ``targets``, in the inventory's order. UsageError for one with routers: what is judged of a twin, providers and
+    hosts, says nothing about an underlay."""
+    chosen = [pop for pop in inventory.pops if any(device.name in targets for device in pop.devices)]
+    for pop in chosen:
+        if pop.routers:
+            hint = "name the other POPs; a lab of the inventory plays an underlay as well: netorch lab up"
+            raise UsageError(f"{pop.name} has routers of an underlay, which cannot be rehearsed", hint=hint)
+    return tuple(pop.name for pop in chosen)
 
 
 def ask_devices(controller: Controller, targets: tuple[str, ...]) -> dict[str, DeviceFacts]:

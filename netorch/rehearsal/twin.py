@@ -84,7 +84,7 @@ def make_twin(
     speakers = (LabSpeaker(p.name, prefixes_ipv4=brief.prefixes, prefixes_ipv6=brief.prefixes) for p in played(small))
     secrets = GivenSecrets({f"{_SCHEME}:{circuit}": password for circuit, password in passwords.items()})
     return Twin(
-        inventory=replace(_addressed(small, ssh), lab=tuple(speakers)),
+        inventory=replace(_addressed(small, ssh), lab=tuple(speakers), stations=()),
         candidate=_addressed(candidate, ssh),
         base=_addressed(base, ssh) if base is not None else None,
         settings=LabSettings(state=STATE, run=STATE / "lab", secrets=secrets, rootfs=rootfs_folder(environment)),

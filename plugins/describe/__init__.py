@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, Mapping, Tuple
+from typing import Mapping, Tuple
 
 from netorch.api import (
     AliasItem,
@@ -73,7 +73,7 @@ def _label_interface(
     if interface.role == "circuit":
         here = (c for c in circuits.values() if (c.switch, c.port) == (device.name, interface.name))
         label = "; ".join(circuit_label(circuit) for circuit in here)
-    elif interface.role in ("host", "uplink"):
+    elif interface.role in ("host", "uplink", "link"):
         label = _far_end(device.name, interface.peer, devices)
     else:
         return interface
@@ -82,10 +82,9 @@ def _label_interface(
 
 def _far_end(device: str, peer: str, devices: Mapping[str, DeviceIntent]) -> str:
     """``h1.pop1 eth0``: the peer and its interface towards ``device``, where the intent knows it."""
-    known: Dict[str, str] = {}
-    if peer in devices:
-        known = {i.peer: i.name for i in devices[peer].interfaces if i.role in ("host", "uplink")}
-    return f"{peer} {known[device]}" if device in known else peer
+    interfaces = devices[peer].interfaces if peer in devices else ()
+    towards = [i.name for i in interfaces if i.role in ("host", "uplink", "link") and i.peer == device]
+    return f"{peer} {towards[0]}" if len(towards) == 1 else peer
 
 
 PLUGIN = Plugin(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Iterable, Iterator, List, Sequence, Tuple
 
-from netorch.api import DeviceIntent, Family, GuardRefused, Inventory, IPNetwork, OverlayEntry, VerbContext
+from netorch.api import DeviceIntent, Family, GuardRefused, Inventory, IPNetwork, OverlayEntry, Pop, VerbContext
 
 from .allow import announceable, max_routes, may_announce
 from .entries import NAME, owner_of
@@ -68,6 +68,14 @@ def _reason(prefix: IPNetwork, held: Iterable[Tuple[IPNetwork, str, bool]]) -> s
     return ""
 
 
+def _of_routers(pop: Pop) -> Iterator[Tuple[IPNetwork, str, bool]]:
+    for router in pop.routers:
+        for interface in router.interfaces:
+            for own in (interface.ipv4, interface.ipv6):
+                if own is not None:
+                    yield own.network, f"the network of {interface.name} on {router.name} ({own.network})", False
+
+
 def _precious(inventory: Inventory, device: DeviceIntent) -> Iterator[Tuple[IPNetwork, str, bool]]:
     """Networks that no route may cover, what each is, and whether a route to a part of it is harmless."""
     for one in inventory.devices:
@@ -80,6 +88,7 @@ def _precious(inventory: Inventory, device: DeviceIntent) -> Iterator[Tuple[IPNe
         for family in Family:
             fabric = ip_interface(switch.fabric_address(family)).network
             yield fabric, f"the fabric of {switch.name} ({fabric})", False
+    yield from _of_routers(pop)
     for circuit in pop.circuits:
         for family in Family:
             addresses = circuit.addresses(family)

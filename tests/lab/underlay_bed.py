@@ -11,6 +11,8 @@ from pathlib import Path
 
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
+from netorch.lab import LabSettings
+from netorch.lab.rootfs import rootfs_for
 from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Inventory, Router
@@ -151,7 +153,14 @@ def _start(bed: Bed, name: str, stack: ExitStack) -> None:
         bed.frr[name].start(text, also=FRR_DAEMONS[underlay.protocol])
         return
     paths = [str(bed.folder / f"{name}.{end}") for end in ("conf", "ctl", "pid")]
-    command = ["ip", "netns", "exec", name, "bird", "-f", "-c", paths[0], "-s", paths[1], "-P", paths[2]]
-    process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+    command = ["bird", "-f", "-c", paths[0], "-s", paths[1], "-P", paths[2]]
+    root = LabSettings(state=bed.folder).root_of(rootfs_for("bird", version))
+    if root != Path("/"):
+        # The folder lies below /tmp: nothing is written into the root file system itself.
+        shared = 'mount -t tmpfs tmpfs "$0/tmp"; mkdir -p "$0$1"; mount --bind "$1" "$0$1"; shift; exec chroot "$0" "$@"'
+        command = ["unshare", "--mount", "sh", "-euc", shared, str(root), str(bed.folder), *command]
+    process = stack.enter_context(
+        subprocess.Popen(["ip", "netns", "exec", name, *command], stderr=subprocess.DEVNULL)
+    )
     stack.callback(process.kill)
     wait_until(Path(paths[1]).exists, timeout_s=20, what=f"BIRD of {name} listens")

@@ -45,7 +45,8 @@ def test_targets_mean_devices(inventory: Inventory, targets: list[str], limit: l
         (["sw1"], "sw1.pop1"),
         (["!pop1"], "only targets to leave out"),
         (["rack:5"], "groups are role:"),
-        (["role:router"], "groups are role:"),
+        (["role:server"], "groups are role:"),
+        (["role:router"], "means no device"),
         (["pop1", "!nothing"], "'nothing' means no device"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Foresees which BGP sessions a new BIRD configuration starts, closes or restarts.
+"""Foresees which sessions a new BIRD configuration starts, closes or restarts: those of BGP, and neighbours of RIP and OSPF.
 
 BIRD restarts a session when its parameters change in a way that it cannot apply in place. What it can: descriptions,
 filters and limits of a channel. Everything else counts as a restart, so that the plan errs on the side of warning.
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Dict, FrozenSet, List, NamedTuple, Tuple
 
 from netorch.model.plan import Reset
+from netorch.plan.bird import underlay
 from netorch.plan.bird.statements import Statement, statements, top_level
 
 _IN_PLACE = frozenset({"description", "disabled"})
@@ -25,7 +26,7 @@ class _Sessions(NamedTuple):
 
 
 def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
-    """What happens to each BGP session when ``new`` replaces ``old``, both whole BIRD configurations; by session name.
+    """What happens to each session when ``new`` replaces ``old``, both whole BIRD configurations; by session name.
 
     Sessions that stay as they are, or stay closed, are left out.
     """
@@ -70,6 +71,8 @@ def _sessions(text: str) -> _Sessions:
                 closed.add(head[2])
             kept = frozenset(s for s in found if not _is_in_place(s)) | inherited
             (templates if head[0] == "template" else blocks)[head[2]] = kept
+        elif head[:1] == ("protocol",) and head[1:2] and head[1] in underlay.PROTOCOLS:
+            blocks.update(underlay.adjacencies(head, body))
         elif head[:1] and head[0] in _GLOBAL:
             common.add(head)
     return _Sessions(blocks, frozenset(closed), frozenset(common))

@@ -17,13 +17,16 @@ def top_level(text: str) -> Iterator[Tuple[Statement, List[str]]]:
 
 def statements(body: Iterable[str]) -> Iterator[Statement]:
     """The statements of a block; those of a nested channel are prefixed with its name and ``/``."""
-    for head, inside in _blocks([*body, ";"]):
-        if not head:
-            continue
+    for head, inside in nested(body):
         if inside and head[0] in ("ipv4", "ipv6"):
             yield from ((*head, "/", *inner) for inner in statements(inside))
         else:
             yield (*head, *inside)
+
+
+def nested(body: Iterable[str]) -> Iterator[Tuple[Statement, List[str]]]:
+    """Each statement of a block as its words before the first brace, and the words between its braces."""
+    return (found for found in _blocks([*body, ";"]) if found[0])
 
 
 def _words(text: str) -> Iterator[str]:

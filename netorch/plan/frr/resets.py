@@ -1,4 +1,4 @@
-"""Foresees which BGP sessions a new FRR configuration starts, closes or restarts.
+"""Foresees which sessions a new FRR configuration starts, closes or restarts: those of BGP, and neighbours of RIP and OSPF.
 
 What FRR applies to a running session: descriptions, route maps and other filters, limits, BFD, timers (from its next start
 on). Everything else counts as a restart, so that the plan errs on the side of warning.
@@ -9,10 +9,11 @@ peer_update_source_addr_set(); tried on 8.4.4 and 10.3.
 
 from __future__ import annotations
 
-from typing import FrozenSet, List, Tuple
+from typing import FrozenSet, Iterator, List, Tuple
 
 from netorch.model.plan import Reset
 from netorch.plan.frr.sections import Bgp, Neighbor, read_router
+from netorch.plan.frr.underlay import adjacencies
 
 _IN_PLACE = frozenset({"advertisement-interval", "bfd", "description", "shutdown", "timers"})
 _FAMILY_IN_PLACE = frozenset(
@@ -46,7 +47,7 @@ _COMMON_IN_PLACE = (
 
 
 def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
-    """What happens to each BGP session when ``new`` replaces ``old``, both whole FRR configurations; by session name.
+    """What happens to each session when ``new`` replaces ``old``, both whole FRR configurations; by session name.
 
     Sessions that stay as they are, or stay closed, are left out.
     """
@@ -66,7 +67,19 @@ def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
             if changed:
                 what = "changed for all sessions" if common else "changed"
                 resets.append(Reset(name, "restart", f"{what}: {', '.join(sorted(_keywords(changed)))}"))
-    return tuple(resets)
+    return (*resets, *_neighbours(old, new))
+
+
+def _neighbours(old: str, new: str) -> Iterator[Reset]:
+    """Those of RIP and OSPF."""
+    before, after = adjacencies(old), adjacencies(new)
+    for name in sorted(before.keys() | after.keys()):
+        if name not in after:
+            yield Reset(name, "close", "not in the new configuration")
+        elif name not in before:
+            yield Reset(name, "start", "new")
+        elif before[name] != after[name]:
+            yield Reset(name, "restart", f"changed: {', '.join(sorted(_keywords(before[name] ^ after[name])))}")
 
 
 def _keywords(changed: FrozenSet[str]) -> FrozenSet[str]:
