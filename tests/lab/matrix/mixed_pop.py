@@ -105,3 +105,5 @@ def _wait_until_moved(lab: Lab, host: str, switch: str) -> None:
     source = service(lab.inventory, host, Family.IPV4)
     wait_until(lambda: uses_only(lab, host, switch), timeout_s=60, what=f"{host} uses {switch} alone")
     wait_until(lambda: lab.ping(host, target, "-I", source), timeout_s=120, what=f"{host} is answered")
+    # The streams go on for a while: what is lost at their end cannot be told from what is on its way.
+    lab.run(host, "ping", "-n", "-q", "-c", "20", "-i", "0.05", "-I", source, target)
