@@ -43,7 +43,7 @@ from .refuse import refuse_announcing, refuse_covering, refuse_many
 from .show import InUse, hidden_by_others, owner_rows
 
 ROLES = ("switch", "host")
-USED_WITHIN_S = 5.0
+USED_WITHIN_S = 3.0
 SHORTEST_CONFIRM_S, LONGEST_CONFIRM_S = 5, 3600
 
 _OWNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -112,6 +113,27 @@ def test_owners_do_not_disturb_each_other(quick: QuickLab) -> None:
     project("routes", "withdraw", "edge")
     without = {prefix: what for prefix, what in WANTED.items() if what != NEIGHBOUR}
     wait_until(lambda: kernel(lab, HOST) == without, what="the other owner's routes")
+
+
+def test_two_programs_at_once(quick: QuickLab) -> None:
+    """Whoever finds the device busy, or changed since, is told so and says it again; in the end both have what they want."""
+    lab, project = quick.lab, quick.project
+    files = {"edge": EDGE[:1], "blocklist": EDGE[1:]}
+    pending = dict(files)
+    for _ in range(5):
+        started = {}
+        for owner, routes in pending.items():
+            path = project.folder / f"{owner}.json"
+            path.write_text(json.dumps(routes))
+            started[owner] = project.start("routes", "set", owner, HOST, "--file", str(path))
+        said = {owner: project.finish(process, timeout_s=90) for owner, process in started.items()}
+        assert any(one.code == 0 for one in said.values()), said
+        pending = {owner: files[owner] for owner, one in said.items() if one.code != 0}
+        if not pending:
+            break
+    assert pending == {}
+    assert {row["owner"] for row in listed(project)} == set(files)
+    wait_until(lambda: kernel(lab, HOST) == WANTED, what="both programs' routes")
 
 
 def test_an_announced_address_stays_in_the_pop(quick: QuickLab) -> None:
