@@ -12,7 +12,6 @@ import signal
 import sys
 from contextlib import suppress
 
-from netorch.agent import frr_hook
 from netorch.agent.clock import uptime
 from netorch.agent.files import read_text
 from netorch.agent.frr_programs import FOLDERS, asked_for, program_path
@@ -42,13 +41,9 @@ _VTYSH_CONF = "/etc/frr/vtysh.conf"
 _DAEMONS_CANDIDATE = "/etc/frr/.daemons.netorch"
 
 
-def _source() -> str:
-    with open(frr_hook.__file__, encoding="utf-8") as file:
-        return file.read()
-
-
-# Read now: the agent's folder may have gone when a change is undone.
-_HOOK = _source()
+# Read now: the agent's folder may have gone when a change is undone. Not imported: it needs 25 ms of modules for itself.
+with open(os.path.join(os.path.dirname(__file__), "frr_hook.py"), encoding="utf-8") as _file:
+    _HOOK = _file.read()
 
 
 def validate(candidate: str, *, path: str, text: str) -> None:

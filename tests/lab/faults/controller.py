@@ -14,7 +14,7 @@ from tests.lab.faults.asked import held, held_agent, hold, release
 from tests.lab.faults.bed import Attempt, Target
 from tests.lab.faults.path import Path, lead_through
 from tests.lab.faults.play import finish
-from tests.lab.faults.steps import APPLY_CALLS, Step
+from tests.lab.faults.steps import Step
 from tests.lab.operator_shell import Said
 from tests.lab.stopping import go_on, stopped
 from tests.waiting import wait_until
@@ -67,7 +67,7 @@ def at_moment(attempt: Attempt, moment: str, command: str, harm: Callable[[], No
         harm()
         go_on(agent)
         return
-    step = Step(attempt, command, attempt.random.randint(1, APPLY_CALLS) if moment == "apply" else 1)
+    step = Step(attempt, command, attempt.random.randint(1, target.router.apply_calls) if moment == "apply" else 1)
     hold(target, "confirm")  # where the apply has fewer steps than that, its change waits there
     while step.call and not _is_at(target, moment):
         step.next()

@@ -27,7 +27,8 @@ _PROGRAMS = (*_STAMPED, "staticd", "mgmtd", "bfdd")
 
 @dataclass(frozen=True)
 class Router:
-    """A routing daemon, which takes ``undo_s`` to load a configuration and to be looked at on a busy machine.
+    """A routing daemon, which takes ``undo_s`` to load a configuration and to be looked at on a busy machine. An apply and a
+    confirmation have that many steps at least, counted.
 
     ``live(path)`` is the stamp of what runs, None while it does not answer, of a device whose files are found by ``path``;
     ``is_whole(path, text)`` whether it runs every line of ``text`` and nothing else, as far as it tells that."""
@@ -35,6 +36,8 @@ class Router:
     name: str
     version: str
     undo_s: float
+    apply_calls: int
+    confirm_calls: int
     stamp_of: Callable[[str], Optional[str]]
     live: Callable[[Callable[[str], Path]], Optional[str]]
     is_whole: Callable[[Callable[[str], Path], str], bool]
@@ -87,6 +90,6 @@ def _ask(path: Callable[[str], Path], program: str, command: str) -> str:
         return vty.ask(command)
 
 
-BIRD = Router("bird", "2.0.12", 0.0, bird_stamp_of, _live_bird, lambda path, text: True)
-FRR = Router("frr", "8.4.4", 2.0, frr_stamp_of, _live_frr, _frr_is_whole)
+BIRD = Router("bird", "2.0.12", 0.0, 86, 33, bird_stamp_of, _live_bird, lambda path, text: True)
+FRR = Router("frr", "8.4.4", 2.0, 146, 72, frr_stamp_of, _live_frr, _frr_is_whole)
 ROUTERS = {router.name: router for router in (BIRD, FRR)}

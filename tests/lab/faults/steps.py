@@ -14,9 +14,6 @@ from tests.lab.faults.bed import Attempt, Target
 from tests.lab.faults.play import CannotInject, finish
 from tests.lab.operator_shell import Said
 
-APPLY_CALLS, CONFIRM_CALLS = 86, 33
-"""The steps of an apply and of a confirmation, counted."""
-
 
 class Stepped(Protocol):
     """Whose agent is followed, and where that is told."""
@@ -66,10 +63,12 @@ class Step:
             process.communicate(f"{word}\n" if self.call else "", timeout=30)
 
 
-def choose_step(attempt: Attempt, *, confirm_calls: int = CONFIRM_CALLS) -> tuple[str, int]:
-    """A command of the agent, and which of its steps; of a confirmation's only the first ``confirm_calls``."""
+def choose_step(attempt: Attempt, *, confirm_calls: int = 0) -> tuple[str, int]:
+    """A command of the agent, and which of its steps; of a confirmation's only the first ``confirm_calls``, where given."""
+    router = attempt.target.router
     command = attempt.random.choice(("apply", "apply", "confirm"))
-    return command, attempt.random.randint(1, APPLY_CALLS if command == "apply" else confirm_calls)
+    most = router.apply_calls if command == "apply" else confirm_calls or router.confirm_calls
+    return command, attempt.random.randint(1, most)
 
 
 def kill_agent(attempt: Attempt) -> Optional[Said]:
