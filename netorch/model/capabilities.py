@@ -27,6 +27,8 @@ class Capabilities:
     another route before, and those that gained or lost a next hop. BIRD 3.1 remembers such numbers: in a table of several next
     hops (``merge paths``) those that its export filter refused, in any table those that it read from the kernel. Tried with
     3.1.7; 3.3.2 has the same code (sysdep/unix/krt.c ``krt_rt_notify``, nest/rt-table.c ``rt_export_merged``).
+    ``mends_next_hops``: next hops that the kernel takes away with a carrier are put back when it returns. FRR 8.4.4 keeps routes
+    in groups of next hops, takes a group that it used before for what it was, and leaves the kernel with the rest of it.
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -38,6 +40,7 @@ class Capabilities:
     internal_attributes: bool = False
     statistics_columns: int = 0
     kernel_in_step: bool = False
+    mends_next_hops: bool = True
     unnumbered: bool = False
 
     def has_templates_for(self, role: str) -> bool:
@@ -66,7 +69,7 @@ RELEASES = (
         internal_attributes=True,
         statistics_columns=7,
     ),
-    Capabilities("frr", "8.4.4", has_templates=True, kernel_in_step=True, unnumbered=True),
+    Capabilities("frr", "8.4.4", has_templates=True, kernel_in_step=True, mends_next_hops=False, unnumbered=True),
     Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which

@@ -15,6 +15,10 @@ from tests.unit.inventory_texts import example, load, texts
 FOLDER = Path(__file__).parent / "bird"
 FRR_FOLDER = Path(__file__).parent / "frr"
 UNDERLAY_FOLDER = Path(__file__).parent / "underlay"
+WITHOUT_GROUPS = """! This release does not see what the kernel takes out of a group of next hops with its carrier: no groups.
+no zebra nexthop kernel enable
+"""
+"""What FRR 8.4.4 is told, and later releases are not; the golden files are of 8.4.4."""
 
 
 def underlay_inventory() -> Inventory:

@@ -1,0 +1,88 @@
+"""RIP and OSPF between routers with different daemons, deployed by netorch: that they understand each other is the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from netorch.lab import set_link
+from tests.lab.labs import ROOT
+from tests.lab.quick_lab import QuickLab, quick_lab
+from tests.unit.inventory_texts import edited, texts
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+SITE = "pops/site1.yml"
+RIGHT = {4: "172.16.20.10", 6: "fd00:20::10"}
+
+
+def mixed(protocol: str) -> dict[str, str]:
+    """The example of two routers with both families; r2 runs BIRD, and both speak ``protocol``."""
+    files = texts(ROOT / "inventory/examples/two-routers-rip")
+    site = files[SITE].replace("protocol: rip", f"protocol: {protocol}")
+    site = site.replace(
+        "ssh: {address: 198.18.3.2}\n", "ssh: {address: 198.18.3.2}\n    daemon: bird\n    version: 2.0.12\n"
+    )
+    for ipv4, ipv6 in (
+        ("172.16.0.1/30", "fd00::1/64"),
+        ("172.16.0.2/30", "fd00::2/64"),
+        ("172.16.10.1/24", "fd00:10::1/64"),
+        ("172.16.20.1/24", "fd00:20::1/64"),
+    ):
+        (site,) = edited({SITE: site}, SITE, (f"ipv4: {ipv4}", f"ipv4: {ipv4}, ipv6: {ipv6}")).values()
+    lab = files["lab.yml"]
+    for ipv4, ipv6 in (("172.16.10.10/24", "fd00:10::10/64"), ("172.16.20.10/24", "fd00:20::10/64")):
+        (lab,) = edited({"lab.yml": lab}, "lab.yml", (f"ipv4: {ipv4}", f"ipv4: {ipv4}, ipv6: {ipv6}")).values()
+    return {**files, SITE: site, "lab.yml": lab}
+
+
+@pytest.fixture(scope="module", params=["rip", "ospf"])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    """FRR and BIRD side by side, deployed; the stations reach each other."""
+    protocol = request.param
+    with quick_lab(tmp_path_factory.mktemp(protocol), mixed(protocol), name=protocol) as up:
+        assert not any(up.lab.ping("left", address) for address in RIGHT.values())
+        up.project("deploy", "site1", "--yes")
+        for version, address in RIGHT.items():
+            wait_until(
+                lambda address=address: up.lab.ping("left", address),  # type: ignore[misc]
+                what=f"{protocol} speaks of IPv{version}",
+                timeout_s=60,
+            )
+        yield up
+
+
+def routes(pair: QuickLab, router: str) -> list[str]:
+    """What the kernel of a router has of its daemon."""
+    return [
+        line
+        for version in ("-4", "-6")
+        for line in pair.lab.run(router, "ip", version, "route", "show").splitlines()
+        if any(f"proto {name}" in line for name in ("rip", "ospf", "bird"))
+    ]
+
+
+def test_each_learns_the_networks_of_the_other(pair: QuickLab) -> None:
+    """Both kernels have the LAN behind the other router in both families, and nothing that is at hand anyway."""
+    assert [line.split()[0] for line in routes(pair, "r1.site1")] == ["172.16.20.0/24", "fd00:20::/64"]
+    assert [line.split()[0] for line in routes(pair, "r2.site1")] == ["172.16.10.0/24", "fd00:10::/64"]
+
+
+def test_nothing_is_pending(pair: QuickLab) -> None:
+    """A second deploy would apply nothing to either daemon."""
+    pair.project("plan", "site1", "--detailed-exitcode")
+
+
+def test_status_tells_of_both_neighbours(pair: QuickLab) -> None:
+    """netorch sees the adjacency from both ends, in both families, in the same words."""
+    document = pair.project("status", "-o", "json").document
+    assert document
+
+
+def test_routes_go_with_the_line(pair: QuickLab) -> None:
+    """Both withdraw what they learned when the line between them breaks."""
+    set_link("r1.site1", "eth0", pair.lab.settings, connected=False)
+    for router in ("r1.site1", "r2.site1"):
+        wait_until(lambda router=router: not routes(pair, router), what=f"{router} has no routes left")  # type: ignore[misc]
