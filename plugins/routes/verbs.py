@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Generator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, Generator, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
     ChangeOverlay,
@@ -52,19 +52,21 @@ _OWNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 @dataclass(frozen=True)
 class Change:
     """What one command is about: ``after`` holds the entries that it makes, ``before`` those that they take the place of, by
-    id. ``overlay`` is what everybody concerned held when it began."""
+    id. ``overlay`` is what everybody concerned held when it began. ``gone`` are devices that the inventory has no more."""
 
     owner: str
     why: str
     overlay: Overlay
     after: Tuple[OverlayEntry, ...]
     unsettled: Tuple[str, ...] = ()
+    gone: FrozenSet[str] = frozenset()
     confirm_timeout_s: float = 60.0
 
     @property
     def devices(self) -> Tuple[str, ...]:
         """Whose routes change, or who does not hold yet what was decided earlier."""
-        return tuple(dict.fromkeys((*(device_of(entry) for entry in self.after), *self.unsettled)))
+        found = dict.fromkeys((*(device_of(entry) for entry in self.after), *self.unsettled))
+        return tuple(name for name in found if name not in self.gone)
 
     @property
     def result(self) -> Overlay:
@@ -114,10 +116,12 @@ def _bring(
 ) -> Steps:
     """Devices of ``wanted`` to these routes of ``owner``, all others to none."""
     reason, confirm_timeout_s = arguments["reason"] or "", _confirm_timeout_s(arguments["confirm_timeout"])
-    names = tuple(dict.fromkeys((*wanted, *(device_of(entry) for entry in _mine(context.overlay, owner)))))
-    known = [device for device in context.intent.devices if device.name in names]
-    around = tuple(dict.fromkeys(name for device in known for name in keepers(context.intent, device)))
-    facts: Facts = (yield Gather(around, wants=())) if around else {}
+    mine = _mine(context.overlay, owner)
+    known = [device for device in context.intent.devices if device.name in {*wanted, *map(device_of, mine)}]
+    holders = {name for entry in mine for name in entry.devices}
+    around = dict.fromkeys(name for device in known for name in keepers(context.intent, device))
+    around.update(dict.fromkeys(device.name for device in context.intent.devices if device.name in holders))
+    facts: Facts = (yield Gather(tuple(around), wants=())) if around else {}
     change = _change(context, owner, wanted, facts=facts)
     change = replace(
         change,
@@ -128,7 +132,7 @@ def _bring(
     for device in known:
         refuse_many(context, device, routes_on(change.result, device.name))
     rows = tuple(row for entry in _mine(change.result, owner) for row in owner_rows(context, change.result, entry))
-    if not change.devices:
+    if not change.after and not change.unsettled:
         yield Report(text=f"{owner}: nothing to change", rows=rows, changed=False)
         return
     away = yield from _carry_out(change, facts)
@@ -148,7 +152,9 @@ def _change(context: VerbContext, owner: str, wanted: Mapping[str, Sequence[Want
             after.append(new_entry(context, former, owner=owner, device=device, routes=routes))
         elif former is not None:
             after.append(ended(former, context))
-    return Change(owner, "", overlay, tuple(after), tuple(unsettled))
+    gone = {device_of(entry) for entry in _mine(overlay, owner)} - {device.name for device in context.intent.devices}
+    after += [ended(entry, context) for entry in _mine(overlay, owner) if device_of(entry) in gone]
+    return Change(owner, "", overlay, tuple(after), tuple(unsettled), frozenset(gone))
 
 
 def _lacks(facts: Facts, name: str, entry: Optional[OverlayEntry]) -> bool:

@@ -113,6 +113,19 @@ def test_nothing_is_withdrawn_twice(network: Network) -> None:
     assert network.overlay.entries == ()
 
 
+def test_routes_of_a_device_that_has_gone(network: Network) -> None:
+    """What is left of a device that the inventory has no more is withdrawn from who remembers it."""
+    network.set("edge", "h1.pop1")
+    (entry,) = network.overlay.entries
+    held = replace(
+        entry, id="routes/edge@h9.pop1", devices=("h9.pop1", *SWITCHES), data={**entry.data, "device": "h9.pop1"}
+    )
+    network.overlay = Overlay((held,))
+    assert [row["in_force"] for row in network.run("list", owner=None)[-1].rows] == [False]  # type: ignore[union-attr]
+    steps = network.run("withdraw", owner="edge")
+    assert ([one.removed for one in decided(steps)], deployed(steps)) == ([True], [SWITCHES])
+
+
 def test_what_is_listed(network: Network) -> None:
     """Each route with its owner, device, end and reason."""
     network.set("edge", "h1.pop1", routes=[{**VIA, "for": "2h"}, OTHER], reason="works")
