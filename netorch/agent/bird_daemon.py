@@ -10,16 +10,16 @@ from contextlib import suppress
 from netorch.agent import bird
 from netorch.agent.bird import Bird
 from netorch.agent.clock import uptime, wait
-from netorch.agent.daemons import no_longer_live
+from netorch.agent.daemons import no_longer_live, short_neighbours
 from netorch.agent.outcome import Refused
 from netorch.agent.paths import PROGRAMS
 from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Tuple
 
-    from netorch.agent.daemons import PrefixCounts
+    from netorch.agent.daemons import PrefixCounts, ShortProtocol
 
 VALIDATE_TIMEOUT_S = 30.0
 VERSION_TIMEOUT_S = 10.0
@@ -73,12 +73,33 @@ class BirdControl(Bird):
     def __enter__(self) -> BirdControl:
         return self
 
+    def short_protocols(self) -> List[ShortProtocol]:
+        """See ``daemons.Control``."""
+        found = super().short_protocols()
+        return [*found, *short_neighbours(self._neighbours(found))]
+
     def full_protocols(self) -> List[Dict[str, Any]]:
         """See ``daemons.Control``."""
         from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
         from netorch.parse.protocols import parse_protocols
 
-        return list(to_json(parse_protocols(self.ask("show protocols all").text)))
+        found = parse_protocols(self.ask("show protocols all").text)
+        return list(to_json((*found, *self._neighbours(found))))
+
+    def _neighbours(self, protocols: Iterable[Any]) -> List[Any]:
+        """Those of RIP and OSPF, each a ``model.state.Protocol``."""
+        instances = [one for one in protocols if one.protocol in ("RIP", "OSPF")]
+        if not instances:
+            return []
+        from netorch.parse.neighbours import parse_ospf_neighbors, parse_rip_neighbors  # takes as long as the rest
+
+        found: List[Any] = []
+        for one in instances:
+            if one.protocol == "RIP":
+                found += parse_rip_neighbors(self.ask(f"show rip neighbors {bird.quoted_name(one.name)}").text)
+            else:
+                found += parse_ospf_neighbors(self.ask(f"show ospf neighbors {bird.quoted_name(one.name)}").text)
+        return found
 
     def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """``show protocols all``, its ``Routes:`` lines only: a full parse takes longer than the whole rest of an apply."""

@@ -11,7 +11,7 @@ from netorch.agent.outcome import Refused, Stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Protocol, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Protocol, Tuple
 
     PrefixCounts = Tuple[int, int]
 else:
@@ -63,6 +63,24 @@ class ShortProtocol:
         self.is_closed = is_closed
 
 
+def short_neighbours(neighbours: Iterable[Any]) -> List[ShortProtocol]:
+    """Neighbours of RIP and OSPF, each a ``model.state.Protocol``, in short. None of them can be closed."""
+    return [
+        ShortProtocol(
+            one.name,
+            one.protocol,
+            table=None,
+            state=one.state or "start",
+            since=None,
+            info=one.info,
+            bgp_state=None,
+            error="",
+            is_closed=False,
+        )
+        for one in neighbours
+    ]
+
+
 class Control(Protocol):
     """A connection to a running daemon; a context manager. Every call has a deadline of its own.
 
@@ -82,10 +100,10 @@ class Control(Protocol):
         """When the live configuration was loaded, in the router's local time; None where the daemon does not know."""
 
     def short_protocols(self) -> List[ShortProtocol]:
-        """Every protocol instance in short."""
+        """Every protocol instance in short, and neighbours of RIP and OSPF as if they were some: ``ospf_v4:eth0``."""
 
     def full_protocols(self) -> List[Dict[str, Any]]:
-        """Every protocol instance as the JSON of ``model.state.Protocol``."""
+        """The same as the JSON of ``model.state.Protocol``."""
 
     def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """How many prefixes each session has accepted, and how many it announces, by its name and family (``ipv4``, ``ipv6``)."""

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 
 from netorch.agent import frr_programs, frr_reload
-from netorch.agent.daemons import ShortProtocol, no_longer_live
+from netorch.agent.daemons import ShortProtocol, no_longer_live, short_neighbours
 from netorch.agent.files import read_text
 from netorch.agent.frr_text import changes_policy, shown_stamp, stamp_of, statements
 from netorch.agent.frr_vty import FrrRefused
@@ -102,21 +102,31 @@ class FrrControl:
         return {name: row for name, row in said.items() if isinstance(row, dict)}
 
     def short_protocols(self) -> List[ShortProtocol]:
-        """See ``daemons.Control``: the BGP sessions, the only ones that FRR has."""
-        return [_short(name, row) for name, row in self._neighbors().items()]
+        """See ``daemons.Control``: the BGP sessions, the only ones that FRR has, and neighbours of RIP and OSPF."""
+        sessions = [_short(name, row) for name, row in self._neighbors().items()]
+        return [*sessions, *short_neighbours(self._of_underlay())]
+
+    def _of_underlay(self) -> List[Any]:
+        """Neighbours of RIP and OSPF, each a ``model.state.Protocol``."""
+        if not any(name in self._programs for name in frr_programs.WITH_NEIGHBOURS):
+            return []
+        from netorch.agent.frr_neighbours import neighbours
+
+        return list(neighbours(self._ask, self._programs))
 
     def full_protocols(self) -> List[Dict[str, Any]]:
         """See ``daemons.Control``."""
         from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
         from netorch.parse.frr.sessions import read_neighbors
 
+        found: List[Dict[str, Any]] = list(to_json(tuple(self._of_underlay())))
         if "bgpd" not in self._programs:
-            return []
-        found: List[Dict[str, Any]] = list(to_json(read_neighbors(self._ask("bgpd", "show bgp neighbors json"))))
-        for protocol in found:
+            return found
+        sessions = list(to_json(read_neighbors(self._ask("bgpd", "show bgp neighbors json"))))
+        for protocol in sessions:
             name, protocol["description"] = split_description(protocol.get("description"))
             protocol["name"] = name or protocol["name"]
-        return found
+        return [*sessions, *found]
 
     def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """See ``daemons.Control``."""

@@ -34,6 +34,9 @@ _END_TIMEOUT_S = 3.0
 _SYSTEMCTL_TIMEOUT_S = 60.0
 _RELOAD_LOG = "/var/log/frr/frr-reload.log"
 
+WITH_NEIGHBOURS = ("ospfd", "ospf6d", "ripd", "ripngd")
+"""Those that have neighbours, which are told like sessions."""
+
 _ALWAYS = ("zebra", "mgmtd", "staticd")
 _KNOWN = (
     *_ALWAYS,

@@ -7,6 +7,7 @@ from netorch.parse.commands import SUPPORTED, parse_command
 from netorch.parse.daemon import parse_eval, parse_memory, parse_status
 from netorch.parse.framing import ReplyError, read_reply
 from netorch.parse.interfaces import parse_bfd_sessions, parse_interface_summary, parse_interfaces
+from netorch.parse.neighbours import parse_ospf_neighbors, parse_rip_neighbors
 from netorch.parse.protocols import parse_protocols
 from netorch.parse.routes import parse_route_counts, parse_routes
 
@@ -19,7 +20,9 @@ __all__ = [
     "parse_interface_summary",
     "parse_interfaces",
     "parse_memory",
+    "parse_ospf_neighbors",
     "parse_protocols",
+    "parse_rip_neighbors",
     "parse_route_counts",
     "parse_routes",
     "parse_status",

@@ -9,6 +9,7 @@ from netorch.model.codec import to_json
 from netorch.parse import frr
 from netorch.parse.daemon import parse_eval, parse_memory, parse_status
 from netorch.parse.interfaces import parse_bfd_sessions, parse_interface_summary, parse_interfaces
+from netorch.parse.neighbours import parse_ospf_neighbors, parse_rip_neighbors
 from netorch.parse.protocols import parse_protocols
 from netorch.parse.routes import parse_route_counts, parse_routes
 
@@ -35,6 +36,8 @@ _PARSERS: Dict[Tuple[str, ...], Parser] = {
     ("show", "memory"): lambda text, arguments: parse_memory(text),
     ("show", "interfaces"): _show_interfaces,
     ("show", "bfd", "sessions"): lambda text, arguments: parse_bfd_sessions(text),
+    ("show", "ospf", "neighbors"): lambda text, arguments: parse_ospf_neighbors(text),
+    ("show", "rip", "neighbors"): lambda text, arguments: parse_rip_neighbors(text),
     ("eval",): lambda text, arguments: parse_eval(text),
 }
 
@@ -48,6 +51,8 @@ _FRR_PARSERS: Tuple[Tuple[Tuple[str, ...], Callable[[str], Any]], ...] = (
     (("show", "ipv6", "route", "*", "json"), frr.read_routes),
     (("show", "bfd", "peers", "json"), frr.read_bfd_sessions),
     (("show", "interface", "*", "json"), frr.read_interfaces),
+    (("show", "ip", "ospf", "neighbor", "json"), frr.read_ospf_neighbors),
+    (("show", "ipv6", "ospf6", "neighbor", "json"), frr.read_ospf6_neighbors),
 )
 
 _QUOTES = {ord(quote): " " for quote in "\"'"}
@@ -60,6 +65,7 @@ SUPPORTED = (
     "show memory",
     "show interfaces [summary]",
     "show bfd sessions [NAME]",
+    "show ospf|rip neighbors [NAME]",
     "eval EXPRESSION",
     "show version",
     "show bgp summary json",
@@ -68,6 +74,8 @@ SUPPORTED = (
     "show ip|ipv6 route [...] json",
     "show bfd peers json",
     "show interface json",
+    "show ip ospf neighbor json",
+    "show ipv6 ospf6 neighbor json",
 )
 
 

@@ -25,7 +25,8 @@ READABLE = [
 
 
 def template_of(sample: Sample) -> str:
-    words = [word for word in ("protocols", "route", "count", "status", "memory", "interfaces", "summary", "bfd sessions")
+    words = [word for word in ("protocols", "route", "count", "status", "memory", "interfaces", "summary", "bfd sessions",
+                               "ospf neighbors", "rip neighbors")
              if word in sample.command]  # fmt: skip
     return f"bird_show_{'_'.join(words).replace(' ', '_')}"
 

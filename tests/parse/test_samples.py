@@ -26,6 +26,8 @@ TEMPLATE_OF = {
     "show interfaces": "bird_show_interfaces",
     "show interfaces summary": "bird_show_interfaces_summary",
     "show bfd sessions": "bird_show_bfd_sessions",
+    "show ospf neighbors ospf_v4": "bird_show_ospf_neighbors",
+    "show rip neighbors rip_v4": "bird_show_rip_neighbors",
 }
 
 

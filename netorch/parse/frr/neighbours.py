@@ -1,0 +1,129 @@
+"""Neighbours of OSPF and RIP, told like sessions: ``show ip ospf neighbor json``, ``show ipv6 ospf6 neighbor json``; of RIP,
+which has no JSON, ``show ip rip status`` and ``show ipv6 ripng status``."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from ipaddress import ip_address
+from typing import Dict, Iterator, Optional, Tuple
+
+from netorch.errors import ParseError
+from netorch.model.state import Channel, InterfaceState, Protocol
+from netorch.model.types import IPAddress
+from netorch.parse.frr.answer import Fields, FrrError, read_json
+from netorch.parse.textfsm_rows import refused_values
+
+_ADJACENT = "Full"  # RFC 2328 section 10.1; between routers on a link alone there is no other state to stay in
+_SOURCES = "Routing Information Sources:"
+_SOURCE = re.compile(r"\s+(?P<address>[0-9a-f.:]+)\s+\d+\s+\d+\s+\d+\s+(?P<age>\S+)")
+_VIA_RIP = re.compile(r"R\(\w\)\s+\S+\s+[0-9.]+\s+\d+\s+(?P<gateway>[0-9.]+)\s")
+_VIA_RIPNG = re.compile(r"R\(\w\)\s+\S+\s+(?P<gateway>[0-9a-f:]+)\s+(?P<interface>\S+)\s+\d+\s")
+
+
+def read_ospf_neighbors(text: str) -> Tuple[Protocol, ...]:
+    """Read ``show ip ospf neighbor json``: one Protocol per neighbour, named ``ospf_v4:INTERFACE``.
+
+    ``state`` is ``up`` once the neighbour is adjacent, ``start`` before; ``info`` is OSPF's own word (``Full/-``).
+
+    Raises ParseError for what is not such an answer, or cut; FrrError where FRR complains.
+
+    Source: FRR ospfd/ospf_vty.c show_ip_ospf_neighbour_brief(); samples of 8.4.4 and 10.3 in tests/parse.
+    """
+    neighbors = Fields(read_json(text), "answer").part("neighbors")
+    with refused_values():
+        return tuple(
+            _ospf("ospf_v4", row, router_id, interface=row.required_text("ifaceName").partition(":")[0], state=state)
+            for router_id in neighbors.named()
+            for row in neighbors.parts(router_id)
+            for state in (row.text("nbrState") or row.required_text("state"),)
+        )
+
+
+def read_ospf6_neighbors(text: str) -> Tuple[Protocol, ...]:
+    """Read ``show ipv6 ospf6 neighbor json``: as ``read_ospf_neighbors``, named ``ospf_v6:INTERFACE``. FRR tells no addresses.
+
+    Source: FRR ospf6d/ospf6_neighbor.c ospf6_neighbor_show(); samples of 8.4.4 and 10.3 in tests/parse.
+    """
+    neighbors = Fields(read_json(text), "answer").parts("neighbors")
+    with refused_values():
+        return tuple(
+            _ospf(
+                "ospf_v6",
+                row,
+                row.required_text("neighborId"),
+                interface=row.required_text("interfaceName"),
+                state=row.required_text("state"),
+            )
+            for row in neighbors
+        )
+
+
+def _ospf(instance: str, row: Fields, router_id: str, *, interface: str, state: str) -> Protocol:
+    address = row.text("ifaceAddress") or row.text("address")
+    return Protocol(
+        name=f"{instance}:{interface}",
+        protocol="OSPF",
+        state="up" if state.partition("/")[0] == _ADJACENT else "start",
+        info=state,
+        neighbor_address=ip_address(address) if address else None,
+        neighbor_id=router_id,
+    )
+
+
+def read_rip_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState, ...]) -> Tuple[Protocol, ...]:
+    """Read ``show ip rip status``: one Protocol per neighbour, named ``rip_v4:INTERFACE`` by the subnet of ``interfaces`` that
+    it is in, with the routes that ``table``, ``show ip rip``, has of it. FRR forgets a neighbour that has been silent for
+    three minutes, so that all of them are ``up``.
+
+    Raises ParseError for what is not such an answer, or cut; FrrError where FRR complains.
+
+    Source: FRR ripd/ripd.c show_ip_rip_status(), ripd/rip_peer.c rip_peer_display(); samples of 8.4.4 and 10.3 in tests/parse.
+    """
+    routes = Counter(found["gateway"] for found in _VIA_RIP.finditer(table))
+    subnets = [(one.name, own.address.network) for one in interfaces for own in one.addresses]
+    with refused_values():
+        return tuple(
+            _rip("rip_v4", address, interface, routes=routes[str(address)])
+            for address in _sources(status)
+            for interface in (next((name for name, subnet in subnets if address in subnet), None),)
+            if interface is not None
+        )
+
+
+def read_ripng_neighbors(status: str, table: str) -> Tuple[Protocol, ...]:
+    """Read ``show ipv6 ripng status``: as ``read_rip_neighbors``, named ``rip_v6:INTERFACE``. Only ``table``, which is
+    ``show ipv6 ripng``, tells at which interface a neighbour is: one without any route there is left out.
+
+    Source: FRR ripngd/ripngd.c show_ipv6_ripng_status(), ripngd/ripng_peer.c; samples of 8.4.4 and 10.3 in tests/parse.
+    """
+    places: Dict[str, str] = {}
+    routes: Counter[str] = Counter()
+    for found in _VIA_RIPNG.finditer(table):
+        places[found["gateway"]] = found["interface"]
+        routes[found["gateway"]] += 1
+    with refused_values():
+        return tuple(
+            _rip("rip_v6", address, places[str(address)], routes=routes[str(address)])
+            for address in _sources(status)
+            if str(address) in places
+        )
+
+
+def _sources(status: str) -> Iterator[IPAddress]:
+    if status.lstrip().startswith("%"):
+        raise FrrError(status.strip())
+    _, heading, rest = status.partition(_SOURCES)
+    if not heading:
+        raise ParseError(f"expected {_SOURCES!r}, found another answer, or one that was cut", where="answer")
+    return (ip_address(found["address"]) for found in _SOURCE.finditer(rest))
+
+
+def _rip(instance: str, address: IPAddress, interface: Optional[str], *, routes: int) -> Protocol:
+    return Protocol(
+        name=f"{instance}:{interface}",
+        protocol="RIP",
+        state="up",
+        neighbor_address=address,
+        channels=(Channel(f"ipv{address.version}", state="UP", routes_imported=routes),),
+    )
