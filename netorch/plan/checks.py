@@ -17,6 +17,10 @@ SETTLE_S = 3.0
 neighbour has sent its routes again (seen: 0.1 to 3 s for ten routes), so that at first the counts are always well. What
 takes longer is not seen."""
 
+NEIGHBOUR_SETTLE_S = 13.0
+"""How long neighbours of OSPF are watched after a change that they may not take: one that does not understand us any more is
+missed after the dead interval that the templates set, 12 s."""
+
 
 def derive_check(
     device: DeviceIntent,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import AbstractSet, Dict, List, Optional, Sequence, Tuple
 
 from netorch.errors import PluginError
+from netorch.model.checks import is_up
 from netorch.model.facts import DeviceFacts
 from netorch.model.items import (
     APPLY_ORDER,
@@ -19,7 +20,7 @@ from netorch.model.items import (
     ServiceItem,
 )
 from netorch.model.plan import NO_CHECK, Check, DevicePlan, Operation, Reset
-from netorch.plan.checks import SETTLE_S
+from netorch.plan.checks import NEIGHBOUR_SETTLE_S, SETTLE_S
 from netorch.plan.daemons import language_of
 from netorch.plan.drift import with_causes
 
@@ -52,7 +53,7 @@ def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = N
             _with_reset_risk(operation, resets) for operation in with_causes((*operations, *removals), facts)
         ),
         resets=resets,
-        check=replace(check, settle_s=_settle_s(operations, facts)),
+        check=replace(check, settle_s=max(_settle_s(operations, facts), _neighbours_settle_s(resets, facts))),
     )
 
 
@@ -146,6 +147,12 @@ def _settle_s(operations: Sequence[Operation], facts: DeviceFacts) -> float:
             if not is_live or may_change_imports(operation.before.text, operation.item.text):
                 return SETTLE_S
     return 0.0
+
+
+def _neighbours_settle_s(resets: Sequence[Reset], facts: DeviceFacts) -> float:
+    """How long it takes until a neighbour that the change may lose is missed."""
+    lost = (reset for reset in resets if reset.effect == "restart" and is_up(facts.protocol(reset.session)))
+    return max((NEIGHBOUR_SETTLE_S for reset in lost if ":" in reset.session), default=0.0)
 
 
 def _with_reset_risk(operation: Operation, resets: Sequence[Reset]) -> Operation:

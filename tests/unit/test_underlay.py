@@ -12,11 +12,15 @@ from netorch.errors import UsageError
 from netorch.intent import derive_intent
 from netorch.model.checks import findings, is_up
 from netorch.model.codec import from_json, to_json
+from netorch.model.facts import DaemonFacts, DeviceFacts, FileFact
 from netorch.model.intent import Intent, Session
 from netorch.model.inventory import Inventory
+from netorch.model.items import FileItem
 from netorch.model.plan import Check
 from netorch.model.state import Protocol
 from netorch.model.types import Family
+from netorch.plan import plan_device
+from netorch.plan.checks import NEIGHBOUR_SETTLE_S, SETTLE_S
 from netorch.plan.daemons import language_of
 from netorch.plan.rollout import batches
 from netorch.rehearsal.preparing import pops_of
@@ -165,6 +169,26 @@ def test_a_first_configuration_starts_exactly_the_sessions_of_the_intent(
     text = (UNDERLAY_FOLDER / daemon / f"r1.{protocol}.conf").read_text()
     found = {reset.session: reset.effect for reset in language_of(daemon).foresee_resets("", text)}
     assert found == {session.name: "start" for session in intent.device(f"r1.{protocol}").sessions}
+
+
+@pytest.mark.parametrize(("state", "settle_s"), [("up", NEIGHBOUR_SETTLE_S), ("start", SETTLE_S)])
+def test_a_neighbour_that_may_be_lost_is_watched(state: str, settle_s: float) -> None:
+    """As long as it takes to miss it: a neighbour that is up, where the change restarts it."""
+    text = (UNDERLAY_FOLDER / "bird" / "r1.ospf.conf").read_text()
+    path = "/etc/bird/bird.conf"
+    held = DaemonFacts(
+        "bird",
+        "2.0.12",
+        running=True,
+        live_stamp="s",
+        disk_stamp="s",
+        protocols=(Protocol("ospf_v4:to2", "OSPF", state=state),),
+    )
+    facts = DeviceFacts("r1.ospf", "agent", "base", 1, held, files=(FileFact(path, "", 0o640, text),))
+    changed = text.replace('interface "to2" {', 'interface "to2" {\n            priority 3;')
+    plan = plan_device((FileItem(path, changed, mode=0o640, group="bird", daemon="bird"),), facts, check=Check())
+    assert "ospf_v4:to2" in {reset.session for reset in plan.resets}
+    assert plan.check.settle_s == settle_s
 
 
 def test_routers_are_changed_one_after_the_other(intent: Intent) -> None:
