@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Callable, Optional, Protocol
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,18 @@ class Reply:
 class Transport(Protocol):
     """One connection to one device. Not shared between threads."""
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        doing: str = "",
+        on_output: Optional[Callable[[bytes], None]] = None,
+    ) -> Reply:
         """Run ``command`` with ``stdin``, drain both streams under one deadline. ``doing`` is what errors call it.
+
+        ``on_output`` is given standard output as it arrives, in the reply's place; what it raises ends the command.
 
         Raises TimedOut at the deadline and TransportError when the connection ends before the exit status arrived.
         """

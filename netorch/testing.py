@@ -55,12 +55,24 @@ class FakeTransport:
     calls: list[Call] = field(default_factory=list)
     closed: bool = False
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        doing: str = "",
+        on_output: Optional[Callable[[bytes], None]] = None,
+    ) -> Reply:
         """The reply of ``answer``; TransportError once the connection is closed."""
         if self.closed:
             raise TransportError("the connection is closed")
         self.calls.append(Call(command, stdin, timeout_s))
-        return self.answer(command, stdin)
+        reply = self.answer(command, stdin)
+        if on_output is None:
+            return reply
+        on_output(reply.stdout)
+        return replace(reply, stdout=b"")
 
     def close(self) -> None:
         """End the connection."""

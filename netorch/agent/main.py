@@ -69,17 +69,17 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.decide import generation
 
         return generation(request)
-    if command == "ping":
-        from netorch.agent.ping import ping
+    if command in ("ping", "ping-watch"):
+        from netorch.agent.ping import ping, watch
 
-        return ping(request)
+        return ping(request) if command == "ping" else watch(request)
     if command in ("csr", "certify"):
         from netorch.agent import certificates
 
         return certificates.make_csr(request) if command == "csr" else certificates.certify(request)
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
-    known = "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping"
+    known = "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch"
     raise Refused(f"no command {command!r}", hint=known)
 
 

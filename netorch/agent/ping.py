@@ -1,156 +1,104 @@
-"""ICMP echo with several marks at once, each mark through the routing table of the same number, and through no other.
-
-Source: RFC 792, RFC 4443 section 4; raw(7), icmp(7), socket(7) on SO_MARK.
-"""
+"""Pings with several marks at once, each mark through the routing table of the same number, and through no other."""
 
 from __future__ import annotations
 
-import _socket
+import json
 import os
-import select
-import struct
 
-from netorch.agent.clock import uptime
 from netorch.agent.outcome import Refused, answer
-from netorch.io.netlink.route_socket import RouteSocket, family_of
+from netorch.agent.ping_echo import EchoProbe
+from netorch.agent.ping_rounds import Poller, Way, run_rounds
+from netorch.agent.ping_tcp import TcpProbe
+from netorch.io.netlink.route_socket import RouteSocket
 from netorch.io.netlink.routes import table_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List
 
-_SO_MARK = 36
-_ECHO = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
-_REQUEST_REPLY = {_socket.AF_INET: (8, 0), _socket.AF_INET6: (128, 129)}
+NO_ROUTE = "no route through this provider"
 _MOST_PACKETS = 10_000
+_TCP_TIMEOUT_S = 0.9
+"""The kernel repeats what opens a connection after 1 s: what is answered later is no answer to the first packet."""
+
+_DESCRIPTORS = 400
+"""Connections that may be open at once."""
 
 
 def ping(request: Dict[str, Any]) -> Dict[str, Any]:
     """The answer to a PingRequest."""
-    if not 0 < request["count"] * max(1, len(request["marks"])) <= _MOST_PACKETS:
-        raise Refused(f"{request['count']} packets with {len(request['marks'])} marks: at most {_MOST_PACKETS} in all")
-    series = [Series(mark, request) for mark in request["marks"]]
-    try:
-        _exchange(series, request)
-    finally:
-        for one in series:
-            one.close()
-    found = [{"mark": one.mark, "rtts_ms": one.rtts_ms, "error": one.error} for one in series]
+    marks: List[int] = request["marks"]
+    if not 0 < request["count"] * max(1, len(marks)) <= _MOST_PACKETS:
+        raise Refused(f"{request['count']} packets with {len(marks)} marks: at most {_MOST_PACKETS} in all")
+    destination, source = request["destination"], request.get("source")
+    wanted = [{"destination": destination, "mark": mark, "source": source} for mark in marks]
+    seen: List[List[List[Any]]] = [[] for _ in wanted]
+    reasons = [""] * len(wanted)
+
+    def keep(batch: Dict[str, Any]) -> None:
+        for way, sent_ms, rtt_ms in batch["samples"]:
+            seen[way].append([sent_ms, rtt_ms])
+        for way, _, reason in batch["changes"]:
+            reasons[way] = reason
+
+    _run(wanted, request, keep)
+    found = []
+    for mark, samples, reason in zip(marks, seen, reasons):
+        rtts = [rtt_ms for _, rtt_ms in sorted(samples, key=lambda sample: float(sample[0]))]
+        found.append({"mark": mark, "rtts_ms": rtts, "error": "" if rtts else reason})
     return answer("ping", ping={"series": found})
 
 
-def _exchange(series: List[Series], request: Dict[str, Any]) -> None:
-    """Send a packet of every series each interval, and take in what comes back, until all is there or the time is up."""
-    poll = select.poll()
-    by_descriptor = {one.descriptor: one for one in series if not one.error}
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.POLLIN)
-    started = uptime()
-    sent = 0
-    end = started + (request["count"] - 1) * request["interval_s"] + request["timeout_s"]
-    while any(one.is_waiting or (sent < request["count"] and not one.error) for one in by_descriptor.values()):
-        now = uptime()
-        if sent < request["count"] and now >= started + sent * request["interval_s"]:
-            for one in by_descriptor.values():
-                one.send()
-            sent += 1
-            continue
-        wake = started + sent * request["interval_s"] if sent < request["count"] else end
-        if now >= end:
-            return
-        for descriptor, _ in poll.poll(max(1, int((wake - now) * 1000))):
-            by_descriptor[descriptor].receive()
+def watch(request: Dict[str, Any]) -> Dict[str, Any]:
+    """The answer to a PingWatch; before it each batch is a line on standard output. Ends where nobody reads these any more."""
+
+    def tell(batch: Dict[str, Any]) -> None:
+        line = json.dumps(batch, separators=(",", ":")).encode() + b"\n"
+        while line:
+            line = line[os.write(1, line) :]
+
+    _run(request["ways"], request, tell)
+    return answer("ping")
 
 
-class Series:
-    """The packets of one mark. ``error`` is why none could be sent."""
-
-    def __init__(self, mark: int, request: Dict[str, Any]) -> None:
-        self.mark = mark
-        self.rtts_ms: List[Optional[float]] = []
-        self.error = ""
-        self._destination: str = request["destination"]
-        self._family = family_of(self._destination)
-        self._token = os.urandom(16)
-        self._identifier = int.from_bytes(self._token[:2], "big")
-        self._sent_at: List[float] = []
-        protocol = _socket.IPPROTO_ICMP if self._family == _socket.AF_INET else _socket.IPPROTO_ICMPV6
-        self._socket = _socket.socket(self._family, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, protocol)
-        self._socket.setblocking(False)
+def _run(wanted: List[Dict[str, Any]], request: Dict[str, Any], tell: Callable[[Dict[str, Any]], None]) -> None:
+    port, timeout_s = request.get("tcp_port") or 0, request["timeout_s"]
+    if port:
+        timeout_s = min(timeout_s, _TCP_TIMEOUT_S)
+        open_at_once = len(wanted) * (1 + int(timeout_s / request["interval_s"]))
+        if open_at_once > _DESCRIPTORS:
+            hint = "a longer --interval, or fewer destinations"
+            raise Refused(f"{open_at_once} connections at once: at most {_DESCRIPTORS}", hint=hint)
+    poller = Poller()
+    ways: List[Way] = []
+    with RouteSocket() as kernel:
         try:
-            self._socket.setsockopt(_socket.SOL_SOCKET, _SO_MARK, mark)
-            if request.get("source"):
-                self._socket.bind((request["source"], 0))
-            self.error = _detour(self._destination, mark)
-        except OSError as exc:
-            self.error = exc.strerror or str(exc)
-
-    @property
-    def descriptor(self) -> int:
-        """For poll."""
-        return int(self._socket.fileno())
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether an answer may still come."""
-        return not self.error and None in self.rtts_ms
-
-    def send(self) -> None:
-        """Send the next packet."""
-        kind = _REQUEST_REPLY[self._family][0]
-        sequence = len(self._sent_at)
-        packet = _ECHO.pack(kind, 0, 0, self._identifier, sequence) + self._token
-        if self._family == _socket.AF_INET:  # the kernel sums for ICMPv6 only
-            packet = _ECHO.pack(kind, 0, _checksum(packet), self._identifier, sequence) + self._token
-        self._sent_at.append(uptime())
-        self.rtts_ms.append(None)
-        try:
-            self._socket.sendto(packet, (self._destination, 0))
-        except OSError as exc:
-            if not any(self.rtts_ms):
-                self.error = exc.strerror or str(exc)
-
-    def receive(self) -> None:
-        """Take in one packet; what is no answer to this series is none of it."""
-        try:
-            data, sender = self._socket.recvfrom(2048)
-        except OSError:
-            return
-        now = uptime()
-        sequence = self._sequence_of(data, sender)
-        if sequence is not None and self.rtts_ms[sequence] is None:
-            self.rtts_ms[sequence] = round((now - self._sent_at[sequence]) * 1000.0, 3)
-
-    def _sequence_of(self, data: bytes, sender: Tuple[Any, ...]) -> Optional[int]:
-        if self._family == _socket.AF_INET:
-            data = data[(data[0] & 0x0F) * 4 :]
-        if len(data) < _ECHO.size or data[_ECHO.size :] != self._token or sender[0] != self._destination:
-            return None
-        header: Tuple[int, int, int, int, int] = _ECHO.unpack_from(data)
-        kind, _, _, identifier, sequence = header
-        if kind != _REQUEST_REPLY[self._family][1] or identifier != self._identifier or sequence >= len(self.rtts_ms):
-            return None
-        return sequence
-
-    def close(self) -> None:
-        """Give the socket back."""
-        self._socket.close()
+            for asked in wanted:
+                ways.append(_way(asked, kernel, poller, port=port))
+            run_rounds(
+                ways, poller, count=request["count"], interval_s=request["interval_s"], timeout_s=timeout_s, tell=tell
+            )
+        finally:
+            for way in ways:
+                way.close()
 
 
-def _detour(destination: str, mark: int) -> str:
+def _way(asked: Dict[str, Any], kernel: RouteSocket, poller: Poller, *, port: int) -> Way:
+    destination, mark = asked["destination"], asked["mark"]
+    source = asked.get("source") or ""
+    probe = (
+        TcpProbe(destination, port, mark=mark, source=source) if port else EchoProbe(destination, mark, source=source)
+    )
+    return Way(probe, poller, detour=lambda: _detour(kernel, destination, mark))
+
+
+def _detour(kernel: RouteSocket, destination: str, mark: int) -> str:
     """Why a packet with ``mark`` would not leave by that mark's table; "" when it would.
 
     Where that table has no route, or the rule is gone, the kernel goes on to the main table: echoes would come back by some
     other provider and be told as this one's.
     """
-    with RouteSocket() as kernel:
-        table = table_for(kernel, destination, mark=mark)
-    return "" if table == mark else "no route through this provider"
-
-
-def _checksum(packet: bytes) -> int:
-    """RFC 1071, over an even number of bytes."""
-    total: int = sum(struct.unpack(f"!{len(packet) // 2}H", packet))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    try:
+        return "" if table_for(kernel, destination, mark=mark) == mark else NO_ROUTE
+    except OSError as exc:
+        return exc.strerror or str(exc)

@@ -26,7 +26,9 @@ from netorch.model.request import (
     FactsRequest,
     Generation,
     PingAnswer,
+    PingBatch,
     PingRequest,
+    PingWatch,
     StoredGeneration,
 )
 from netorch.ports import Clock, Progress, Secrets
@@ -55,6 +57,8 @@ class Device(Protocol):
     def generation(self, number: int) -> StoredGeneration: ...
 
     def ping(self, request: PingRequest) -> PingAnswer: ...
+
+    def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None: ...
 
     def certificate_request(self, request: CsrRequest) -> Answer: ...
 

@@ -1,81 +1,208 @@
-"""``netorch ping``: one destination through every provider at once, from one or several hosts."""
+"""``netorch ping``: destinations through every provider at once, from one or several hosts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil
-from typing import Any, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Event, Lock, Thread
 
 from netorch.app.controller import Controller
+from netorch.app.gather import gather_world
+from netorch.app.ping_figures import Sample
+from netorch.app.ping_tracks import ProviderState, Track
+from netorch.app.provider_states import provider_states
 from netorch.errors import NetorchError, UsageError
 from netorch.model.intent import DeviceIntent
 from netorch.model.overlay import Overlay
-from netorch.model.request import PingRequest, PingSeries
+from netorch.model.request import PingBatch, PingWatch, PingWay
 from netorch.model.types import Family, IPAddress, family_of
+
+LOOK_INTERVAL_S = 10.0
+"""How often switches are asked which providers are drained or down."""
+
+LAST_LOOK_S = 5.0
+
+MOST_PER_SECOND = 2000
+"""Packets that one host sends: this is a measurement, not a load test."""
 
 
 @dataclass(frozen=True)
-class PingRow:
-    """One host's echoes through one provider."""
+class PingJob:
+    """What to send: ``count`` packets (0: until stopped) through each provider; to ``tcp_port`` where there is one."""
 
-    host: str
-    provider: str
-    series: PingSeries
-
-    def document(self) -> dict[str, Any]:
-        """Plain JSON; the times are null when nothing was answered."""
-        rtts = sorted(rtt for rtt in self.series.rtts_ms if rtt is not None)
-        sent = len(self.series.rtts_ms)
-        return {
-            "host": self.host,
-            "provider": self.provider,
-            "mark": self.series.mark,
-            "sent": sent,
-            "received": len(rtts),
-            "loss_percent": round(100.0 * (sent - len(rtts)) / sent, 1) if sent else None,
-            "min_ms": _quantile(rtts, 0.0),
-            "median_ms": _quantile(rtts, 0.5),
-            "p90_ms": _quantile(rtts, 0.9),
-            "p99_ms": _quantile(rtts, 0.99),
-            "error": self.series.error or None,
-        }
+    destinations: tuple[IPAddress, ...]
+    count: int
+    interval_s: float
+    timeout_s: float = 2.0
+    tcp_port: int | None = None
 
 
-def ping_providers(
-    controller: Controller, destination: IPAddress, hosts: Iterable[str], *, count: int, interval_s: float
-) -> tuple[list[PingRow], dict[str, NetorchError]]:
-    """Rows host by host, providers in the order of their tables; and the hosts that could not be asked.
+@dataclass
+class Pings:
+    """Everything that is known so far; filled by several threads, each under ``lock``. ``warnings`` are in words."""
+
+    tracks: dict[str, list[Track]]
+    failures: dict[str, NetorchError] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    lock: Lock = field(default_factory=Lock)
+
+    @property
+    def all(self) -> list[Track]:
+        """The tracks host by host, destinations in the order asked, providers in that of their tables."""
+        return [track for tracks in self.tracks.values() for track in tracks]
+
+
+class _Stopped(Exception):
+    """The operator has seen enough."""
+
+
+def prepare(controller: Controller, job: PingJob, hosts: Iterable[str]) -> Pings:
+    """Tracks without packets. Raises UsageError where there is nothing to ping from, or too much."""
+    intent = controller.intent(Overlay())
+    devices = [intent.device(name) for name in hosts]
+    if not devices:
+        raise UsageError("no host to ping from", hint="--pop takes a POP that has hosts, --from a host of it")
+    protocol = "icmp" if job.tcp_port is None else f"tcp/{job.tcp_port}"
+    tracks = {
+        device.name: [
+            Track(device.pop, device.name, table.provider, table.number, destination, protocol)
+            for destination in job.destinations
+            for table in device.tables
+        ]
+        for device in devices
+    }
+    rate = max(map(len, tracks.values())) / job.interval_s
+    if rate > MOST_PER_SECOND:
+        raise UsageError(
+            f"{rate:.0f} packets per second from a host: at most {MOST_PER_SECOND}",
+            hint="a longer --interval, or fewer destinations",
+        )
+    return Pings(tracks)
+
+
+def send_pings(controller: Controller, job: PingJob, pings: Pings, *, stop: Event) -> None:
+    """Fill ``pings`` until all is sent and answered or lost, or ``stop`` is set.
 
     Each packet leaves from the host's first service address of the destination's family.
     """
     intent = controller.intent(Overlay())
-    devices = {name: intent.device(name) for name in hosts}
-    if not devices:
-        raise UsageError("no host to ping from", hint="--pop takes a POP that has hosts, --from a host of it")
+    look = _Look(controller, pings)
+    look.start()
 
-    def ask(name: str) -> list[PingRow]:
-        device = devices[name]
-        request = PingRequest(
-            destination=destination,
-            marks=tuple(table.number for table in device.tables),
-            source=_source(device, family_of(destination)),
-            count=count,
-            interval_s=interval_s,
-        )
-        controller.progress.step(name, f"pinging {destination} through {len(device.tables)} providers")
-        answer = controller.devices(name).ping(request)
-        return [PingRow(name, t.provider, s) for t, s in zip(device.tables, answer.series, strict=True)]
+    def send(name: str) -> None:
+        controller.progress.step(name, f"pinging through {len(intent.device(name).tables)} providers")
+        receiver = _Receiver(controller, pings, pings.tracks[name], stop=stop)
+        try:
+            controller.devices(name).watch_pings(_request(job, intent.device(name), pings.tracks[name]), receiver.take)
+        except _Stopped:
+            controller.devices(name).close()
 
-    rows, failures = controller.each(devices, ask)
-    return [row for name in rows for row in rows[name]], failures
+    try:
+        _, failures = controller.each(pings.tracks, send)
+    finally:
+        look.finish()
+    pings.failures.update(failures)
+    now_s = controller.clock.now()
+    for track in pings.all:
+        track.mark_spell(now_s, since_s=now_s)
+
+
+def _request(job: PingJob, device: DeviceIntent, tracks: Sequence[Track]) -> PingWatch:
+    ways = (PingWay(track.destination, track.mark, _source(device, family_of(track.destination))) for track in tracks)
+    return PingWatch(tuple(ways), job.count, job.interval_s, job.timeout_s, job.tcp_port)
 
 
 def _source(device: DeviceIntent, family: Family) -> IPAddress | None:
     return next((address for address in device.service if family_of(address) is family), None)
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    """The nearest-rank quantile of sorted values, in milliseconds with microseconds; None of nothing."""
-    if not ordered:
-        return None
-    return round(ordered[max(0, ceil(share * len(ordered)) - 1)], 3)
+class _Receiver:
+    """Puts what one host tells into its tracks. Times are this machine's: the first batch comes when the host begins."""
+
+    def __init__(self, controller: Controller, pings: Pings, tracks: Sequence[Track], *, stop: Event) -> None:
+        self._clock, self._pings, self._tracks, self._stop = controller.clock, pings, tracks, stop
+        self._began_s: float | None = None
+
+    def take(self, batch: PingBatch) -> None:
+        """Raises _Stopped once that is wanted."""
+        now_s = self._clock.now()
+        if self._began_s is None:
+            self._began_s = now_s - batch.at_ms / 1000.0
+        with self._pings.lock:
+            for way, sent_ms, rtt_ms in batch.samples:
+                self._tracks[way].add(Sample(self._began_s + sent_ms / 1000.0, rtt_ms))
+            for way, at_ms, reason in batch.changes:
+                self._tracks[way].reason = reason
+                self._tracks[way].mark_spell(now_s, since_s=self._began_s + at_ms / 1000.0)
+            for track in self._tracks:
+                track.mark_spell(now_s, since_s=self._began_s if not track.spells else now_s)
+        if self._stop.is_set():
+            raise _Stopped
+
+
+class _Quiet:
+    """Progress that nobody sees."""
+
+    def step(self, device: str, text: str) -> None:
+        """Nothing."""
+
+    def advance(self, device: str, *, finished: int, total: int) -> None:
+        """Nothing."""
+
+    def done(self, device: str, outcome: str, detail: str | None = None) -> None:
+        """Nothing."""
+
+    def idle(self) -> None:
+        """Nothing."""
+
+
+class _Look:
+    """Asks the POPs' switches again and again, beside the pings, which providers are drained or down."""
+
+    def __init__(self, controller: Controller, pings: Pings) -> None:
+        self._controller = replace(controller, progress=_Quiet())
+        self._pings = pings
+        self._ended = Event()
+        self._is_known = False
+        self._thread = Thread(target=self._work, name="providers", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a first answer is there once ``finish`` has returned."""
+        self._thread.start()
+
+    def finish(self) -> None:
+        """No more of it; what is being asked is waited for, but not without end."""
+        self._ended.set()
+        self._thread.join(LAST_LOOK_S)
+        if self._thread.is_alive() and not self._is_known:
+            self._pings.warnings = ("which providers are drained or down is not known: their switches do not answer",)
+
+    def _work(self) -> None:
+        pops = {track.pop for track in self._pings.all}
+        switches = [
+            device.name
+            for device in self._controller.intent(Overlay()).devices
+            if device.pop in pops and device.role == "switch"
+        ]
+        while True:
+            self._look(switches)
+            if self._ended.wait(LOOK_INTERVAL_S):
+                return
+
+    def _look(self, switches: Sequence[str]) -> None:
+        try:
+            world = gather_world(self._controller, switches)
+        except NetorchError as error:
+            self._pings.warnings = (f"which providers are drained or down is not known: {error}",)
+            return
+        states = provider_states(world)
+        self._is_known = True
+        with self._pings.lock:
+            self._pings.warnings = tuple(
+                f"{name} could not be asked which providers are drained or down: {error.message}"
+                for name, error in world.failures.items()
+            )
+            for track in self._pings.all:
+                track.provider_state = states.get(
+                    (track.pop, track.provider, family_of(track.destination)), ProviderState()
+                )

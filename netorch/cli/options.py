@@ -29,6 +29,23 @@ output_option = click.option(
 )
 
 
+def _prom_file(_: click.Context, __: click.Parameter, value: Path | None) -> Path | None:
+    if value is not None and value.suffix != ".prom":
+        raise UsageError(
+            f"--metrics {value}: expected a name that ends in .prom", hint="node_exporter reads no other file"
+        )
+    return value
+
+
+metrics_option = click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=_prom_file,
+    help="Write figures there for node_exporter's textfile collector; its name ends in .prom.",
+)
+
+
 def inventory_option(command: F) -> F:
     """``--inventory`` after the command as well as before it."""
     option = click.option(

@@ -39,8 +39,23 @@ def emit_rows(
     if output != "table":
         emit(list(rows), output)
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    table = fit([_column(name, rows) for name in columns or (rows[0] if rows else ())], width, optional=optional)
+    print_table(fit_rows(rows, terminal_width(), columns=columns, optional=optional))
+
+
+def terminal_width() -> int | None:
+    """Of standard output in characters; None where it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def fit_rows(
+    rows: Sequence[dict[str, Any]], width: int | None, *, columns: Sequence[str] = (), optional: Sequence[str] = ()
+) -> Fitted:
+    """The table of ``emit_rows`` in ``width`` characters (None: as many as it takes)."""
+    return fit([_column(name, rows) for name in columns or (rows[0] if rows else ())], width, optional=optional)
+
+
+def print_table(table: Fitted) -> None:
+    """Print it, the headings bold."""
     for number, line in enumerate(table.lines):
         click.secho(line, bold=number < table.heads)
     if table.left_out:

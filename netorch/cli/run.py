@@ -17,10 +17,10 @@ from netorch.cli.options import (
     inventory_folder,
     inventory_option,
     limit_option,
+    metrics_option,
     show_warnings,
     targets_argument,
 )
-from netorch.errors import UsageError
 
 if TYPE_CHECKING:
     from netorch.app.running import RunResult
@@ -43,12 +43,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Stop after this time: what is confirmed stays, nothing more begins, exit code 1.",
 )
-@click.option(
-    "--metrics",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write figures there for node_exporter's textfile collector; its name ends in .prom.",
-)
+@metrics_option
 @audit_option
 @inventory_option
 @click.pass_context
@@ -68,10 +63,6 @@ def run(
     """
     from netorch.io.clock import SystemClock
 
-    if metrics is not None and metrics.suffix != ".prom":
-        raise UsageError(
-            f"--metrics {metrics}: expected a name that ends in .prom", hint="node_exporter reads no other file"
-        )
     clock = SystemClock()
     if jitter:
         clock.wait(random.uniform(0, jitter))  # noqa: S311 - spreads load, keeps no secret

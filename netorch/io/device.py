@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Reverted, TransportError, first_line
@@ -20,7 +22,9 @@ from netorch.model.request import (
     Generation,
     GenerationRequest,
     PingAnswer,
+    PingBatch,
     PingRequest,
+    PingWatch,
     StoredGeneration,
 )
 from netorch.ports import Connector, Reply, Transport
@@ -31,6 +35,7 @@ FACTS_TIMEOUT_S = 60.0
 DECIDE_TIMEOUT_S = 60.0
 INSTALL_TIMEOUT_S = 60.0
 CERTIFICATE_TIMEOUT_S = 20.0
+ENDLESS_S = 400 * 86400.0
 APPLY_MARGIN_S = 60.0
 """What an apply may take beyond its checks: validation, loading the configuration, a revert."""
 
@@ -41,6 +46,7 @@ _DOING = {
     "revert": "reverting",
     "csr": "asking for a certificate signing request",
     "certify": "installing a certificate",
+    "ping-watch": "pinging",
 }
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
 _ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
@@ -128,6 +134,14 @@ class Device:
             raise self._garbled("an answer without echoes")
         return ping
 
+    def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None:
+        """Send packets from the device; ``tell`` is given what becomes of them while it goes on. What it raises ends that."""
+        lines = _Lines(tell, self._garbled)
+        timeout_s = FACTS_TIMEOUT_S + request.count * request.interval_s + request.timeout_s
+        self._ask(
+            "ping-watch", request, expected="ping", timeout_s=timeout_s if request.count else ENDLESS_S, lines=lines
+        )
+
     def certificate_request(self, request: CsrRequest) -> Answer:
         """A certificate signing request of the device in ``csr``; "" where it cannot make a key, ``message`` says why."""
         return self._ask("csr", request, expected="csr", timeout_s=CERTIFICATE_TIMEOUT_S)
@@ -139,12 +153,14 @@ class Device:
         """
         return self._ask("certify", request, expected="certified", timeout_s=CERTIFICATE_TIMEOUT_S)
 
-    def _ask(self, command: str, request: object, *, expected: str, timeout_s: float) -> Answer:
+    def _ask(
+        self, command: str, request: object, *, expected: str, timeout_s: float, lines: _Lines | None = None
+    ) -> Answer:
         document = json.dumps(to_json(request) if request is not None else {}).encode()
-        reply = self._run(self._agent_command(command), document, timeout_s, doing=command)
+        reply = self._run(self._agent_command(command), document, timeout_s, doing=command, lines=lines)
         if reply.status == _MISSING:
             self._install()
-            reply = self._run(self._agent_command(command), document, timeout_s, doing=command)
+            reply = self._run(self._agent_command(command), document, timeout_s, doing=command, lines=lines)
         answer = self._read_answer(reply)
         if answer.outcome == expected:
             return answer
@@ -171,11 +187,15 @@ class Device:
             raise DeviceError(f"the agent could not be installed: {said}", where=self.name)
         raise self._failed_start(reply)
 
-    def _run(self, command: str, stdin: bytes, timeout_s: float, *, doing: str) -> Reply:
+    def _run(self, command: str, stdin: bytes, timeout_s: float, *, doing: str, lines: _Lines | None = None) -> Reply:
         if self._transport is None:
             self._transport = self._connector.connect(self.name, timeout_s=self._connect_timeout_s)
         try:
-            return self._transport.run(command, stdin=stdin, timeout_s=timeout_s, doing=_DOING.get(doing, doing))
+            doing = _DOING.get(doing, doing)
+            if lines is None:
+                return self._transport.run(command, stdin=stdin, timeout_s=timeout_s, doing=doing)
+            reply = self._transport.run(command, stdin=stdin, timeout_s=timeout_s, doing=doing, on_output=lines.take)
+            return replace(reply, stdout=lines.last)
         except TransportError:
             self.close()  # it may hold the rest of an answer that nobody waits for
             raise
@@ -207,6 +227,28 @@ class Device:
     def _garbled(self, found: str) -> DeviceError:
         hint = "is something else printing in the SSH user's start-up files?"
         return DeviceError(f"expected one answer of the agent, found {found}", where=self.name, hint=hint)
+
+
+class _Lines:
+    """An agent's output as it arrives: batches, a line each, and its answer as the last one."""
+
+    def __init__(self, tell: Callable[[PingBatch], None], garbled: Callable[[str], DeviceError]) -> None:
+        self.last = b""
+        self._tell, self._garbled = tell, garbled
+
+    def take(self, data: bytes) -> None:
+        """Tell of every line that is complete, but for the answer. Raises DeviceError for one that is neither."""
+        *complete, rest = (self.last + data).split(b"\n")
+        self.last = rest
+        for line in complete:
+            try:
+                document: Any = json.loads(line)
+                if "outcome" in document:
+                    self.last = line
+                else:
+                    self._tell(from_json(PingBatch, document))
+            except (ValueError, TypeError, ParseError) as exc:
+                raise self._garbled(f"a line beginning {line[:60].decode('utf-8', 'replace')!r}") from exc
 
 
 def _said(reply: Reply) -> str:

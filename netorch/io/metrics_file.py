@@ -1,12 +1,16 @@
-"""Figures of a run for node_exporter's textfile collector."""
+"""Files for node_exporter's textfile collector, and the figures of a run in one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 REVERTED = "netorch_reverted_total"
 LAST_SUCCESS = "netorch_run_last_success_timestamp_seconds"
@@ -35,7 +39,7 @@ def write_metrics(path: Path, run: RunMetrics) -> None:
 
     Raises NetorchError where it cannot be written.
     """
-    from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, write_to_textfile
+    from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics
 
     # Without the time of this process's start, which tells nothing of a counter that goes on.
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -67,6 +71,14 @@ def write_metrics(path: Path, run: RunMetrics) -> None:
     certificates = Gauge("netorch_run_certificates", text, ["outcome"], registry=registry)
     for outcome, count in run.certificates.items():
         certificates.labels(outcome).set(count)
+    write_registry(path, registry)
+
+
+def write_registry(path: Path, registry: CollectorRegistry) -> None:
+    """Replace the file at ``path`` by what ``registry`` holds, whole or not at all. Raises NetorchError where it cannot be
+    written."""
+    from prometheus_client import write_to_textfile
+
     try:
         write_to_textfile(str(path), registry)
     except OSError as exc:

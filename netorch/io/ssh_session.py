@@ -41,14 +41,22 @@ class SshTransport:
         self._hops.append(Hop(sock, endpoint, where=self._where, deadline=deadline))
         return self._hops[-1]
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        doing: str = "",
+        on_output: Callable[[bytes], None] | None = None,
+    ) -> Reply:
         """Run ``command``; see ``ports.Transport.run``. After TimedOut the connection may be gone."""
         deadline = Deadline.after(self._clock, timeout_s)
         doing = doing or f"running {_shortened(command)}"
         pulse = _Pulse(self._hops[-1].transport, self._cut)
         try:
             with pulse:
-                return self._run(command, stdin, deadline, doing=doing)
+                return self._run(command, stdin, deadline, doing=doing, on_output=on_output)
         except TransportError as exc:
             if not pulse.is_lost:
                 raise
@@ -57,12 +65,21 @@ class SshTransport:
                 f"{doing}: no sign of life from the device for {PULSE_TIMEOUT_S:g} s", where=self._where, hint=hint
             ) from exc
 
-    def _run(self, command: str, stdin: bytes, deadline: Deadline, *, doing: str) -> Reply:
+    def _run(
+        self,
+        command: str,
+        stdin: bytes,
+        deadline: Deadline,
+        *,
+        doing: str,
+        on_output: Callable[[bytes], None] | None,
+    ) -> Reply:
         with foreign_errors(deadline, where=self._where, doing=doing), cut_at(deadline, self._cut, grace_s=GRACE_S):
             self._channel = self._hops[-1].transport.open_session(timeout=deadline.left_s())
             try:
                 self._channel.exec_command(command)
-                return _Exchange(self._channel, stdin, deadline, where=self._where, doing=doing).finish()
+                exchange = _Exchange(self._channel, stdin, deadline, where=self._where, doing=doing)
+                return exchange.finish(on_output)
             finally:
                 self._channel.close()
 
@@ -136,8 +153,9 @@ class _Exchange:
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
 
-    def finish(self) -> Reply:
-        """The reply, once everything has arrived. Raises TimedOut or TransportError when it has not."""
+    def finish(self, on_output: Callable[[bytes], None] | None = None) -> Reply:
+        """The reply, once everything has arrived; without what ``on_output`` was given of it. Raises TimedOut or TransportError
+        when it has not."""
         feeder: threading.Thread | None = None
         if len(self._stdin) <= self._channel.out_window_size:
             self._feed()
@@ -145,7 +163,7 @@ class _Exchange:
             feeder = threading.Thread(target=self._feed, name=f"stdin {self._where}", daemon=True)
             feeder.start()
         try:
-            self._drain()
+            self._drain(on_output or self._stdout.append)
             if not self._channel.status_event.wait(self._deadline.left_s()):
                 raise timed_out(self._deadline, where=self._where, doing=self._doing)
         finally:
@@ -161,7 +179,7 @@ class _Exchange:
                 self._channel.sendall(self._stdin[start : start + _CHUNK])
             self._channel.shutdown_write()
 
-    def _drain(self) -> None:
+    def _drain(self, on_output: Callable[[bytes], None]) -> None:
         """Read both streams until their end, or until the connection's."""
         channel, bell = self._channel, _Bell()
         channel.in_buffer.set_event(bell)
@@ -170,7 +188,7 @@ class _Exchange:
             bell.silence()
             ended = channel.eof_received or channel.closed
             while channel.recv_ready():
-                self._stdout.append(channel.recv(1 << 20))
+                on_output(channel.recv(1 << 20))
             while channel.recv_stderr_ready():
                 self._stderr.append(channel.recv_stderr(1 << 20))
             if ended:

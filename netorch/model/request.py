@@ -95,6 +95,39 @@ class PingAnswer:
 
 
 @dataclass(frozen=True)
+class PingWay:
+    """Packets to ``destination`` with ``mark``, from ``source`` (None: as the kernel chooses)."""
+
+    destination: IPAddress
+    mark: int
+    source: Optional[IPAddress] = None
+
+
+@dataclass(frozen=True)
+class PingWatch:
+    """``count`` packets (0: until the connection ends) by each of ``ways`` at the same time, ``interval_s`` apart, each waited
+    for ``timeout_s``: ICMP echo, or a connection to ``tcp_port``. What becomes of them is told in batches while it goes on."""
+
+    ways: Tuple[PingWay, ...]
+    count: int
+    interval_s: float
+    timeout_s: float = 2.0
+    tcp_port: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class PingBatch:
+    """What has become known since the last one; ways by their place in the PingWatch, times in milliseconds since its start.
+
+    ``samples`` are (way, sent, round-trip time; None for what was lost). ``changes`` are (way, time, reason): from then on
+    nothing is sent by that way, for that reason of the kernel's; "": packets are sent again."""
+
+    at_ms: float
+    samples: Tuple[Tuple[int, float, Optional[float]], ...] = ()
+    changes: Tuple[Tuple[int, float, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Generation:
     """A confirmed change that the device keeps. ``confirmed`` is seconds since the epoch; ``operations`` and ``files`` count
     and name what it changed."""

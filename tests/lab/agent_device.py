@@ -6,10 +6,11 @@ import hashlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Optional
 
 from netorch.io.device import Device
 from netorch.model.items import FileItem, Item
@@ -154,16 +155,34 @@ class LocalTransport:
         self.connections += 1
         return self
 
-    def run(self, command: str, *, stdin: bytes = b"", timeout_s: float, doing: str = "") -> Reply:
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        timeout_s: float,
+        doing: str = "",
+        on_output: Optional[Callable[[bytes], None]] = None,
+    ) -> Reply:
         self.commands.append(command)
-        done = subprocess.run(
-            self._namespace.enter("sh", "-c", command),
-            input=stdin,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        argv = self._namespace.enter("sh", "-c", command)
+        if on_output is not None:
+            return self._stream(argv, stdin, on_output)
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, check=False)
         return Reply(done.returncode, done.stdout, done.stderr)
+
+    def _stream(self, argv: list[str], stdin: bytes, on_output: Callable[[bytes], None]) -> Reply:
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(stdin)
+                process.stdin.close()
+                for line in process.stdout:
+                    on_output(line)
+            finally:
+                process.stdout.close()
+        return Reply(process.returncode, b"", b"")
 
     def close(self) -> None:
         return

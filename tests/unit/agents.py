@@ -18,7 +18,9 @@ from netorch.model.request import (
     FactsRequest,
     Generation,
     PingAnswer,
+    PingBatch,
     PingRequest,
+    PingWatch,
     Proof,
     StoredGeneration,
 )
@@ -43,6 +45,7 @@ class Agent:
     proves: Callable[[Proof], Optional[Proof]] = lambda proof: proof
     applied: Optional[ApplyRequest] = None
     asked: list[str] = field(default_factory=list)
+    batches: tuple[PingBatch, ...] = ()
 
     def facts(self, request: FactsRequest) -> DeviceFacts:
         if self.on_facts is not None:
@@ -78,6 +81,11 @@ class Agent:
 
     def ping(self, request: PingRequest) -> PingAnswer:
         return PingAnswer(())
+
+    def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None:
+        self.asked.append(f"ping {len(request.ways)} ways")
+        for batch in self.batches:
+            tell(batch)
 
     def close(self) -> None:
         return
