@@ -15,18 +15,21 @@ LESS_OF_DEVICES = ("daemon", "agent", "ipv6_routes", "ipv4_routes")
 LESS_OF_SESSIONS = ("since", "expected", "peer", "exported")
 """What a narrow terminal does without, first to last."""
 
+SHOWN_SESSIONS = ("provider", "router")
+"""Of these kinds all are shown; of the others, those between switches and hosts, only what is not as it should be."""
+
 DRIFT_SHOWN = 10
 """Per device; ``netorch plan`` shows all."""
 
 
 def print_status(document: dict[str, Any]) -> None:
-    """Devices, provider sessions, and below them drift, missing neighbours and drains."""
+    """Devices, sessions with providers and of the underlay, and below them drift, missing neighbours and drains."""
     emit_rows([_device_row(device) for device in document["devices"]], "table", optional=LESS_OF_DEVICES)
     sessions = [
         _session_row(device["device"], session)
         for device in document["devices"]
         for session in device["sessions"]
-        if session["kind"] == "provider" or not is_up(session)
+        if session["kind"] in SHOWN_SESSIONS or not is_up(session)
     ]
     if sessions:
         click.echo()
