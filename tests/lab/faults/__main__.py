@@ -52,6 +52,7 @@ def main() -> int:
     parser.add_argument(
         "--only", action="append", metavar="TEXT", help="rows whose name has this text; may be repeated"
     )
+    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed, 1 unless given")
     parser.add_argument("--daemon", choices=tuple(ROUTERS), default="bird", help="what the devices run")
     parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
     parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
@@ -66,7 +67,7 @@ def main() -> int:
 
     mirrors = [fault for fault in MIRROR_FAULTS if is_wanted(mirror.PREFIX + fault.name)]
     started = time.monotonic()  # noqa: TID251 - for the last line
-    endings = play_mirror_rows(mirrors, range(1, options.seeds + 1))
+    endings = play_mirror_rows(mirrors, range(options.first, options.first + options.seeds))
     if any(map(is_wanted, NAMES)):
         endings += play_deploys(options, is_wanted)
     if mirrors:
@@ -88,7 +89,7 @@ def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) 
     ):
         canaries = SECRETS_A_SEED[options.daemon] if is_wanted(secrets.NAME) else 0
         texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0
-        seeds = range(1, options.seeds + 1)
+        seeds = range(options.first, options.first + options.seeds)
         roll_outs = RollOuts(made) if is_wanted(rollout.NAME) else None
         endings = play_all(made, chosen, seeds, groups=groups, canaries=canaries, texts=texts, roll_outs=roll_outs)
     print_table(endings)
