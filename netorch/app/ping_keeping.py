@@ -8,15 +8,12 @@ from threading import Event, Thread
 from typing import Any, Protocol
 
 from netorch.app.ping_records import record_of
-from netorch.app.pinging import Pings
+from netorch.app.pinging import SETTLED_S, Pings
 from netorch.errors import NetorchError
 from netorch.ports import Clock
 
 FLUSH_S = 60.0
 """What is not yet on record when the machine dies."""
-
-SETTLED_S = 5.0
-"""Within this time it is known of every packet what became of it."""
 
 
 class Folder(Protocol):

@@ -16,7 +16,7 @@ JOINED_S = 900.0
 
 def record_of(track: Track, start_s: float, end_s: float) -> dict[str, Any]:
     """What was sent from ``start_s`` to ``end_s``, both in seconds since the epoch, as plain JSON."""
-    samples = sorted(sample for sample in track.since(start_s) if sample.time_s < end_s)
+    samples = sorted(track.between(start_s, end_s))
     return {
         "start_s": round(start_s, 3),
         "end_s": round(end_s, 3),
@@ -29,7 +29,12 @@ def record_of(track: Track, start_s: float, end_s: float) -> dict[str, Any]:
         "state": track.state(samples),
         "note": track.provider_state.note or None,
         "error": track.reason or None,
-        "offsets_ms": [round((sample.time_s - start_s) * 1000.0) for sample in samples],
+        "spells": [
+            [_ms(max(spell.start_s, start_s) - start_s), _ms(min(spell.end_s, end_s) - start_s), spell.state]
+            for spell in track.spells
+            if spell.start_s < end_s and spell.end_s >= start_s
+        ],
+        "offsets_ms": [_ms(sample.time_s - start_s) for sample in samples],
         "rtts_ms": [sample.rtt_ms for sample in samples],
     }
 
@@ -67,9 +72,14 @@ def _take(tracks: dict[tuple[Any, ...], Track], record: dict[str, Any]) -> None:
     track.reason = record["error"] or ""
     note = record["note"] or ""
     track.provider_state = ProviderState(state, note) if state in (DRAINED, DOWN) else ProviderState()
-    spell = Spell(start_s, float(record["end_s"]), state)
-    last = track.spells[-1] if track.spells else None
-    if last is not None and last.state == state and spell.start_s - last.end_s <= JOINED_S:
-        last.end_s = spell.end_s
-    else:
-        track.spells.append(spell)
+    for began_ms, ended_ms, lasting in record["spells"]:
+        spell = Spell(start_s + began_ms / 1000.0, start_s + ended_ms / 1000.0, str(lasting))
+        last = track.spells[-1] if track.spells else None
+        if last is not None and last.state == spell.state and spell.start_s - last.end_s <= JOINED_S:
+            last.end_s = spell.end_s
+        else:
+            track.spells.append(spell)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000.0)

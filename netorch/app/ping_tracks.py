@@ -88,13 +88,14 @@ class Track:
             last.end_s = since_s
         self.spells.append(Spell(since_s, now_s, state))
 
-    def since(self, start_s: float) -> list[Sample]:
-        """The packets that were sent from then on."""
-        return [sample for sample in self.samples if sample.time_s >= start_s]
+    def between(self, start_s: float, end_s: float = float("inf")) -> list[Sample]:
+        """The packets that were sent from then on, and before ``end_s``."""
+        return [sample for sample in self.samples if start_s <= sample.time_s < end_s]
 
-    def document(self, start_s: float | None = None) -> dict[str, Any]:
-        """Plain JSON; figures of what was sent from ``start_s`` on (None: of everything), null where there are none."""
-        recent = list(self.samples) if start_s is None else self.since(start_s)
+    def document(self, start_s: float | None = None, end_s: float = float("inf")) -> dict[str, Any]:
+        """Plain JSON; figures of what was sent from ``start_s`` on (None: of everything) and before ``end_s``, null where there
+        are none."""
+        recent = list(self.samples) if start_s is None else self.between(start_s, end_s)
         seen = figures(recent)
         sent, received = (self.sent, self.received) if start_s is None else (seen.sent, seen.received)
         return {

@@ -22,6 +22,9 @@ LOOK_INTERVAL_S = 10.0
 
 LAST_LOOK_S = 5.0
 
+SETTLED_S = 3.0
+"""Within this time it is known of every packet what became of it: shorter ago only answers are known, and losses are not."""
+
 MOST_PER_SECOND = 2000
 """Packets that one host sends: this is a measurement, not a load test."""
 

@@ -14,13 +14,14 @@ import click
 
 from netorch.app.ping_figures import sparkline
 from netorch.app.ping_tracks import OK, Track
+from netorch.app.pinging import SETTLED_S
 from netorch.cli.output import GAP, Fitted, fit_rows, print_table, terminal_width
 
 if TYPE_CHECKING:
     from netorch.app.pinging import Pings
 
 COLUMNS = ("host", "provider", "state", "sent", "loss_percent", "min_ms", "median_ms", "p90_ms", "p99_ms", "jitter_ms")
-LESS = ("jitter_ms", "min_ms", "sent")
+LESS = ("jitter_ms", "min_ms", "sent", "p99_ms")
 """What a narrow terminal does without, first to last."""
 
 MOST_TREND, LEAST_TREND = 40, 10
@@ -52,16 +53,19 @@ def table_of(tracks: Sequence[Track], width: int | None, *, since_s: float | Non
     if trend < LEAST_TREND:
         return fit_rows(rows, width, columns=_columns(rows), optional=LESS), notes_of(rows)
     for track, row in zip(tracks, rows, strict=True):
-        row["trend"] = sparkline(track.samples if since_s is None else track.since(since_s), trend) or None
+        row["trend"] = sparkline(track.samples if since_s is None else track.between(since_s), trend) or None
     table = fit_rows(rows, None, columns=[*columns, "trend"])
     return Fitted(table.lines, table.heads, tuple(left_out)), notes_of(rows)
 
 
 def _columns(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Those that say something: a destination where there are several, a state where one is not ``ok``."""
+    """Those that say something: a destination where there are several, or the family where that tells them apart; a state where
+    one is not ``ok``."""
     columns = list(COLUMNS)
-    if len({row["destination"] for row in rows}) > 1:
-        columns.insert(1, "destination")
+    destinations = {(row["destination"], row["family"]) for row in rows}
+    if len(destinations) > 1:
+        tells_apart = len({family for _, family in destinations}) == len(destinations)
+        columns.insert(1, "family" if tells_apart else "destination")
     if all(row["state"] == OK for row in rows):
         columns.remove("state")
     return columns
@@ -140,7 +144,7 @@ class _Screen:
 
 
 class _Lines:
-    """For logs and pipes: what happened since the last line."""
+    """For logs and pipes: what became of the packets of a period, once that is known of all."""
 
     def __init__(self, pings: Pings, output: str, now: Callable[[], float]) -> None:
         self._pings, self._output, self._now = pings, output, now
@@ -150,11 +154,11 @@ class _Lines:
         from netorch.model.text import utc_text
 
         while not stop.wait(LINES_S):
-            now_s = self._now()
+            end_s = self._now() - SETTLED_S
             with self._pings.lock:
-                rows = [track.document(now_s - LINES_S) for track in self._pings.all]
+                rows = [track.document(end_s - LINES_S, end_s) for track in self._pings.all]
             for row in rows:
-                self._print({"time": utc_text(now_s), "period_s": LINES_S, **row})
+                self._print({"time": utc_text(end_s), "period_s": LINES_S, **row})
 
     def _print(self, row: dict[str, Any]) -> None:
         if self._output == "json":

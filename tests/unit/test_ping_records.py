@@ -1,0 +1,220 @@
+"""Pings on record: lines of JSON in files of a day, written by one at a time, read back for plots, drawn."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from netorch.app.ping_figures import Sample
+from netorch.app.ping_keeping import recording
+from netorch.app.ping_panels import panels_of
+from netorch.app.ping_records import record_of, tracks_of
+from netorch.app.ping_tracks import ProviderState, Spell, Track
+from netorch.app.pinging import Pings
+from netorch.errors import NetorchError
+from netorch.io.ping_folder import DAY_S, PingFolder
+from netorch.io.ping_metrics import write_ping_metrics
+from netorch.io.ping_plot import check_plot, write_plot
+from netorch.testing import FakeClock
+
+NOON = 1_700_049_600.0
+"""2023-11-15T12:00:00Z."""
+
+
+def track(
+    provider: str = "northtel", *, start_s: float = NOON, rtts: tuple[float | None, ...] = (10.0, None, 11.0)
+) -> Track:
+    found = Track("pop1", "h1.pop1", provider, 1001, ip_address("198.51.100.1"))
+    for second, rtt in enumerate(rtts):
+        found.add(Sample(start_s + second, rtt))
+    found.spells = [Spell(start_s, start_s + len(rtts), "ok")]
+    return found
+
+
+def written(*records: object) -> list[str]:
+    return [json.dumps(record) for record in records]
+
+
+# ---- lines -------------------------------------------------------------------------------------------------------
+
+
+def test_a_track_comes_back_as_it_was() -> None:
+    """Samples, spells and the state survive a line of the record."""
+    before = track()
+    before.provider_state = ProviderState("drained", "by ann")
+    (after,), damaged = tracks_of(written(record_of(before, NOON, NOON + 3)), since_s=NOON)
+    assert (after.document(), list(after.samples), after.spells) == (
+        before.document(),
+        list(before.samples),
+        before.spells,
+    )
+    assert damaged == 0
+
+
+def test_runs_of_cron_become_one_drain() -> None:
+    """A drain that one run saw and the next one too lasted all the time between; one that the next did not see ended."""
+    lines = []
+    for minutes, state in ((0, "drained"), (5, "drained"), (10, "ok")):
+        one = track(start_s=NOON + 60 * minutes, rtts=())
+        one.spells = [Spell(NOON + 60 * minutes, NOON + 60 * minutes + 1, state)]
+        lines += written(record_of(one, NOON + 60 * minutes, NOON + 60 * minutes + 1))
+    (found,), _ = tracks_of(lines, since_s=NOON)
+    assert [(s.start_s - NOON, s.end_s - NOON, s.state) for s in found.spells] == [
+        (0, 301, "drained"),
+        (600, 601, "ok"),
+    ]
+
+
+def test_damaged_lines_are_counted_and_left_out() -> None:
+    """A line that a crash cut short costs that line alone."""
+    good = written(record_of(track(), NOON, NOON + 3))
+    found, damaged = tracks_of([good[0][:50], *good, "[]", '{"end_s": 1e12}'], since_s=NOON)
+    assert (len(found), damaged) == (1, 3)
+
+
+# ---- files -------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_for_each_day_and_old_ones_go(tmp_path: Path) -> None:
+    """What is too old is deleted by the day; other people's files stay."""
+    folder = PingFolder(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    for day in range(3):
+        folder.append([{"day": day}], NOON + day * DAY_S)
+    folder.forget(NOON + 1 * DAY_S)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes.txt",
+        "ping-2023-11-16.jsonl",
+        "ping-2023-11-17.jsonl",
+    ]
+    assert list(folder.lines(NOON + 2 * DAY_S)) == ['{"day":1}', '{"day":2}']
+
+
+def test_a_line_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
+    """After a crash in the middle of a line the next run begins a new one."""
+    folder = PingFolder(tmp_path)
+    folder.append([{"run": 1}], NOON)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-3])
+    folder.append([{"run": 2}], NOON)
+    assert list(folder.lines(NOON)) == ['{"run":', '{"run":2}']
+
+
+def test_only_one_writes(tmp_path: Path) -> None:
+    """A second run finds the folder held, and free once the first has ended."""
+    folder = PingFolder(tmp_path / "new")
+    with folder.only_writer() as first, PingFolder(tmp_path / "new").only_writer() as second:
+        assert (first, second) == (True, False)
+    with folder.only_writer() as again:
+        assert again
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Reading a record that nobody wrote says how one is written."""
+    with pytest.raises(NetorchError, match="no such folder") as caught:
+        list(PingFolder(tmp_path / "none").lines(NOON))
+    assert "--record" in caught.value.hint
+
+
+def test_a_measurement_is_on_record_when_it_ends(tmp_path: Path) -> None:
+    """Everything from the beginning to the end, less the hosts that failed."""
+    clock = FakeClock(NOON)
+    pings = Pings({"h1.pop1": [track()], "h2.pop1": [track("meadow")]}, failures={"h2.pop1": NetorchError("gone")})
+    with recording(pings, PingFolder(tmp_path), clock, keep_s=DAY_S):
+        clock.wait(3.0)
+    (found,), _ = tracks_of(PingFolder(tmp_path).lines(NOON), since_s=NOON)
+    assert (found.provider, found.sent, found.received) == ("northtel", 3, 2)
+
+
+# ---- figures and plots -------------------------------------------------------------------------------------------
+
+
+def test_figures_for_prometheus(tmp_path: Path) -> None:
+    """Seconds and ratios; a drained way has a state, and no loss."""
+    drained = track("meadow", rtts=())
+    drained.provider_state = ProviderState("drained")
+    path = tmp_path / "ping.prom"
+    write_ping_metrics(path, [track(rtts=(10.0, None)).document(), drained.document()], finished=NOON)
+    found = {
+        (
+            sample.name,
+            sample.labels.get("provider"),
+            sample.labels.get("state") or sample.labels.get("quantile"),
+        ): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+    assert found["netorch_ping_rtt_seconds", "northtel", "0.5"] == 0.01
+    assert found["netorch_ping_loss_ratio", "northtel", None] == 0.5
+    assert found["netorch_ping_state", "meadow", "drained"] == 1
+    assert ("netorch_ping_loss_ratio", "meadow", None) not in found
+
+
+def test_a_panel_has_bands_losses_and_drains() -> None:
+    """A point is a slice of time: its median and 10th to 90th percentile; a drain is a shade, and breaks no figures."""
+    found = track(rtts=tuple(10.0 + number % 10 for number in range(1000)))
+    found.spells = [Spell(NOON + 100, NOON + 200, "drained"), Spell(NOON + 200, NOON + 1000, "ok")]
+    (panel,) = panels_of([found])
+    (line,) = panel.lines
+    assert {(point.median_ms, point.p10_ms, point.p90_ms) for point in line.points[1:-1]} <= {
+        (median, low, high) for median in (13.0, 14.0, 15.0) for low in (10.0, 11.0) for high in (17.0, 18.0, 19.0)
+    }
+    assert [(shade.start_s, shade.end_s, shade.state) for shade in line.shades] == [(NOON + 100, NOON + 200, "drained")]
+    assert (line.loss_percent, len(line.losses)) == (0.0, 10)
+
+
+def test_hosts_are_drawn_together() -> None:
+    """Packets of several hosts through one provider are one line; a shade is what most of them saw."""
+    one, two, three = (track(rtts=(10.0,) * 20) for _ in range(3))
+    two.host, three.host = "h2.pop1", "h3.pop1"
+    one.spells = two.spells = [Spell(NOON, NOON + 5, "drained")]
+    three.spells = [Spell(NOON + 3, NOON + 9, "no route")]
+    (panel,) = panels_of([one, two, three])
+    assert "3 hosts of pop1" in panel.subtitle
+    assert [(shade.start_s, shade.state) for shade in panel.lines[0].shades] == [(NOON, "drained")]
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_plots_are_written(tmp_path: Path, kind: str) -> None:
+    """Two destinations, one provider drained all the time, one packet of another: all of it can be drawn, twice the same."""
+    lone, gone = track("southnet", rtts=(30.0,)), track("meadow", rtts=())
+    gone.spells = [Spell(NOON, NOON + 3, "drained")]
+    other = track()
+    other.destination = ip_address("2001:db8::1")
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.{kind}"
+        check_plot(path)
+        write_plot(path, panels_of([track(), lone, gone, other]))
+    a, b = sorted(tmp_path.iterdir())
+    assert a.read_bytes() == b.read_bytes()
+    assert a.read_bytes()[:5] == (b"<?xml" if kind == "svg" else b"\x89PNG\r")
+
+
+def test_a_plot_of_nothing_is_no_crash(tmp_path: Path) -> None:
+    """No host could be reached: an empty picture, since the errors are told elsewhere."""
+    write_plot(tmp_path / "empty.svg", panels_of([track(rtts=())]))
+    assert (tmp_path / "empty.svg").stat().st_size > 0
+
+
+def test_other_pictures_are_refused() -> None:
+    """Before anything is sent, not after."""
+    with pytest.raises(NetorchError, match=r"\.svg or \.png"):
+        check_plot(Path("ping.pdf"))
+
+
+def test_nothing_waits_for_the_recorder(tmp_path: Path) -> None:
+    """A folder that cannot be written is an error at the end, in words."""
+    folder = PingFolder(tmp_path)
+    ended = Event()
+    with (
+        pytest.raises(NetorchError, match="cannot be written"),
+        recording(Pings({"h1.pop1": [track()]}), folder, FakeClock(NOON), keep_s=DAY_S),
+    ):
+        (tmp_path / "ping-2023-11-15.jsonl").mkdir()
+        ended.set()
+    assert ended.is_set()
