@@ -34,7 +34,9 @@ def recording(pings: Pings, folder: Folder, clock: Clock, *, keep_s: float) -> I
     def flush(until_s: float) -> None:
         with pings.lock:
             records = [
-                record_of(track, written_until[0], until_s) for track in pings.all if _is_worth(pings, track.host)
+                record_of(track, written_until[0], until_s)
+                for track in pings.all
+                if track.sent or track.host not in pings.failures
             ]
         folder.append(records, clock.now())
         written_until[0] = until_s
@@ -53,7 +55,3 @@ def recording(pings: Pings, folder: Folder, clock: Clock, *, keep_s: float) -> I
         thread.join()
         flush(clock.now())
         folder.forget(clock.now() - keep_s)
-
-
-def _is_worth(pings: Pings, host: str) -> bool:
-    return host not in pings.failures

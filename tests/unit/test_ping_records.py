@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Event
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -122,9 +121,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_measurement_is_on_record_when_it_ends(tmp_path: Path) -> None:
-    """Everything from the beginning to the end, less the hosts that failed."""
+    """Everything from the beginning to the end, less the hosts that could not be asked."""
     clock = FakeClock(NOON)
-    pings = Pings({"h1.pop1": [track()], "h2.pop1": [track("meadow")]}, failures={"h2.pop1": NetorchError("gone")})
+    pings = Pings(
+        {"h1.pop1": [track()], "h2.pop1": [track("meadow", rtts=())]}, failures={"h2.pop1": NetorchError("gone")}
+    )
     with recording(pings, PingFolder(tmp_path), clock, keep_s=DAY_S):
         clock.wait(3.0)
     (found,), _ = tracks_of(PingFolder(tmp_path).lines(NOON), since_s=NOON)
@@ -161,9 +162,8 @@ def test_a_panel_has_bands_losses_and_drains() -> None:
     found.spells = [Spell(NOON + 100, NOON + 200, "drained"), Spell(NOON + 200, NOON + 1000, "ok")]
     (panel,) = panels_of([found])
     (line,) = panel.lines
-    assert {(point.median_ms, point.p10_ms, point.p90_ms) for point in line.points[1:-1]} <= {
-        (median, low, high) for median in (13.0, 14.0, 15.0) for low in (10.0, 11.0) for high in (17.0, 18.0, 19.0)
-    }
+    assert len(line.points) == 66
+    assert all(10 <= p.p10_ms <= 11 and 13 <= p.median_ms <= 16 and 17 <= p.p90_ms <= 19 for p in line.points)
     assert [(shade.start_s, shade.end_s, shade.state) for shade in line.shades] == [(NOON + 100, NOON + 200, "drained")]
     assert (line.loss_percent, len(line.losses)) == (0.0, 10)
 
@@ -207,14 +207,9 @@ def test_other_pictures_are_refused() -> None:
         check_plot(Path("ping.pdf"))
 
 
-def test_nothing_waits_for_the_recorder(tmp_path: Path) -> None:
-    """A folder that cannot be written is an error at the end, in words."""
-    folder = PingFolder(tmp_path)
-    ended = Event()
-    with (
-        pytest.raises(NetorchError, match="cannot be written"),
-        recording(Pings({"h1.pop1": [track()]}), folder, FakeClock(NOON), keep_s=DAY_S),
-    ):
-        (tmp_path / "ping-2023-11-15.jsonl").mkdir()
-        ended.set()
-    assert ended.is_set()
+def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    """In words, with the file's name, once the measurement has ended."""
+    (tmp_path / "ping-2023-11-15.jsonl").mkdir()
+    keeping = recording(Pings({"h1.pop1": [track()]}), PingFolder(tmp_path), FakeClock(NOON), keep_s=DAY_S)
+    with pytest.raises(NetorchError, match="cannot be written"), keeping:
+        pass
