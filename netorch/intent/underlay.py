@@ -7,6 +7,7 @@ from ipaddress import IPv6Address
 
 from netorch.intent.symbols import adjacency_name, session_symbol
 from netorch.intent.sysctls import router_sysctls
+from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent, Interface, Session, UnderlayIntent, UnderlayInterface
 from netorch.model.inventory import Interface as RouterInterface
 from netorch.model.inventory import Inventory, Link, Pop, Router
@@ -91,7 +92,7 @@ def _link_sessions(
     base = f"{peer.name.removesuffix(f'.{peer.pop}')}_{one.name}"
     if one.is_unnumbered:
         name = session_symbol(base, None, taken=taken)
-        yield _bgp(inventory, name, one, peer=peer, family=Family.IPV6, ends=None)
+        yield _bgp(inventory, name, one, router=router, peer=peer, family=Family.IPV6, ends=None)
         return
     for family in Family:
         mine, theirs = one.address(family), far.address(family)
@@ -99,7 +100,7 @@ def _link_sessions(
             continue
         if protocol == "bgp":
             name = session_symbol(base, family, taken=taken)
-            yield _bgp(inventory, name, one, peer=peer, family=family, ends=(mine.ip, theirs.ip))
+            yield _bgp(inventory, name, one, router=router, peer=peer, family=family, ends=(mine.ip, theirs.ip))
         else:
             yield Session(
                 name=adjacency_name(protocol, family, one.name),
@@ -119,11 +120,13 @@ def _bgp(
     name: str,
     one: RouterInterface,
     *,
+    router: Router,
     peer: Router,
     family: Family,
     ends: tuple[IPAddress, IPAddress] | None,
 ) -> Session:
     local, neighbor = ends or (_UNKNOWN, _UNKNOWN)
+    can, far_can = capabilities_of(router.daemon, router.version), capabilities_of(peer.daemon, peer.version)
     return Session(
         name=name,
         kind="router",
@@ -133,7 +136,8 @@ def _bgp(
         local=local,
         neighbor=neighbor,
         interface=one.name,
-        bfd=True,
+        # Tried: with one release that waits for BFD and one whose BFD waits, an unnumbered session never comes up.
+        bfd=bool(ends) or (can is not None and far_can is not None and can.bfd_first == far_can.bfd_first),
         bfd_timers=inventory.bfd.fabric,
         also=() if ends else (Family.IPV4,),
     )

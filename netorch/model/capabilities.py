@@ -29,6 +29,7 @@ class Capabilities:
     3.1.7; 3.3.2 has the same code (sysdep/unix/krt.c ``krt_rt_notify``, nest/rt-table.c ``rt_export_merged``).
     ``mends_next_hops``: next hops that the kernel takes away with a carrier are put back when it returns. FRR 8.4.4 keeps routes
     in groups of next hops, takes a group that it used before for what it was, and leaves the kernel with the rest of it.
+    ``bfd_first``: a session over a link without addresses waits until BFD is up; in other releases BFD waits for the session.
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -42,6 +43,7 @@ class Capabilities:
     kernel_in_step: bool = False
     mends_next_hops: bool = True
     unnumbered: bool = False
+    bfd_first: bool = False
 
     def has_templates_for(self, role: str) -> bool:
         """Whether netorch renders for a device of this ``role``. A host holds what providers announce, and has to read its
@@ -70,7 +72,7 @@ RELEASES = (
         statistics_columns=7,
     ),
     Capabilities("frr", "8.4.4", has_templates=True, kernel_in_step=True, mends_next_hops=False, unnumbered=True),
-    Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True),
+    Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True, bfd_first=True),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
 BIRD 3 demands."""

@@ -74,13 +74,16 @@ def router(bed: Bed, name: str) -> Router:
     return found
 
 
-def without_addresses(inventory: Inventory, unnumbered: tuple[str, ...]) -> Inventory:
-    """The inventory with the interfaces ``unnumbered`` without addresses."""
+def changed(inventory: Inventory, releases: Mapping[str, tuple[str, str]], *, unnumbered: tuple[str, ...]) -> Inventory:
+    """The inventory with daemon and version of ``releases``, and with the interfaces ``unnumbered`` without addresses."""
 
-    def changed(device: Router) -> Router:
+    def other(device: Router) -> Router:
         short = device.name.partition(".")[0]
+        daemon, version = releases.get(device.name, (device.daemon, device.version))
         return replace(
             device,
+            daemon=daemon,
+            version=version,
             interfaces=tuple(
                 replace(one, ipv4=None, ipv6=None) if f"{short}:{one.name}" in unnumbered else one
                 for one in device.interfaces
@@ -88,7 +91,7 @@ def without_addresses(inventory: Inventory, unnumbered: tuple[str, ...]) -> Inve
         )
 
     return replace(
-        inventory, pops=tuple(replace(pop, routers=tuple(map(changed, pop.routers))) for pop in inventory.pops)
+        inventory, pops=tuple(replace(pop, routers=tuple(map(other, pop.routers))) for pop in inventory.pops)
     )
 
 
@@ -98,7 +101,7 @@ def underlay_bed(
 ) -> Iterator[Bed]:
     """The routers of ``pop``, each with its daemon, for the time of the block; nothing has been waited for but the daemons. The
     interfaces ``unnumbered`` (``r1:to3``) have no addresses."""
-    inventory = without_addresses(underlay_inventory(), unnumbered)
+    inventory = changed(underlay_inventory(), releases, unnumbered=unnumbered)
     devices = {device.name: device for device in derive_intent(inventory).devices if device.pop == pop}
     bed = Bed(folder, inventory, devices, releases)
     with ExitStack() as stack:
@@ -157,10 +160,10 @@ def _start(bed: Bed, name: str, stack: ExitStack) -> None:
     root = LabSettings(state=bed.folder).root_of(rootfs_for("bird", version))
     if root != Path("/"):
         # The folder lies below /tmp: nothing is written into the root file system itself.
-        shared = 'mount -t tmpfs tmpfs "$0/tmp"; mkdir -p "$0$1"; mount --bind "$1" "$0$1"; shift; exec chroot "$0" "$@"'
+        shared = (
+            'mount -t tmpfs tmpfs "$0/tmp"; mkdir -p "$0$1"; mount --bind "$1" "$0$1"; shift; exec chroot "$0" "$@"'
+        )
         command = ["unshare", "--mount", "sh", "-euc", shared, str(root), str(bed.folder), *command]
-    process = stack.enter_context(
-        subprocess.Popen(["ip", "netns", "exec", name, *command], stderr=subprocess.DEVNULL)
-    )
+    process = stack.enter_context(subprocess.Popen(["ip", "netns", "exec", name, *command], stderr=subprocess.DEVNULL))
     stack.callback(process.kill)
     wait_until(Path(paths[1]).exists, timeout_s=20, what=f"BIRD of {name} listens")

@@ -14,7 +14,7 @@ from netorch.model.checks import findings, is_up
 from netorch.model.codec import from_json, to_json
 from netorch.model.facts import DaemonFacts, DeviceFacts, FileFact
 from netorch.model.intent import Intent, Session
-from netorch.model.inventory import Inventory
+from netorch.model.inventory import Inventory, Router
 from netorch.model.items import FileItem
 from netorch.model.plan import Check
 from netorch.model.state import Protocol
@@ -39,23 +39,20 @@ def intent(inventory: Inventory) -> Intent:
     return derive_intent(inventory)
 
 
-def unnumbered(inventory: Inventory) -> Intent:
-    """The network with r1.bgp and r3.bgp joined by a link without addresses."""
+def unnumbered(inventory: Inventory, versions: tuple[str, str] = ("8.4.4", "8.4.4")) -> Intent:
+    """The network with r1.bgp and r3.bgp, which run FRR ``versions``, joined by a link without addresses."""
+    releases = dict(zip(("r1.bgp", "r3.bgp"), versions, strict=True))
 
-    def changed(name: str) -> tuple[object, ...]:
-        router = next(router for router in inventory.pop("bgp").routers if router.name == name)
-        far = {"r1.bgp": "r3.bgp", "r3.bgp": "r1.bgp"}.get(name)
-        return tuple(
-            replace(one, ipv4=None, ipv6=None) if one.link is not None and one.link.router == far else one
+    def changed(router: Router) -> Router:
+        if router.name not in releases:
+            return router
+        interfaces = tuple(
+            replace(one, ipv4=None, ipv6=None) if one.link is not None and one.link.router in releases else one
             for one in router.interfaces
         )
+        return replace(router, daemon="frr", version=releases[router.name], interfaces=interfaces)
 
-    pops = tuple(
-        replace(pop, routers=tuple(replace(r, interfaces=changed(r.name)) for r in pop.routers))  # type: ignore[arg-type]
-        if pop.name == "bgp"
-        else pop
-        for pop in inventory.pops
-    )
+    pops = tuple(replace(pop, routers=tuple(map(changed, pop.routers))) for pop in inventory.pops)
     return derive_intent(replace(inventory, pops=pops))
 
 
@@ -90,6 +87,17 @@ def test_an_unnumbered_link_has_one_session_of_both_families(inventory: Inventor
     assert (session.name, session.interface, session.carried) == ("r3_to3_ll", "to3", tuple(Family))
     assert session.is_unnumbered
     assert not any(other.is_unnumbered for other in found.sessions if other is not session)
+
+
+@pytest.mark.parametrize(
+    ("versions", "bfd"), [(("8.4.4", "8.4.4"), True), (("10.3", "10.3"), True), (("8.4.4", "10.3"), False)]
+)
+def test_bfd_of_an_unnumbered_session_needs_two_ends_that_begin_alike(
+    inventory: Inventory, versions: tuple[str, str], bfd: bool
+) -> None:
+    """10.3 waits for BFD before it connects, 8.4.4 starts BFD once it is connected; sessions with addresses have it always."""
+    for session in unnumbered(inventory, versions).device("r1.bgp").sessions:
+        assert session.bfd is (bfd or not session.is_unnumbered)
 
 
 def test_routers_tell_of_their_lans_and_with_bgp_of_nothing_else(intent: Intent) -> None:
