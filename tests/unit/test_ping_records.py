@@ -123,9 +123,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_measurement_is_on_record_when_it_ends(tmp_path: Path) -> None:
     """Everything from the beginning to the end, less the hosts that could not be asked."""
     clock = FakeClock(NOON)
-    pings = Pings(
-        {"h1.pop1": [track()], "h2.pop1": [track("meadow", rtts=())]}, failures={"h2.pop1": NetorchError("gone")}
-    )
+    away = track("meadow", rtts=())
+    away.host = "h2.pop1"
+    pings = Pings({"h1.pop1": [track()], "h2.pop1": [away]}, failures={"h2.pop1": NetorchError("gone")})
     with recording(pings, PingFolder(tmp_path), clock, keep_s=DAY_S):
         clock.wait(3.0)
     (found,), _ = tracks_of(PingFolder(tmp_path).lines(NOON), since_s=NOON)
