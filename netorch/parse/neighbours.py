@@ -9,6 +9,10 @@ from netorch.model.state import Channel, Protocol
 from netorch.parse.framing import read_reply
 from netorch.parse.textfsm_rows import Row, parse_rows, refused_values
 
+RIP_SILENT_S = 90.0
+"""A neighbour that has told nothing for so long is not up: two updates were missed, which come every 30 s, 45 s at most (RFC 2453
+section 3.8). Daemons forget it after 180 s."""
+
 _ADJACENT = "Full"  # RFC 2328 section 10.1; between routers on a link alone there is no other state to stay in
 
 
@@ -39,7 +43,7 @@ def _ospf(row: Row) -> Protocol:
 
 def parse_rip_neighbors(text: str) -> Tuple[Protocol, ...]:
     """Parse ``show rip neighbors NAME``: one Protocol per neighbour, named ``NAME:INTERFACE``, with the routes that it announced.
-    BIRD forgets a neighbour that has been silent for long, so that all of them are ``up``.
+    ``state`` is ``start`` for one that has been silent for ``RIP_SILENT_S``, else ``up``.
 
     Raises ParseError for a line that no rule matches; ReplyError where BIRD answered with an error.
 
@@ -55,7 +59,7 @@ def _rip(row: Row) -> Protocol:
     return Protocol(
         name=f"{row['protocol']}:{row['interface']}",
         protocol="RIP",
-        state="up",
+        state="up" if float(row["silent_s"]) < RIP_SILENT_S else "start",
         neighbor_address=address,
         channels=(Channel(f"ipv{address.version}", state="UP", routes_imported=int(row["routes"])),),
     )

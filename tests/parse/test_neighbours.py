@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,20 @@ def test_a_neighbour_that_is_not_adjacent_is_not_up() -> None:
     """OSPF has seen it, no more."""
     (found,) = told("bird_2.0.12/ospf_neighbors_starting.socket")
     assert (found["state"], found["info"]) == ("start", "Init/PtP")
+
+
+@FRR
+def test_a_silent_neighbour_of_rip_is_not_up(release: str) -> None:
+    """Two updates were missed, while either daemon still keeps the neighbour and its routes."""
+    bird = BY_NAME["bird_2.17.5/rip_neighbors"]
+    seen = bird.text.rpartition(" ")[2].strip()
+    for age, state in (("00:01:29", "up"), ("00:01:30", "start"), ("01:00:00", "start")):
+        hours, minutes, seconds = map(int, age.split(":"))
+        text = bird.text.replace(seen, f"{(hours * 60 + minutes) * 60 + seconds}.000")
+        (one,) = parse_command(bird.command, text)
+        status = re.sub(r"\d\d:\d\d:\d\d", age, answer(release, "ip_rip_status"))
+        (other,) = read_rip_neighbors(status, "", read_interfaces(answer(release, "interface")))
+        assert (one["state"], other.state) == (state, state)
 
 
 @FRR

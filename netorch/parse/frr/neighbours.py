@@ -6,17 +6,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from ipaddress import ip_address
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, Tuple
 
 from netorch.errors import ParseError
 from netorch.model.state import Channel, InterfaceState, Protocol
 from netorch.model.types import IPAddress
 from netorch.parse.frr.answer import Fields, FrrError, read_json
+from netorch.parse.neighbours import RIP_SILENT_S
 from netorch.parse.textfsm_rows import refused_values
 
 _ADJACENT = "Full"  # RFC 2328 section 10.1; between routers on a link alone there is no other state to stay in
 _SOURCES = "Routing Information Sources:"
-_SOURCE = re.compile(r"\s+(?P<address>[0-9a-f.:]+)\s+\d+\s+\d+\s+\d+\s+(?P<age>\S+)")
+_SOURCE = re.compile(
+    r"\s+(?P<address>[0-9a-f.:]+)\s+\d+\s+\d+\s+\d+\s+(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d)"
+)
 _VIA_RIP = re.compile(r"R\(\w\)\s+\S+\s+[0-9.]+\s+\d+\s+(?P<gateway>[0-9.]+)\s")
 _VIA_RIPNG = re.compile(r"R\(\w\)\s+\S+\s+(?P<gateway>[0-9a-f:]+)\s+(?P<interface>\S+)\s+\d+\s")
 
@@ -73,8 +76,8 @@ def _ospf(instance: str, row: Fields, router_id: str, *, interface: str, state: 
 
 def read_rip_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState, ...]) -> Tuple[Protocol, ...]:
     """Read ``show ip rip status``: one Protocol per neighbour, named ``rip_v4:INTERFACE`` by the subnet of ``interfaces`` that
-    it is in, with the routes that ``table``, ``show ip rip``, has of it. FRR forgets a neighbour that has been silent for
-    three minutes, so that all of them are ``up``.
+    it is in, with the routes that ``table``, ``show ip rip``, has of it. ``state`` is ``start`` for one that has been silent
+    for ``RIP_SILENT_S``, else ``up``.
 
     Raises ParseError for what is not such an answer, or cut; FrrError where FRR complains.
 
@@ -84,8 +87,8 @@ def read_rip_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState
     subnets = [(one.name, own.address.network) for one in interfaces for own in one.addresses]
     with refused_values():
         return tuple(
-            _rip("rip_v4", address, interface, routes=routes[str(address)])
-            for address in _sources(status)
+            _rip("rip_v4", address, interface, routes=routes[str(address)], silent_s=silent_s)
+            for address, silent_s in _sources(status)
             for interface in (next((name for name, subnet in subnets if address in subnet), None),)
             if interface is not None
         )
@@ -104,26 +107,29 @@ def read_ripng_neighbors(status: str, table: str) -> Tuple[Protocol, ...]:
         routes[found["gateway"]] += 1
     with refused_values():
         return tuple(
-            _rip("rip_v6", address, places[str(address)], routes=routes[str(address)])
-            for address in _sources(status)
+            _rip("rip_v6", address, places[str(address)], routes=routes[str(address)], silent_s=silent_s)
+            for address, silent_s in _sources(status)
             if str(address) in places
         )
 
 
-def _sources(status: str) -> Iterator[IPAddress]:
+def _sources(status: str) -> Iterator[Tuple[IPAddress, int]]:
+    """Addresses of neighbours, and for how long each has been silent."""
     if status.lstrip().startswith("%"):
         raise FrrError(status.strip())
     _, heading, rest = status.partition(_SOURCES)
     if not heading:
         raise ParseError(f"expected {_SOURCES!r}, found another answer, or one that was cut", where="answer")
-    return (ip_address(found["address"]) for found in _SOURCE.finditer(rest))
+    for found in _SOURCE.finditer(rest):
+        hours, minutes, seconds = (int(found[name]) for name in ("hours", "minutes", "seconds"))
+        yield ip_address(found["address"]), (hours * 60 + minutes) * 60 + seconds
 
 
-def _rip(instance: str, address: IPAddress, interface: Optional[str], *, routes: int) -> Protocol:
+def _rip(instance: str, address: IPAddress, interface: str, *, routes: int, silent_s: int) -> Protocol:
     return Protocol(
         name=f"{instance}:{interface}",
         protocol="RIP",
-        state="up",
+        state="up" if silent_s < RIP_SILENT_S else "start",
         neighbor_address=address,
         channels=(Channel(f"ipv{address.version}", state="UP", routes_imported=routes),),
     )
