@@ -11,7 +11,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.planning import make_plan, pending_steps
 from netorch.app.pop_check import PopCheck
-from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
+from netorch.app.results import FAILURES, DeployResult, DeviceResult, after, failed_result
 from netorch.app.transaction import Options, change_device
 from netorch.errors import Locked, NetorchError
 from netorch.model.facts import DeviceFacts
@@ -123,7 +123,7 @@ class _Rollout:
         is_due = self.options.follows_up and (later & set(sound) or self._changed_a_switch(pop))
         if sound and is_due and not self.controller.is_time_up():
             self._finish(sound)
-        is_changed = any(self.results[name].outcome == "changed" for name in names)
+        is_changed = any(self.results[name].outcome in ("changed", "degraded") for name in names)
         if check is not None and is_changed and not self.controller.is_time_up():
             self._degrade(check.losses(check.devices))
             self.comparison += check.rows()
@@ -193,17 +193,22 @@ class _Rollout:
             self.show(plan)
         self._change_later(plan)
         for name, error in failures.items():
-            self._keep(failed_result(name, error))
+            self._keep(after(self.results[name], failed_result(name, error)))
         for name, steps in waiting.items():
             message = f"after {LATER_TIMEOUT_S:g} s still missing: {'; '.join(steps)}"
-            self._keep(replace(self.results[name], outcome="failed", message=message))
+            if self.results[name].outcome not in FAILURES:
+                self._keep(after(self.results[name], DeviceResult(name, "failed", message=message)))
 
     def _change_later(self, plan: Plan) -> None:
+        """Unlike before the step, whoever it does not come to may have been changed, and is told so."""
         plans = {device.device: device for device in plan.devices if not device.is_empty}
+        has_failed = False
         for batch in batches(self.world.intent, plans, sizes=self.options.sizes):
+            if has_failed:
+                self.results.update({name: after(self.results[name], self._skipped(name)) for name in batch})
+                continue
             self._change_all({name: plans[name] for name in batch})
-            if any(self.results[name].outcome in FAILURES for name in batch):
-                return
+            has_failed = any(self.results[name].outcome in FAILURES for name in batch)
 
     def _change_all(self, plans: Mapping[str, DevicePlan]) -> None:
         """Change several devices at once. Every one has a result, also where netorch itself failed half-way."""
@@ -212,7 +217,7 @@ class _Rollout:
         def change(name: str) -> DeviceResult:
             if self.keeper is not None:
                 self.keeper.bring(name)  # before its agents are started
-            result = change_device(controller, intent, plans[name], self.options)
+            result = change_device(controller, intent, plans[name], self.options, former=self.results.get(name))
             with self.lock:  # here, not by who waits for it: an interrupt must not lose what was done
                 if name not in self.given_up:
                     self._keep(result, plans[name])
@@ -222,7 +227,7 @@ class _Rollout:
         for name, error in broken.items():
             with self.lock:
                 self.given_up.add(name)
-                self._keep(failed_result(name, error, outcome="unknown"), plans[name])
+                self._keep(after(self.results.get(name), failed_result(name, error, outcome="unknown")), plans[name])
             controller.progress.done(name, "unknown", error.message)
 
     def _keep(self, result: DeviceResult, plan: DevicePlan | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netorch.errors import GuardRefused, Locked, NetorchError, Reverted, TransportError
@@ -21,7 +21,7 @@ class DeviceResult:
     ``reverted``   the change was applied and has been undone
     ``failed``     nothing was changed, or it could not be reached
     ``unknown``    the connection ended half-way: the device decides alone, and the next run finds out
-    ``degraded``   the change stays, but its POP lost something over it
+    ``degraded``   a change was confirmed and stays, but its POP lost something over it, or the step after it did not succeed
     ``refused``    a guard was against it, and nothing was changed
     ``skipped``    its turn did not come
     """
@@ -91,3 +91,21 @@ def failed_result(name: str, error: NetorchError, *, outcome: str = "") -> Devic
     message = str(error).removeprefix(f"{name}: ")
     outcome = outcome or ("reverted" if isinstance(error, Reverted) else "failed")
     return DeviceResult(name, outcome, message=message, hint=error.hint, error=error)
+
+
+_NOT_DONE = {"reverted": "was taken back", "unknown": "ended half-way"}
+
+
+def after(former: DeviceResult | None, result: DeviceResult) -> DeviceResult:
+    """``result`` of a step, on a device for which one before ended as ``former``: what was confirmed then stays, whatever became
+    of this one, and nobody may read that the device is as it was."""
+    if former is None or result.outcome not in FAILURES:
+        return result
+    generation = result.generation or former.generation
+    if former.outcome not in ("changed", "degraded"):
+        return replace(result, generation=generation)
+    became = _NOT_DONE.get(result.outcome, "was not done")
+    message = f"generation {former.generation} stays; the step that had to wait {became}: {result.message}"
+    outcome = "unknown" if result.outcome == "unknown" else "degraded"
+    hint = result.hint or f"netorch plan {result.device} shows what is missing"
+    return replace(result, outcome=outcome, generation=generation, message=message, hint=hint)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from netorch.app.controller import Controller, Device
 from netorch.app.gather import base_request
-from netorch.app.results import DeviceResult, failed_result
+from netorch.app.results import DeviceResult, after, failed_result
 from netorch.errors import AuthError, Locked, NetorchError, TimedOut, TransportError, Unreachable
 from netorch.model.intent import Intent
 from netorch.model.plan import DevicePlan
@@ -43,8 +43,11 @@ class Options:
         return self.reasons.get(device, self.reason)
 
 
-def change_device(controller: Controller, intent: Intent, plan: DevicePlan, options: Options) -> DeviceResult:
-    """Apply, check and confirm one device's plan; every failure becomes the result."""
+def change_device(
+    controller: Controller, intent: Intent, plan: DevicePlan, options: Options, *, former: DeviceResult | None = None
+) -> DeviceResult:
+    """Apply, check and confirm one device's plan; every failure becomes the result. ``former`` is that of the step before, where
+    there was one."""
     name = plan.device
     try:
         result = _transact(controller, intent, plan, options)
@@ -54,6 +57,7 @@ def change_device(controller: Controller, intent: Intent, plan: DevicePlan, opti
         result = replace(failed_result(name, error, outcome="unknown"), hint=UNKNOWN_HINT)
     except NetorchError as error:
         result = failed_result(name, error)
+    result = after(former, result)
     result = replace(result, message=controller.redact(result.message))
     controller.progress.done(name, result.outcome, result.message)
     return result

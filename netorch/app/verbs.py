@@ -131,8 +131,8 @@ class VerbRun:
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
         if result.is_interrupted:
             raise KeyboardInterrupt
-        # A change that was begun and then cut off is "unknown", not "failed".
-        failed = {r.device: r.error for r in result.results if r.outcome == "failed"}
+        # A change that was begun and then cut off is "unknown"; "degraded" is one that was confirmed before.
+        failed = {r.device: r.error for r in result.results if r.outcome in ("failed", "degraded")}
         away = {name: error for name, error in failed.items() if isinstance(error, TransportError)}
         if not step.goes_on or len(away) == len(result.results):
             away = {}
