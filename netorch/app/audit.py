@@ -39,7 +39,8 @@ class Audit:
         reason: str = "",
         message: str = "",
     ) -> None:
-        """Write the line of ``action`` on ``device`` (or POP); absent values are null."""
+        """Write a line of ``action`` on ``device`` (or POP); absent values are null. ``result`` is what became of it, or
+        ``begun``: the line of its end has the same plan."""
         line = {
             "time": datetime.fromtimestamp(self.clock.now(), UTC).isoformat(timespec="milliseconds"),
             "action": action,

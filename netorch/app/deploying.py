@@ -217,6 +217,7 @@ class _Rollout:
         def change(name: str) -> DeviceResult:
             if self.keeper is not None:
                 self.keeper.bring(name)  # before its agents are started
+            self._record("begun", name, plans[name])  # whoever is killed from here on has left a trace
             result = change_device(controller, intent, plans[name], self.options, former=self.results.get(name))
             with self.lock:  # here, not by who waits for it: an interrupt must not lose what was done
                 if name not in self.given_up:
@@ -236,15 +237,20 @@ class _Rollout:
         self.results[result.device] = result
         if result.outcome in FAILURES and not self.stopped:
             self.stopped = f"{result.device} did not succeed"
+        self._record(result.outcome, result.device, plan, generation=result.generation, message=result.message)
+
+    def _record(
+        self, result: str, device: str, plan: DevicePlan | None, *, generation: int = 0, message: str = ""
+    ) -> None:
         if self.controller.audit is not None:
             self.controller.audit.record(
                 self.options.action,
-                result.device,
-                result=result.outcome,
+                device,
+                result=result,
                 plan=plan,
-                generation=result.generation,
-                reason=self.options.reason_for(result.device),
-                message=result.message,
+                generation=generation,
+                reason=self.options.reason_for(device),
+                message=message,
             )
 
     def _degrade(self, losses: Mapping[str, tuple[str, ...]]) -> None:

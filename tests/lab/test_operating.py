@@ -183,6 +183,7 @@ def leave_pending(quick: QuickLab, project: Project, number: int) -> None:
         agent = held(target, "confirm")
     os.kill(agent, signal.SIGKILL)
     assert '"phase": "applied"' in quick.lab.sh(SWITCH, "cat /var/lib/netorch/pending/*/journal.json")
+    assert [audit_lines(project)[-1][key] for key in ("action", "device", "result")] == ["deploy", SWITCH, "begun"]
 
 
 def test_a_pending_change_is_decided_by_hand(quick: QuickLab, project: Project) -> None:

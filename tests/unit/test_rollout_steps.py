@@ -211,7 +211,7 @@ def test_an_interrupt_loses_nothing_that_was_done() -> None:
     assert set(found.values()) == {"skipped"}
     assert result.results[-1].message == "not started, since it was interrupted"
     assert result.exit_code == 130
-    assert [json.loads(line)["result"] for line in lines] == ["changed", "changed"]
+    assert [json.loads(line)["result"] for line in lines] == ["begun", "changed"] * 2
 
 
 def test_a_second_interrupt_waits_for_nobody() -> None:
@@ -341,7 +341,7 @@ def test_a_device_that_is_silent_afterwards_is_told() -> None:
 
 @pytest.mark.parametrize("action", ["deploy", "rollback"])
 def test_each_change_is_on_record(action: str) -> None:
-    """A line for each device that something was done to, with its result; none for the others."""
+    """A line when it begins and one with its result, for each device that something was done to; none for the others."""
     written: list[str] = []
     controller = network({"sw2.pop1": Agent(on_apply=Reverted("the checks failed"))})
     audit = Audit(written.append, FakeClock(), lambda text: text, "ann", "local", "/inventory", "abc")
@@ -349,11 +349,30 @@ def test_each_change_is_on_record(action: str) -> None:
     rolled_out(replace(controller, audit=audit), "sw1.pop1", "sw2.pop1", "sw1.pop2", options=options)
     lines = [json.loads(line) for line in written]
     assert [(line["action"], line["device"], line["result"], line["reason"]) for line in lines] == [
+        (action, "sw1.pop1", "begun", "CHG-1"),
         (action, "sw1.pop1", "changed", "CHG-1"),
+        (action, "sw2.pop1", "begun", "CHG-4711"),
         (action, "sw2.pop1", "reverted", "CHG-4711"),
     ]
-    assert lines[1]["message"] == "the checks failed"
-    assert lines[0]["generation"] == 2
+    assert lines[3]["message"] == "the checks failed"
+    assert [line["generation"] for line in lines] == [None, 2, None, None]
+    assert lines[0]["plan"] == lines[1]["plan"] is not None
+
+
+def test_a_change_is_on_record_before_the_device_is_asked() -> None:
+    """Whoever is killed while the device works has left a trace in its own log."""
+    written: list[str] = []
+    seen: list[str] = []
+
+    class Reading(Agent):
+        def apply(self, request: ApplyRequest) -> Answer:
+            seen.extend(written)
+            return super().apply(request)
+
+    controller = network({"h1.pop1": Reading()})
+    audit = Audit(written.append, FakeClock(), str, "ann", "local", "/inventory", "abc")
+    rolled_out(replace(controller, audit=audit), "h1.pop1")
+    assert [(json.loads(line)["device"], json.loads(line)["result"]) for line in seen] == [("h1.pop1", "begun")]
 
 
 def test_no_result_holds_a_secret() -> None:

@@ -160,8 +160,9 @@ class Sight:
                 self._see(name, f"facts asked ({times})")
 
     def _read_audit(self) -> None:
-        for line in self._new_lines(self._audit):
-            self._see(json.loads(line)["device"], "on record")
+        for line in map(json.loads, self._new_lines(self._audit)):
+            if line["result"] != "begun":  # the apply that is asked for next is seen itself
+                self._see(line["device"], "on record")
 
     def _new_lines(self, path: Path) -> list[str]:
         with path.open("rb") as file:
