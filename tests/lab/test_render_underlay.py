@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 
 import pytest
 
@@ -56,12 +57,14 @@ def test_frr_runs_exactly_what_was_rendered(bed: Bed) -> None:
 def test_every_lan_reaches_every_other(bed: Bed, family: Family) -> None:
     """Packets between the routers' addresses in their LANs find the way there and back."""
     ends = {name: router(bed, name).interface("lan0").address(family) for name in bed.releases}
-    for name, own in ends.items():
-        for other, far in ends.items():
-            assert own is not None
-            assert far is not None
-            if other != name:
-                bed.run(name, "ping", "-c", "1", "-W", "5", "-I", str(own.ip), str(far.ip))
+    for (name, own), (other, far) in permutations(ends.items(), 2):
+        assert own is not None
+        assert far is not None
+        wait_until(
+            lambda name=name, own=own, far=far: bed.reaches(name, own.ip, far.ip),  # type: ignore[misc]
+            timeout_s=60,
+            what=f"{name} reaches {other}",
+        )
 
 
 @FAMILIES

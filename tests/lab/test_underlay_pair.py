@@ -77,8 +77,11 @@ def test_nothing_is_pending(pair: QuickLab) -> None:
 
 def test_status_tells_of_both_neighbours(pair: QuickLab) -> None:
     """netorch sees the adjacency from both ends, in both families, in the same words."""
-    document = pair.project("status", "-o", "json").document
-    assert document
+    one, other = (device["sessions"] for device in pair.project("status", "-o", "json").document["devices"])
+    told = [[(row["name"], row["state"], row["bgp_state"], row["protocol"]) for row in rows] for rows in (one, other)]
+    protocol = one[0]["protocol"]
+    assert told[0] == told[1] == [(f"{protocol}_v{version}:eth0", "up", None, protocol) for version in (4, 6)]
+    assert [list(row) for row in one] == [list(row) for row in other]
 
 
 def test_routes_go_with_the_line(pair: QuickLab) -> None:

@@ -16,7 +16,7 @@ from netorch.lab.rootfs import rootfs_for
 from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Inventory, Router
-from netorch.model.types import Family
+from netorch.model.types import Family, IPAddress
 from netorch.render import TemplateSource, render_for, seal
 from tests.golden.write import underlay_inventory
 from tests.lab.frr_node import FrrNode, frr_node
@@ -52,6 +52,12 @@ class Bed:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{name}: {argv}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def reaches(self, name: str, source: IPAddress, destination: IPAddress) -> bool:
+        """Whether one ping from an address of a router is answered within two seconds."""
+        ping = ["ping", "-n", "-c", "1", "-W", "2", "-I", str(source), str(destination)]
+        done = subprocess.run(["ip", "netns", "exec", name, *ping], capture_output=True, timeout=60, check=False)
+        return done.returncode == 0
 
     def birdc(self, name: str, command: str) -> str:
         """What the BIRD of a router answers."""
