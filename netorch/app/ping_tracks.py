@@ -24,10 +24,12 @@ _NOTE_BYTES = 1000
 
 @dataclass(frozen=True)
 class ProviderState:
-    """Of a provider in a POP and family: ``ok``, ``drained`` or ``down``, and who did it and why, or what its sessions say."""
+    """Of a provider in a POP and family: ``ok``, ``drained`` or ``down``, and who did it and why, or what its sessions say; since
+    when, in seconds since the epoch, None where that is not known."""
 
     state: str = OK
     note: str = ""
+    since_s: float | None = None
 
 
 @dataclass

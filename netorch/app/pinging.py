@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock, Thread
 
@@ -94,7 +94,7 @@ def send_pings(controller: Controller, job: PingJob, pings: Pings, *, stop: Even
 
     def send(name: str) -> None:
         controller.progress.step(name, f"pinging through {len(intent.device(name).tables)} providers")
-        receiver = _Receiver(controller, pings, pings.tracks[name], stop=stop)
+        receiver = _Receiver(controller, pings, pings.tracks[name], stop=stop, changed=look.again)
         try:
             controller.devices(name).watch_pings(_request(job, intent.device(name), pings.tracks[name]), receiver.take)
         except _Stopped:
@@ -122,8 +122,17 @@ def _source(device: DeviceIntent, family: Family) -> IPAddress | None:
 class _Receiver:
     """Puts what one host tells into its tracks. Times are this machine's: the first batch comes when the host begins."""
 
-    def __init__(self, controller: Controller, pings: Pings, tracks: Sequence[Track], *, stop: Event) -> None:
-        self._clock, self._pings, self._tracks, self._stop = controller.clock, pings, tracks, stop
+    def __init__(
+        self,
+        controller: Controller,
+        pings: Pings,
+        tracks: Sequence[Track],
+        *,
+        stop: Event,
+        changed: Callable[[], None],
+    ) -> None:
+        self._clock, self._pings, self._tracks = controller.clock, pings, tracks
+        self._stop, self._changed = stop, changed
         self._began_s: float | None = None
 
     def take(self, batch: PingBatch) -> None:
@@ -139,6 +148,8 @@ class _Receiver:
                 self._tracks[way].mark_spell(now_s, since_s=self._began_s + at_ms / 1000.0)
             for track in self._tracks:
                 track.mark_spell(now_s, since_s=self._began_s if not track.spells else now_s)
+        if batch.changes:
+            self._changed()
         if self._stop.is_set():
             raise _Stopped
 
@@ -165,7 +176,8 @@ class _Look:
     def __init__(self, controller: Controller, pings: Pings) -> None:
         self._controller = replace(controller, progress=_Quiet())
         self._pings = pings
-        self._ended = Event()
+        self._wake = Event()
+        self._is_ended = False
         self._is_known = False
         self._thread = Thread(target=self._work, name="providers", daemon=True)
 
@@ -173,9 +185,14 @@ class _Look:
         """Begin; a first answer is there once ``finish`` has returned."""
         self._thread.start()
 
+    def again(self) -> None:
+        """Now: something has changed."""
+        self._wake.set()
+
     def finish(self) -> None:
         """No more of it; what is being asked is waited for, but not without end."""
-        self._ended.set()
+        self._is_ended = True
+        self._wake.set()
         self._thread.join(LAST_LOOK_S)
         if self._thread.is_alive() and not self._is_known:
             self._pings.warnings = ("which providers are drained or down is not known: their switches do not answer",)
@@ -188,8 +205,9 @@ class _Look:
             if device.pop in pops and device.role == "switch"
         ]
         while True:
+            self._wake.clear()
             self._look(switches)
-            if self._ended.wait(LOOK_INTERVAL_S):
+            if self._is_ended or (self._wake.wait(LOOK_INTERVAL_S) and self._is_ended):
                 return
 
     def _look(self, switches: Sequence[str]) -> None:
@@ -200,6 +218,7 @@ class _Look:
             return
         states = provider_states(world)
         self._is_known = True
+        now_s = self._controller.clock.now()
         with self._pings.lock:
             self._pings.warnings = tuple(
                 f"{name} could not be asked which providers are drained or down: {error.message}"
@@ -209,3 +228,6 @@ class _Look:
                 track.provider_state = states.get(
                     (track.pop, track.provider, family_of(track.destination)), ProviderState()
                 )
+                if track.spells:
+                    since_s = min(now_s, track.provider_state.since_s or now_s)
+                    track.mark_spell(now_s, since_s=max(since_s, track.spells[-1].start_s))

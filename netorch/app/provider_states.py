@@ -36,7 +36,8 @@ def provider_states(world: World) -> dict[tuple[str, str, Family], ProviderState
 
 def _state(world: World, pop: str, lines: list[Line], *, is_whole: bool) -> ProviderState:
     if all(_is_drained(session) for _, session in lines):
-        return ProviderState(DRAINED, _drained_by(world.overlay, pop, lines))
+        entry = _drained_by(world.overlay, pop, lines)
+        return ProviderState(DRAINED) if entry is None else ProviderState(DRAINED, _words(entry), entry.created)
     if is_whole and not any(_is_established(world, *line) for line in lines):
         return ProviderState(DOWN, "; ".join(_said(world, *line) for line in lines))
     return ProviderState()
@@ -47,13 +48,13 @@ def _is_drained(session: Session) -> bool:
     return not session.enabled or (outgoing is not None and _GRACEFUL_SHUTDOWN in outgoing.communities)
 
 
-def _drained_by(overlay: Overlay, pop: str, lines: Iterable[Line]) -> str:
-    """Who drained it, since when and why; "" where no drain says so, but the inventory."""
+def _drained_by(overlay: Overlay, pop: str, lines: Iterable[Line]) -> OverlayEntry | None:
+    """The drain that did it; None where no drain says so, but the inventory."""
     names = {pop} | {name for device, session in lines for name in (session.peer, device.name)}
     for entry in overlay.active("drain"):
         if entry.data.get("name") in names and entry.data.get("pop", pop) == pop:
-            return _words(entry)
-    return ""
+            return entry
+    return None
 
 
 def _words(entry: OverlayEntry) -> str:

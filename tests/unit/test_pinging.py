@@ -123,7 +123,7 @@ def test_a_closed_session_is_a_drain_with_its_author() -> None:
         data={"name": "northtel"},
     )
     state = provider_states(world(Overlay((entry,)), closed=True))["pop1", "northtel", Family.IPV4]
-    assert state == ProviderState("drained", "by ann since 2023-11-14T22:13:20Z: fibre works")
+    assert state == ProviderState("drained", "by ann since 2023-11-14T22:13:20Z: fibre works", 1_700_000_000.0)
 
 
 def test_a_provider_without_a_session_is_down() -> None:
