@@ -6,6 +6,7 @@ Plain documents all the way: building the model's classes would double the time 
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 
 from netorch.agent import journal, services
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from netorch.agent.daemons import ShortProtocol
     from netorch.io.netlink.links import LinkEntry
     from netorch.io.netlink.neighbours import NeighbourEntry
+
+_INTERFACES = "/sys/class/net"
+_MAC_IS_SET = "3\n"
 
 
 def gather(request: Dict[str, Any]) -> Dict[str, Any]:
@@ -235,7 +239,22 @@ def _link(link: LinkEntry) -> Dict[str, Any]:
         "tx_bytes": tx_bytes,
         "rx_packets": rx_packets,
         "tx_packets": tx_packets,
+        "mac_follows_ports": mac_follows_ports(link.name),
     }
+
+
+def mac_follows_ports(interface: str) -> bool:
+    """Whether ``interface`` is a bridge that nobody gave a MAC: its own is one of its ports', and changes with them.
+
+    Source: linux/netdevice.h, NET_ADDR_SET, and net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id(). Only sysfs tells.
+    """
+    folder = f"{_INTERFACES}/{interface}"
+    if not os.path.isdir(f"{folder}/bridge"):
+        return False
+    try:
+        return read_text(f"{folder}/addr_assign_type") not in (None, _MAC_IS_SET)
+    except OSError:  # it has just gone
+        return False
 
 
 def _aliases(links: List[LinkEntry], wanted: Any) -> List[Dict[str, Any]]:

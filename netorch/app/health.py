@@ -104,6 +104,7 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
         if down:
             yield Trouble(WARNING, device.name, f"{_some(down)} not established")
         yield from _uplinks(device, held)
+        yield from (Trouble(WARNING, device.name, moving_mac(name)) for name in moving_macs(device, held))
         yield from _agents(intent, device, held)
         yield from _certificate(device.name, held)
 
@@ -115,6 +116,17 @@ def _uplinks(device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:
     for link in lost:
         words = "has no carrier" if link.up else "is down"
         yield Trouble(CRITICAL if len(lost) == len(wanted) else WARNING, device.name, f"uplink {link.name} {words}")
+
+
+def moving_macs(device: DeviceIntent, held: DeviceFacts) -> tuple[str, ...]:
+    """The bridges between switches and hosts, by name, whose MAC is one of their ports'."""
+    wanted = {interface.name for interface in device.interfaces if interface.role in ("fabric", "uplink")}
+    return tuple(link.name for link in held.links if link.mac_follows_ports and link.name in wanted)
+
+
+def moving_mac(interface: str) -> str:
+    """What is wrong with such a bridge, in words."""
+    return f"{interface} has no fixed MAC: it changes when ports come and go, and neighbours lose the device meanwhile"
 
 
 def _is_established(held: DeviceFacts, session: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional
 
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
-from netorch.app.health import judge_certificate
+from netorch.app.health import judge_certificate, moving_macs
 from netorch.app.planning import make_plan
 from netorch.errors import NetorchError, TransportError
 from netorch.model.certificate import CertificateFacts
@@ -68,6 +68,7 @@ class Status:
             "drift_state": _drift_state(plan),
             "sessions": [row for session in device.sessions for row in _session(session, facts)] if facts else [],
             "next_hops": self._next_hops(device) if facts else [],
+            "moving_macs": list(moving_macs(device, facts)) if facts else [],
             "certificate": _certificate(facts.certificate) if facts and facts.certificate else None,
             "agents": [_agent(agent) for agent in (facts.agents if facts else ())],
             "route_counts": [

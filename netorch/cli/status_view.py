@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from netorch.app.health import moving_mac
 from netorch.app.status import is_up
 from netorch.cli.output import CELL_BYTES, emit_rows
 from netorch.model.conventions import MAIN_TABLE
@@ -57,6 +58,8 @@ def print_status(document: dict[str, Any]) -> None:
 
 
 def _print_mirror(device: dict[str, Any]) -> None:
+    for interface in device["moving_macs"]:
+        click.secho(f"bridge: {device['device']}: {moving_mac(interface)}", fg="yellow")
     certificate = device["certificate"]
     if certificate and certificate["problem"]:
         click.secho(f"certificate: {device['device']}: {certificate['problem']}", fg="yellow")

@@ -51,7 +51,8 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Link:
-    """An interface and its counters since it came up."""
+    """An interface and its counters since it came up. ``mac_follows_ports``: a bridge without a MAC that somebody set, whose
+    own is one of its ports' and changes when ports come and go."""
 
     name: str
     mac: Optional[Mac]
@@ -62,6 +63,7 @@ class Link:
     tx_bytes: int
     rx_packets: int
     tx_packets: int
+    mac_follows_ports: bool = False
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,25 @@ def test_applied_items_are_the_facts_afterwards(device: LabDevice) -> None:
     assert facts.generation == 1
 
 
+def test_bridge_that_nobody_gave_a_mac_is_told(device: LabDevice) -> None:
+    """Of two bridges the one whose MAC is its port's; it has its own once somebody sets it."""
+    run = device.namespace.run
+    run("mount", "-t", "sysfs", "sysfs", "/sys")
+    run("ip", "link", "add", "br0", "type", "bridge")
+    run("ip", "link", "add", "br1", "address", "02:00:00:00:00:b1", "type", "bridge")
+    run("ip", "link", "add", "p0", "type", "veth", "peer", "name", "p1")
+    run("ip", "link", "set", "p0", "master", "br0")
+
+    def moving() -> list[str]:
+        facts = device.client.facts(replace(device.REQUEST, wants=("links",)))
+        assert {"br0", "br1", "p0", "eth0"} <= {link.name for link in facts.links}
+        return [link.name for link in facts.links if link.mac_follows_ports]
+
+    assert moving() == ["br0"]
+    run("ip", "link", "set", "br0", "address", "02:00:00:00:00:b0")
+    assert moving() == []
+
+
 def test_reverting_gives_the_facts_back(device: LabDevice) -> None:
     """A change of the configuration, a closed session and items of every kind leave no trace once reverted."""
     before = device.owned()

@@ -165,6 +165,18 @@ def test_down_session_is_a_warning_and_a_pop_without_provider_critical() -> None
     assert (health.troubles[0].where, health.troubles[0].text) == ("pop1", "no provider's session is established")
 
 
+@pytest.mark.parametrize(("name", "interface"), [("sw1.pop1", "br0"), ("h1.pop1", "eth1")])
+def test_bridge_whose_mac_moves_is_a_warning(name: str, interface: str) -> None:
+    """A bridge between switches and hosts needs a MAC of its own; one that is for something else may have any."""
+    links = {one.name: one for one in sound()[name].links}
+    other = replace(links["br0"], name="docker0", mac_follows_ports=True)
+    assert judged(changed(name, links=(*links.values(), other))).state == OK
+    moving = replace(links[interface], mac_follows_ports=True)
+    health = judged(changed(name, links=tuple({**links, interface: moving}.values())))
+    assert (health.state, [trouble.where for trouble in health.troubles]) == (WARNING, [name])
+    assert f"{interface} has no fixed MAC" in health.troubles[0].text
+
+
 def test_what_a_drain_closed_is_no_trouble() -> None:
     """A session that is meant to be closed may be down, and its next hop unresolved."""
     intent = NETWORK.with_sessions(lambda d, s: replace(s, enabled=not (s.kind == "provider" and s.circuit == 1)))
