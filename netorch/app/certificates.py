@@ -12,7 +12,7 @@ from netorch.errors import DeviceError, NetorchError, UsageError
 from netorch.io.authority import Authority
 from netorch.model.certificate import Certificate, CertificateFacts, CertifyRequest, CsrRequest, Standing
 from netorch.model.facts import DeviceFacts
-from netorch.model.inventory import Pki
+from netorch.model.inventory import Pki, Router
 from netorch.model.request import FactsRequest
 
 DAY_S = 86400.0
@@ -101,7 +101,7 @@ def certificate_notes(controller: Controller, facts: Mapping[str, DeviceFacts], 
     if keeper is None:
         return {}
     if keeper.is_first:
-        return {name: NEW_AUTHORITY for name in names if name in facts}
+        return {name: NEW_AUTHORITY for name in names if name in facts and not keeper.has_no_agent(name)}
     notes = {name: keeper.need(name).note for name in names if name in facts}
     return {name: note for name, note in notes.items() if note}
 
@@ -168,10 +168,16 @@ class CertificateKeeper:
         hint = "keep a copy of the folder where nobody else can read it (docs/pki.md)"
         self._keep(CertificateResult("", "created", message, hint))
 
+    def has_no_agent(self, name: str) -> bool:
+        """Whether no agent of the mirror ever runs on ``name``: routers of an underlay need no certificate."""
+        return isinstance(self.controller.inventory.device(name), Router)
+
     def need(self, name: str) -> Need:
         """What ``name`` lacks. Without an authority only what its own facts show."""
         facts = self.facts[name].certificate
         now = self.controller.clock.now()
+        if facts is None and self.has_no_agent(name):
+            return Need()
         if self.standing is not None:
             return find_need(name, facts, self.standing, now=now)
         is_due = facts is None or facts.problem or facts.not_after - now < (facts.not_after - facts.issued) / 3

@@ -29,6 +29,7 @@ from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Pki
 from netorch.model.request import Answer, FactsRequest
 from netorch.testing import FakeClock, fake_facts, small_inventory
+from tests.golden.write import underlay_inventory
 from tests.unit.agents import Agent, controller_of
 from tests.unit.test_authority import new_key, signing_request
 
@@ -265,6 +266,19 @@ def test_plan_notes_what_deploy_will_do(network: Network) -> None:
     assert certificate_notes(network.controller, network.facts(), ["h1.pop1"]) == {
         "h1.pop1": "certificate: a new one is issued: expires in 9 days"
     }
+
+
+def test_router_of_an_underlay_needs_none(network: Network) -> None:
+    """No agent of the mirror runs there: it is asked for no request, and plans say nothing of it."""
+    (pop,) = network.controller.inventory.pops
+    router = replace(underlay_inventory().pop("rip").routers[0], name="r1.pop1", pop=pop.name)
+    inventory = replace(network.controller.inventory, pops=(replace(pop, routers=(router,)),))
+    network.controller = replace(network.controller, inventory=inventory)
+    network.agents["r1.pop1"] = CertifiedAgent(name="r1.pop1")
+    names = tuple(network.agents)
+    assert "r1.pop1" not in certificate_notes(network.controller, network.facts(), names)
+    assert "r1.pop1" not in network.bring().results
+    assert network.agents["r1.pop1"].asked == []
 
 
 def test_device_that_is_named_twice_is_asked_once(network: Network) -> None:
