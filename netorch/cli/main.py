@@ -19,7 +19,7 @@ COMMANDS = {
     "history": ("netorch.cli.history:history", "What was applied to devices, when, by whom and why."),
     "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),
     "parse": ("netorch.cli.state:parse", "Output of birdc or vtysh to JSON."),
-    "ping": ("netorch.cli.ping:ping", "One destination through every provider, side by side."),
+    "ping": ("netorch.cli.ping:ping", "Destinations through every provider, side by side."),
     "pki": ("netorch.cli.pki:pki", "Certificates: the authority, and what it issued and revoked."),
     "plan": ("netorch.cli.deploy:plan", "What deploy would do; changes nothing."),
     "plugin": ("netorch.cli.plugin:plugin", "List plugins, write a new one."),

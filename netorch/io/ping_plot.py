@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,9 +75,9 @@ class Panel:
 
 
 def check_plot(path: Path) -> None:
-    """Raises NetorchError where no plot could be drawn into ``path`` later."""
+    """Raises UsageError for a name of another kind of file, NetorchError where matplotlib is missing."""
     if path.suffix not in (".svg", ".png"):
-        raise NetorchError("expected a name that ends in .svg or .png", where=f"--plot {path}")
+        raise UsageError("expected a name that ends in .svg or .png", where=f"--plot {path}")
     try:
         import matplotlib  # noqa: F401
     except ImportError as exc:
