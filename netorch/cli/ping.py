@@ -108,7 +108,7 @@ def ping(
 
     wanted = Wishes(keep_s=keep, **wishes)
     addresses = tuple(map(_address, destinations))
-    _refuse_contradictions(wanted, addresses, since=since, watch_json=wanted.output != "table")
+    _refuse_contradictions(wanted, addresses, since=since)
     if since is not None:
         return _show_record(wanted, addresses, since, pop=pop, hosts=hosts)
     if pop is None and not hosts:
@@ -122,9 +122,7 @@ def ping(
         return _measure(controller, job, wanted, folder, hosts=_hosts(controller, pop, hosts))
 
 
-def _refuse_contradictions(
-    wanted: Wishes, addresses: tuple[Any, ...], *, since: float | None, watch_json: bool
-) -> None:
+def _refuse_contradictions(wanted: Wishes, addresses: tuple[Any, ...], *, since: float | None) -> None:
     if since is None and not addresses:
         raise UsageError("Missing argument 'DESTINATION...'", hint="netorch ping 1.144.0.1 --pop pop1")
     if since is not None and wanted.record is None:
