@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
     from netorch.agent.daemons import ShortProtocol
+    from netorch.agent.journal import Journal
     from netorch.io.netlink.links import LinkEntry
     from netorch.io.netlink.neighbours import NeighbourEntry
 
@@ -55,6 +56,7 @@ def _recover() -> None:
 def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
     """DeviceFacts as JSON, and the daemon's protocols in short."""
     wants = request.get("wants", ())
+    waiting = journal.read_pending()
     daemon, sessions = _daemon(request["daemon"], full="protocols" in wants)
     files = [file_fact(path) for path in request.get("files", ())]
     overlay = overlay_entries()
@@ -66,7 +68,7 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
         "daemon": daemon,
         "files": files,
         "overlay": overlay,
-        "pending": _pending(),
+        "pending": _pending(waiting, daemon),
         "undone": journal.undone_since(generation),
         "confirmed": _confirmed(generation) if generation else None,
     }
@@ -276,14 +278,22 @@ def _confirmed(generation: int) -> Dict[str, Any]:
     return {**read_state(generation), "author": kept.get("author", ""), "reason": kept.get("reason", "")}
 
 
-def _pending() -> Optional[Dict[str, Any]]:
+def _pending(before: Optional[Journal], daemon: Dict[str, Any]) -> Optional[Dict[str, Any]]:
+    """The change that waits; ``before`` is the one that did when ``daemon`` had not been asked yet."""
     pending = journal.read_pending()
     if pending is None:
         return None
+    has_waited = before is not None and before["id"] == pending["id"] and before["phase"] == journal.APPLIED
+    candidate = pending["daemon"]["candidate"]
     left_s = max(0.0, pending["deadline"] - uptime())
     return {
         "id": pending["id"],
         "author": pending["author"],
         "since": min(pending["since"], now()),
         "remaining_s": left_s,
+        "replaced": has_waited
+        and pending["phase"] == journal.APPLIED
+        and candidate is not None
+        and daemon["running"]
+        and daemon["live_stamp"] != candidate,
     }

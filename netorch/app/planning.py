@@ -58,8 +58,10 @@ def make_plan(
 
 
 def _waiting(pending: Pending) -> str:
-    left = f"{pending.remaining_s:.0f} s are left"
-    return f"change {pending.id} by {pending.author} waits for its confirmation, {left}: what is planned may be no more"
+    left, change = f"{pending.remaining_s:.0f} s are left", f"change {pending.id} by {pending.author}"
+    if pending.replaced:
+        return f"{change} waits, but is no longer what the daemon runs, {left}: what is planned may be no more"
+    return f"{change} waits for its confirmation, {left}: what is planned may be no more"
 
 
 def _refuse_blind(world: World, device: DeviceIntent) -> None:

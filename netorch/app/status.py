@@ -62,6 +62,7 @@ class Status:
             "pending": facts.pending.id if facts and facts.pending else None,
             "pending_author": facts.pending.author if facts and facts.pending else None,
             "pending_remaining_s": facts.pending.remaining_s if facts and facts.pending else None,
+            "pending_replaced": facts.pending.replaced if facts and facts.pending else None,
             "undone": _undone(facts.undone, self.redact) if facts and facts.undone else None,
             "drift": [summarise(operation) for operation in plan.operations] if plan else None,
             "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,

@@ -37,9 +37,7 @@ def print_status(document: dict[str, Any]) -> None:
         emit_rows(sessions, "table", optional=LESS_OF_SESSIONS)
     for device in document["devices"]:
         if device["pending"]:
-            left = f"{device['pending_remaining_s']:.0f} s are left: netorch confirm or revert {device['device']}"
-            text = f"pending: {device['device']}: change {device['pending']} by {device['pending_author']}, {left}"
-            click.secho(text, fg="yellow")
+            click.secho(_pending(device), fg="yellow")
         undone = device["undone"]
         if undone:
             text = f"change {undone['change']} by {undone['author']} did not stay, {undone['time']}: {undone['reason']}"
@@ -103,6 +101,15 @@ def _device_row(device: dict[str, Any]) -> dict[str, Any]:
         "ipv4_routes": routes.get(("ipv4", MAIN_TABLE)),
         "ipv6_routes": routes.get(("ipv6", MAIN_TABLE)),
     }
+
+
+def _pending(device: dict[str, Any]) -> str:
+    name, left = device["device"], f"{device['pending_remaining_s']:.0f} s"
+    change = f"pending: {name}: change {device['pending']} by {device['pending_author']}"
+    if device["pending_replaced"]:
+        gone = f"is no longer what {device['daemon']} runs: somebody reloaded or restarted it"
+        return f"{change} {gone}; the rest goes back in {left}, or now with netorch revert {name}"
+    return f"{change}, {left} are left: netorch confirm or revert {name}"
 
 
 def _state(device: dict[str, Any]) -> str:

@@ -148,12 +148,14 @@ class AgentFacts:
 
 @dataclass(frozen=True)
 class Pending:
-    """A change that waits for its confirmation. ``remaining_s`` is what was left when the facts were taken."""
+    """A change that waits for its confirmation. ``remaining_s`` is what was left when the facts were taken. ``replaced``: the
+    daemon runs another configuration than the one that waits, since somebody reloaded or restarted it."""
 
     id: str
     author: str
     since: float
     remaining_s: float
+    replaced: bool = False
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ def test_configuration_is_on_disk_only_once_confirmed(device: LabDevice) -> None
     assert (pending.daemon.live_stamp, pending.daemon.disk_stamp) == ("new", "old")
     assert pending.pending is not None
     assert (pending.pending.id, pending.pending.author) == (request.id, "alice@control")
+    assert not pending.pending.replaced
     connections = device.transport.connections
     answer = device.client.confirm(decide(request.id))
     facts = device.client.facts(device.REQUEST)
@@ -234,11 +235,14 @@ def test_late_confirmation_is_a_failure(device: LabDevice) -> None:
 
 
 def test_confirmation_fails_when_bird_is_back_on_the_old_configuration(device: LabDevice) -> None:
-    """Somebody's ``configure`` in the window took the change away: confirming tells so, and undoes the rest."""
+    """Somebody's ``configure`` in the window took the change away: facts tell so, and confirming, which undoes the rest."""
     before = device.owned()
     request = device.change(new_configuration(device, "new"), *adds(*ITEMS), check=UP)
     device.client.apply(request)
     device.namespace.birdc("configure")
+    pending = device.client.facts(device.REQUEST).pending
+    assert pending is not None
+    assert pending.replaced
     with pytest.raises(Reverted, match="no longer the one that was applied"):
         device.client.confirm(decide(request.id))
     assert device.owned() == before

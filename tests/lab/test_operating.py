@@ -191,6 +191,9 @@ def test_a_pending_change_is_decided_by_hand(quick: QuickLab, project: Project) 
     before = live_stamp(quick.lab, SWITCH)
     leave_pending(quick, project, 4)
     assert "waits for its confirmation" in quick.project("deploy", SWITCH, "--yes", "--diff", code=None).out
+    assert "s are left: netorch confirm or revert sw1.pop2" in project("status", SWITCH, code=None).out
+    quick.lab.run(SWITCH, "birdc", "configure")
+    assert "is no longer what bird runs: somebody reloaded or restarted it" in project("status", SWITCH, code=None).out
     assert project("revert", "pop2", "-o", "json").document[0]["outcome"] == "reverted"
     assert live_stamp(quick.lab, SWITCH) == before
     assert [row["outcome"] for row in project("confirm", "pop2", "-o", "json").document] == ["idle"] * 3

@@ -25,8 +25,8 @@ RESET_KEYS = {"session", "effect", "reason"}
 RESULT_KEYS = {"device", "outcome", "generation", "message", "hint"}
 STATUS_DEVICE_KEYS = {
     "device", "pop", "role", "reachable", "error", "daemon", "daemon_version", "daemon_running", "generation", "live_stamp",
-    "disk_stamp", "last_reconfiguration", "agent_version", "agents", "pending", "pending_author", "pending_remaining_s", "undone",
-    "drift", "drift_causes", "drift_state", "sessions", "next_hops", "route_counts", "certificate", "moving_macs",
+    "disk_stamp", "last_reconfiguration", "agent_version", "agents", "pending", "pending_author", "pending_remaining_s",
+    "pending_replaced", "undone", "drift", "drift_causes", "drift_state", "sessions", "next_hops", "route_counts", "certificate", "moving_macs",
 }  # fmt: skip
 SESSION_KEYS = {
     "name", "kind", "peer", "circuit", "family", "neighbor_address", "expected", "state", "bgp_state", "since", "last_error",

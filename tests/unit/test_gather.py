@@ -9,6 +9,7 @@ from netorch.api import Overlay, OverlayEntry, Plugin
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.planning import make_plan
+from netorch.app.status import get_status
 from netorch.errors import DeviceError, Unreachable
 from netorch.model.facts import Pending
 from netorch.testing import FakeSecrets
@@ -74,6 +75,16 @@ def test_a_change_that_waits_is_told_with_the_plan() -> None:
     assert plan.notes == {
         "sw2.pop1": "change c1 by bob@laptop waits for its confirmation, 42 s are left: what is planned may be no more"
     }
+
+
+def test_a_change_that_waits_and_is_not_live_any_more_is_told() -> None:
+    """Somebody's reload has replaced it, which its author cannot know: status and plan say so."""
+    agent = Agent(waits=Pending("c1", "bob@laptop", 1.0, 42.0, replaced=True))
+    controller = network(agents={"sw2.pop1": agent})
+    plan, _ = make_plan(controller, world_of(controller), ["sw2.pop1"])
+    assert "c1 by bob@laptop waits, but is no longer what the daemon runs, 42 s are left" in plan.notes["sw2.pop1"]
+    document = get_status(controller, ["sw1.pop1", "sw2.pop1"]).document()
+    assert [device["pending_replaced"] for device in document["devices"]] == [None, True]
 
 
 def test_what_is_past_its_time_is_found_ended() -> None:
