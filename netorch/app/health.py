@@ -67,8 +67,8 @@ def assess(intent: Intent, facts: Facts, failures: Failures, names: tuple[str, .
     """The health of the devices ``names``. Pure.
 
     Nobody can be asked: UNKNOWN, since this machine's own line may be the cause. A device that does not answer, a daemon that
-    does not run, a host that sends to a wrong MAC or to none, or has no uplink, a POP without a provider: CRITICAL. What costs
-    redundancy, or will cost traffic if nobody looks: WARNING.
+    does not run, a host that sends to a wrong MAC or to none, or has no uplink, a POP without a provider, a router without a
+    neighbour: CRITICAL. What costs redundancy, or will cost traffic if nobody looks: WARNING.
     """
     devices = [intent.device(name) for name in names]
     deployed = [device for device in devices if device.name in facts and facts[device.name].generation]
@@ -102,7 +102,8 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
             continue
         down = [s.name for s in device.sessions if s.enabled and not _is_established(held, s.name)]
         if down:
-            yield Trouble(WARNING, device.name, f"{_some(down)} not established")
+            is_alone = device.role == "router" and len(down) == sum(session.enabled for session in device.sessions)
+            yield Trouble(CRITICAL if is_alone else WARNING, device.name, f"{_some(down)} not established")
         yield from _uplinks(device, held)
         yield from (Trouble(WARNING, device.name, moving_mac(name)) for name in moving_macs(device, held))
         yield from _agents(intent, device, held)

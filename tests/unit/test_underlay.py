@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from netorch.app.health import CRITICAL, OK, WARNING, assess
 from netorch.app.planning import expected_peers
 from netorch.app.targets import select_devices
 from netorch.errors import UsageError
@@ -219,6 +220,16 @@ def test_an_underlay_cannot_be_rehearsed(inventory: Inventory) -> None:
     """A POP with routers is refused before any device is asked."""
     with pytest.raises(UsageError, match="rip has routers of an underlay, which cannot be rehearsed"):
         pops_of(inventory, ("r1.rip",))
+
+
+@pytest.mark.parametrize(("up", "state"), [(4, OK), (3, WARNING), (0, CRITICAL)])
+def test_a_router_without_a_neighbour_is_critical(intent: Intent, up: int, state: int) -> None:
+    """One that is missing costs redundancy; without any the router is cut off."""
+    sessions = intent.device("r1.ospf").sessions
+    protocols = tuple(Protocol(s.name, "OSPF", state="up" if at < up else "start") for at, s in enumerate(sessions))
+    daemon = DaemonFacts("bird", "2.0.12", running=True, live_stamp="s", disk_stamp="s", protocols=protocols)
+    facts = {"r1.ospf": DeviceFacts("r1.ospf", "agent", "base", 1, daemon)}
+    assert assess(intent, facts, {}, ("r1.ospf",)).state == state
 
 
 def test_routers_are_a_group(inventory: Inventory) -> None:
