@@ -18,6 +18,9 @@ UNUSABLE = (DRAINED, DOWN, NO_ROUTE)
 KEPT_SAMPLES = 100_000
 """Of one track: the latest. What was sent and lost is counted beyond that."""
 
+LATE_S = 60.0
+"""By less than this a packet is known of after one that was sent later."""
+
 _NO_ROUTE_WORDS = ("no route", "unreachable")
 _NOTE_BYTES = 1000
 
@@ -91,8 +94,14 @@ class Track:
         self.spells.append(Spell(since_s, now_s, state))
 
     def between(self, start_s: float, end_s: float = float("inf")) -> list[Sample]:
-        """The packets that were sent from then on, and before ``end_s``."""
-        return [sample for sample in self.samples if start_s <= sample.time_s < end_s]
+        """The packets that were sent from then on, and before ``end_s``; in no order."""
+        found = []
+        for sample in reversed(self.samples):  # a long watch has many, and is asked for the latest again and again
+            if sample.time_s < start_s - LATE_S:
+                break
+            if start_s <= sample.time_s < end_s:
+                found.append(sample)
+        return found
 
     def document(self, start_s: float | None = None, end_s: float = float("inf")) -> dict[str, Any]:
         """Plain JSON; figures of what was sent from ``start_s`` on (None: of everything) and before ``end_s``, null where there

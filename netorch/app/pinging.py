@@ -99,6 +99,9 @@ def send_pings(controller: Controller, job: PingJob, pings: Pings, *, stop: Even
             controller.devices(name).watch_pings(_request(job, intent.device(name), pings.tracks[name]), receiver.take)
         except _Stopped:
             controller.devices(name).close()
+        except NetorchError as error:
+            pings.failures[name] = error  # now: others may go on for days
+            raise
 
     try:
         _, failures = controller.each(pings.tracks, send)

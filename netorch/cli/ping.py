@@ -174,7 +174,7 @@ def _measure(
         if wanted.watch:
             from netorch.cli.ping_view import shown
 
-            stack.enter_context(shown(pings, wanted.output, now=controller.clock.now))
+            stack.enter_context(shown(pings, wanted.output, now=controller.clock.now, unread=stop))
         if folder is not None:
             stack.enter_context(recording(pings, folder, controller.clock, keep_s=wanted.keep_s))
         send_pings(controller, job, pings, stop=stop)

@@ -94,12 +94,19 @@ def notes_of(rows: Iterable[dict[str, Any]]) -> list[str]:
 
 
 @contextmanager
-def shown(pings: Pings, output: str, *, now: Callable[[], float]) -> Iterator[None]:
+def shown(pings: Pings, output: str, *, now: Callable[[], float], unread: Event) -> Iterator[None]:
     """Show ``pings`` while the block lasts: redrawn in place where standard output is a terminal, else a line for each row and
-    period; of JSON, an object a line."""
+    period; of JSON, an object a line. ``unread`` is set once nobody reads these any more."""
     stop = Event()
     draw = _Screen(pings, now).run if output == "table" and sys.stdout.isatty() else _Lines(pings, output, now).run
-    thread = Thread(target=draw, args=(stop,), name="view", daemon=True)
+
+    def work() -> None:
+        try:
+            draw(stop)
+        except OSError:  # as of head(1); the summary meets the same, and tells
+            unread.set()
+
+    thread = Thread(target=work, name="view", daemon=True)
     thread.start()
     try:
         yield
@@ -131,6 +138,7 @@ class _Screen:
         size = shutil.get_terminal_size()
         with self._pings.lock:
             table, notes = table_of(self._pings.all, size.columns, since_s=self._now() - WINDOW_S)
+        notes += [str(error) for error in list(self._pings.failures.values())]
         place = max(2, size.lines - 2 - len(notes))
         text = Text(no_wrap=True, overflow="crop")
         for number, line in enumerate(table.lines[:place]):
