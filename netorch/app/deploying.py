@@ -15,9 +15,10 @@ from netorch.app.results import FAILURES, DeployResult, DeviceResult, after, fai
 from netorch.app.transaction import Options, change_device
 from netorch.errors import Locked, NetorchError
 from netorch.model.facts import DeviceFacts
-from netorch.model.plan import DevicePlan, Plan
+from netorch.model.plan import Check, DevicePlan, Plan
 from netorch.model.text import counted, utc_text
 from netorch.plan import batches
+from netorch.plan.rollback import rolled_back
 
 __all__ = ["FAILURES", "DeployResult", "DeviceResult", "Options", "deploy"]
 
@@ -114,6 +115,7 @@ class _Rollout:
                 self.controller.progress.done(plan.device, "unchanged")
         if not self.stopped:
             self._meet_others(pop, plans, self.world.facts)
+        self._end_rollbacks(plans)
         check = PopCheck.before(self.controller, self.world, plans, soaks=self.options.soak_s > 0)
         for batch in order:
             self._change_batch(batch, by_name, check)
@@ -127,6 +129,20 @@ class _Rollout:
         if check is not None and is_changed and not self.controller.is_time_up():
             self._degrade(check.losses(check.devices))
             self.comparison += check.rows()
+
+    def _end_rollbacks(self, plans: list[DevicePlan]) -> None:
+        """Who deploys, and finds a device that was rolled back as the inventory wants it, has put the inventory right. A
+        generation without a change says so: ``run`` looks after the device again."""
+        if self.options.action != "deploy" or self.stopped:
+            return
+        facts = self.world.facts
+        unchanged = [plan for plan in plans if plan.is_empty and plan.device in facts]
+        over = {plan.device: replace(plan, check=Check()) for plan in unchanged if rolled_back(facts[plan.device])}
+        self._change_all(over)
+        for name in over:
+            if self.results[name].outcome == "changed":
+                message = "the inventory wants it as it is: its rollback is over"
+                self.results[name] = replace(self.results[name], outcome="unchanged", message=message)
 
     def _meet_others(self, pop: str, plans: list[DevicePlan], facts: Mapping[str, DeviceFacts]) -> None:
         """Nothing is begun in a POP beside somebody's change that waits on a device of this plan, or on another switch while this

@@ -147,6 +147,23 @@ def test_a_rollback_holds_until_the_next_deploy(quick: QuickLab, project: Projec
     assert f"{NOTE}2" in bird_file(quick.lab, device)
 
 
+def test_a_rollback_is_over_once_the_inventory_is_mended(quick: QuickLab, project: Project) -> None:
+    """The inventory wants again what the device went back to: deploy changes nothing, and run puts drift right from then on."""
+    device = "h1.pop2"
+    change_all(project, 9)
+    project("deploy", device, "--yes")
+    project("rollback", device, "--yes", "--reason", "flaps")
+    before = live_stamp(quick.lab, device)
+    said = quick.project("deploy", device, "--yes")
+    assert "its rollback is over" in said.out
+    assert said.out.splitlines()[-1] == "1 unchanged"
+    (newest, *_) = project("history", device, "-o", "json").document
+    assert (newest["operations"], newest["reason"], newest["files"]) == (0, None, [])
+    quick.lab.run(device, "ip", "rule", "del", "pref", "10001")
+    assert f"{device}  changed" in run(quick.project, device).out
+    assert live_stamp(quick.lab, device) == before
+
+
 def test_a_rollback_keeps_a_drain(quick: QuickLab, project: Project) -> None:
     """Sessions that are drained stay closed on the way back to a generation in which they were open, and undrain opens them."""
     change_all(project, 3)

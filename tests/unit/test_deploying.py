@@ -11,6 +11,7 @@ import pytest
 from netorch.app.deploying import DeployResult, DeviceResult, Options, deploy
 from netorch.app.gather import World
 from netorch.errors import AuthError, DeviceError, Locked, NetorchError, Reverted, TimedOut, Unreachable
+from netorch.model.facts import Confirmed
 from netorch.model.items import AliasItem
 from netorch.model.overlay import Overlay
 from netorch.model.plan import DevicePlan, Operation, Plan
@@ -60,6 +61,28 @@ def test_what_an_agent_remarks_is_told() -> None:
     """An address of somebody else's that netorch took over is no secret."""
     (result,) = deployed(Agent(notes=("it was there already",))).results
     assert (result.outcome, result.generation, result.message) == ("changed", 2, "it was there already")
+
+
+@pytest.mark.parametrize(
+    ("action", "reason", "generation"),
+    [
+        ("deploy", "rollback to generation 3: flaps", 2),
+        ("drain", "rollback to generation 3", 1),
+        ("deploy", "CHG-1", 1),
+    ],
+)
+def test_a_deploy_that_finds_nothing_to_change_ends_a_rollback(action: str, reason: str, generation: int) -> None:
+    """The inventory was mended: a generation without a change takes the mark from a device that somebody rolled back, and from no
+    other; a drain decides nothing about it."""
+    agent = Agent()
+    facts = replace(fake_facts(HOST), confirmed=Confirmed(author="bob", reason=reason))
+    world = World({HOST: facts}, {}, Overlay(), small_intent())
+    plan = Plan((DevicePlan(HOST, "base", 1),))
+    options = Options(action=action, reason="mended")
+    (result,) = deploy(controller_of(lambda name: agent), world, plan, failures={}, options=options).results
+    assert (result.outcome, result.generation) == ("unchanged", generation)
+    kept = [(one.operations, one.reason) for one in (agent.applied,) if one is not None]
+    assert kept == ([((), "mended")] if generation == 2 else [])
 
 
 def outcomes(*pairs: tuple[str, Optional[NetorchError]]) -> DeployResult:
