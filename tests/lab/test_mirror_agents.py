@@ -67,14 +67,30 @@ def test_entry_is_put_back(bed: Bed, address: str, command: str) -> None:
 
 
 def test_link_down_and_up_brings_everything_back(bed: Bed) -> None:
-    """After an interface was down, which empties it, both families are there again."""
+    """After an interface was down, which empties it, both families are there again; the log tells of both."""
+    downs = bed.host.log().count("uplink eth0 is down\n")
     bed.host.ip("link set eth0 down")
     wait_until(lambda: bed.host.mac(V4) is None, what="the kernel has dropped the neighbour")
     wait_until(lambda: "is down" in bed.host.entry()["reason"], what="the status says why")
+    wait_until(lambda: bed.host.log().count("uplink eth0 is down\n") == downs + 1, what="the log has it")
+    ups = bed.host.log().count("uplink eth0 is up\n")
     bed.host.ip("link set eth0 up")
     bed.host.ip("address replace fd00:1:1::11/64 dev eth0 nodad")
     wait_until(lambda: all(bed.host.has(MAC_A, address) for address in (V4, V6)), what="everything is back")
+    wait_until(lambda: bed.host.log().count("uplink eth0 is up\n") > ups, what="the log has that too")
     wait_until(lambda: bed.host.entry()["state"] == "mirrored", what="the status says mirrored")
+
+
+def test_lost_carrier_is_logged_once(bed: Bed) -> None:
+    """A cable that is pulled and plugged in again gives a line each, and costs no entry."""
+    lines = ["uplink eth0 has no carrier\n", "uplink eth0 is up\n"]
+    before = [bed.host.log().count(line) for line in lines]
+    bed.switch.ip("link set p1 down")
+    wait_until(lambda: bed.host.log().count(lines[0]) == before[0] + 1, what="the log has the loss")
+    bed.switch.ip("link set p1 up")
+    wait_until(lambda: bed.host.log().count(lines[1]) == before[1] + 1, what="the log has the return")
+    assert [bed.host.log().count(line) for line in lines] == [before[0] + 1, before[1] + 1]
+    assert all(bed.host.has(MAC_A, address) for address in (V4, V6))
 
 
 def test_unresolved_next_hop_keeps_the_hosts_entry(bed: Bed) -> None:

@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from netorch.agent.mirror.entries import Key
     from netorch.io.netlink.events import LinkEvent, NeighbourEvent
 
+UP = "is up"
+
 _DUMP_TRIES = 5
 
 
 class Interface(NamedTuple):
-    """One interface, by its ``number``; ``up`` is what somebody set."""
+    """One interface, by its ``number``; ``up`` is what somebody set, ``carrier`` whether there is anybody at the other end."""
 
     number: int
     mac: Optional[str]
     up: bool
+    carrier: bool
 
 
 class HostKernel:
@@ -68,7 +71,9 @@ class HostKernel:
     def read(self) -> None:
         """Look at everything anew."""
         links = read_links(self._socket, counters=False)
-        self.interfaces = {link.name: Interface(link.index, mac=link.mac, up=link.up) for link in links}
+        self.interfaces = {
+            link.name: Interface(link.index, mac=link.mac, up=link.up, carrier=link.carrier) for link in links
+        }
         self.names = {link.index: link.name for link in links}
         self.neighbours = {
             (self.names[entry.index], entry.address): entry.mac
@@ -102,9 +107,18 @@ class HostKernel:
             self.interfaces.pop(old, None)
         if event.is_gone:
             return True
-        now = Interface(event.index, mac=event.mac, up=event.up)
+        now = Interface(event.index, mac=event.mac, up=event.up, carrier=event.carrier)
         self.names[event.index], self.interfaces[event.name] = event.name, now
-        return now != before
+        return before is None or now != before._replace(carrier=now.carrier)  # without a carrier entries stay
+
+    def state_of(self, name: str) -> str:
+        """How an interface is, in words: it ``is up``, or why nothing is sent there."""
+        interface = self.interfaces.get(name)
+        if interface is None:
+            return "is not there"
+        if not interface.up:
+            return "is down"
+        return UP if interface.carrier else "has no carrier"
 
     # ---- changing -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from netorch.agent.mirror import wire
 from netorch.agent.mirror.entries import Entry
 from netorch.agent.mirror.figures import mirror_metrics
 from netorch.agent.mirror.follow import FeedLink
-from netorch.agent.mirror.kernel import HostKernel, is_own
+from netorch.agent.mirror.kernel import UP, HostKernel, is_own
 from netorch.agent.mirror.service import PKI, Service
 from netorch.agent.mirror.settings import MirrorSettings, parse_mirror
 from netorch.agent.mirror.trust import client_context
@@ -73,7 +73,7 @@ class Mirror(Service):
         self._repaired: Dict[Tuple[Key, bool], float] = {}
         self._is_check_due = False
         self._is_link_due = False
-        self._uplinks: FrozenSet[str] = frozenset()
+        self._uplinks: Dict[str, str] = {}
 
     # ---- life ---------------------------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class Mirror(Service):
         settings = parse_mirror(data)
         self._kernel.read()
         self._settings, self.metrics_path = settings, settings.metrics
-        self._uplinks = frozenset(feed.interface for feed in settings.feeds)
+        self._uplinks = {feed.interface: self._uplinks.get(feed.interface, UP) for feed in settings.feeds}
         old = self._entries
         self._entries, self._by_switch = {}, {}
         for feed in settings.feeds:
@@ -291,12 +291,22 @@ class Mirror(Service):
 
     def _take_link(self, event: LinkEvent) -> None:
         names = {self._kernel.names.get(event.index), event.name}
-        if not self._kernel.take_link(event):
+        is_changed = self._kernel.take_link(event)
+        self._tell_uplinks()
+        if not is_changed:
             return
-        self._is_check_due = self._is_check_due or not self._uplinks.isdisjoint(names)
+        self._is_check_due = self._is_check_due or not names.isdisjoint(self._uplinks)
         if not self._is_link_due:
             self._is_link_due = True
             self.loop.call_later(_LINK_PAUSE_S, self.guarded, "kernel", self._after_link)
+
+    def _tell_uplinks(self) -> None:
+        """A line in the log for each uplink that is not as it was."""
+        for name, before in self._uplinks.items():
+            state = self._kernel.state_of(name)
+            if state != before:
+                self._uplinks[name] = state
+                self.say(f"uplink {name} {state}")
 
     def _key_of(self, event: Event) -> Optional[Key]:
         if isinstance(event, NeighbourEvent):
@@ -379,6 +389,7 @@ class Mirror(Service):
             elif mac != entry.mac or self._kernel.reachable.get(key) != reached or entry.failure:
                 self.count("repaired")
                 self._put(entry)
+        self._tell_uplinks()
         self._own_may_have_changed()
 
     # ---- status -------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ BUFFER_BYTES = 8 << 20
 _SO_RCVBUFFORCE, _SO_ATTACH_FILTER = 33, 26  # asm-generic/socket.h
 _NEIGHBOURS, _LINKS, _ADDRESSES4, _ROUTES4, _ADDRESSES6, _ROUTES6 = 1 << 2, 1 << 0, 1 << 4, 1 << 6, 1 << 8, 1 << 10
 _RECEIVE_BYTES = 1 << 16
-_IFF_UP = 1
+_IFF_UP, _IFF_LOWER_UP = 1, 1 << 16
 
 _HEADER = struct.Struct("=IHHII")  # length, kind, flags, sequence number, port
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")  # family, interface, state, flags, type
@@ -78,16 +78,17 @@ class NeighbourEvent(Event):
 
 
 class LinkEvent(Event):
-    """An interface; ``up`` is what somebody set, not the carrier."""
+    """An interface; ``up`` is what somebody set, ``carrier`` whether there is somebody at the other end."""
 
-    __slots__ = ("index", "mac", "name", "up")
+    __slots__ = ("carrier", "index", "mac", "name", "up")
 
-    def __init__(self, index: int, name: str, *, mac: Optional[str], up: bool, is_gone: bool) -> None:
+    def __init__(self, index: int, name: str, *, mac: Optional[str], up: bool, carrier: bool, is_gone: bool) -> None:
         super().__init__(is_gone=is_gone)
         self.index = index
         self.name = name
         self.mac = mac
         self.up = up
+        self.carrier = carrier
 
 
 class AddressEvent(Event):
@@ -287,6 +288,7 @@ def _link(data: bytes, start: int, end: int, kind: int) -> Optional[LinkEvent]:
         attributes.get(3, b"").rstrip(b"\0").decode("utf-8", "replace"),
         mac=mac.hex(":") if mac is not None and len(mac) == 6 else None,
         up=bool(flags & _IFF_UP),
+        carrier=bool(flags & _IFF_LOWER_UP),
         is_gone=kind == RTM_DELLINK,
     )
 
