@@ -221,7 +221,8 @@ class Deploy:
     error. With ``goes_on`` those that cannot be reached do not, as long as one of them can: they are told, and the command
     ends with exit code 3. Result: the names of these, () when all devices are there. ``only`` narrows it to the kinds of items
     of these plugins; ``allow`` are guards (docs/deploy.md) that the verb, or its user, has answered already. A device that
-    cannot be reached again goes back after ``confirm_timeout_s``."""
+    cannot be reached again goes back after ``confirm_timeout_s``. ``settings`` are settings of plugins, by their names, that
+    hold for what is planned here beside those of the inventory, such as an option of the verb."""
 
     devices: Tuple[str, ...]
     why: str
@@ -229,6 +230,7 @@ class Deploy:
     allow: FrozenSet[str] = frozenset()
     goes_on: bool = False
     confirm_timeout_s: float = 60.0
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class VerbRun:
     def _deploy(self, step: Deploy) -> tuple[str, ...]:
         world = gather_world(self.controller, step.devices, entries=self.entries)
         _refuse_overruled(self.entries, world.overlay)
+        world = replace(world, intent=world.intent.with_settings(step.settings))
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
         plan = _without_services(plan)
         self.show(plan)

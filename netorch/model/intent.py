@@ -232,6 +232,12 @@ class Intent:
         """A copy in which every session is what ``change`` makes of it; what most ``amend`` hooks need."""
         return self.with_devices(lambda d: replace(d, sessions=tuple(change(d, session) for session in d.sessions)))
 
+    def with_settings(self, settings: Mapping[str, Mapping[str, Any]]) -> Intent:
+        """A copy in which these settings, by plugin, are in force beside and before those of the inventory."""
+        return replace(
+            self, settings={**self.settings, **{n: {**self.settings.get(n, {}), **settings[n]} for n in settings}}
+        )
+
     def with_devices(self, change: Callable[[DeviceIntent], DeviceIntent]) -> Intent:
         """A copy in which every device is what ``change`` makes of it."""
         return replace(self, devices=tuple(change(device) for device in self.devices))

@@ -27,7 +27,7 @@ from netorch.api import (
 )
 
 from .agents import SETTINGS, agent_items, settings_path
-from .verbs import VERBS
+from .verbs import FORCED, VERBS
 
 _CONNECTS_WITHIN_S = 5.0
 """After this time an agent that does not hear a switch will not do so soon."""
@@ -49,13 +49,15 @@ def needs(intent: Intent) -> Mapping[str, Tuple[str, ...]]:
 def propose(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
     """The mirror of every host that gave facts; entries of next hops that the intent no longer has are not proposed.
 
-    Where certificates can be had, the agents that follow the switches as well. While one does, its entries stay as they are.
+    Where certificates can be had, the agents that follow the switches as well. While one does, its entries stay as they are,
+    unless ``netorch arp sync --force`` asks for the newest MAC of those that it holds down.
     """
+    forced = bool(intent.settings.get("arp_mirror", {}).get(FORCED))
     proposals: Dict[str, Tuple[Item, ...]] = {}
     macs = own_macs_by_pop(intent, facts)
     for device in intent.devices:
         if device.name in facts:
-            items = _entries(device, facts, macs[device.pop])
+            items = _entries(device, facts, macs[device.pop], forced=forced)
             agents = agent_items(intent, device) if intent.certificates else ()
             if agents:
                 items += (*_leaving(device, facts[device.name]), *agents)
@@ -63,17 +65,25 @@ def propose(intent: Intent, facts: Facts) -> Mapping[str, Tuple[Item, ...]]:
     return {name: items for name, items in proposals.items() if items or intent.device(name).role == "host"}
 
 
-def _entries(device: DeviceIntent, facts: Facts, own_macs: AbstractSet[Mac]) -> Tuple[Item, ...]:
+def _entries(
+    device: DeviceIntent, facts: Facts, own_macs: AbstractSet[Mac], *, forced: bool = False
+) -> Tuple[Item, ...]:
     host = facts[device.name]
     items: Tuple[Item, ...] = ()
     for next_hop in device.next_hops:
         if uplink_is_down(host, next_hop):
             items += tuple(item for item in host.items if _place(item) == _place_of(next_hop))
-        elif is_followed(host, next_hop):
+        elif is_followed(host, next_hop) and not (forced and _is_held_down(host, next_hop)):
             items += held_items(next_hop, host.items)
         else:
             items += mirror_items(next_hop, sighting_in(facts, next_hop, own_macs), host.items)
     return items
+
+
+def _is_held_down(host: DeviceFacts, next_hop: NextHop) -> bool:
+    agent = host.agent_of("mirror")
+    entry = agent.entry(next_hop.interface, next_hop.address) if agent is not None else None
+    return entry is not None and entry.state == "held_down"
 
 
 def _leaving(device: DeviceIntent, host: DeviceFacts) -> Tuple[Item, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
 from netorch.api import (
@@ -12,6 +13,7 @@ from netorch.api import (
     Intent,
     MirrorSides,
     NextHop,
+    Option,
     Report,
     Steps,
     UsageError,
@@ -21,7 +23,13 @@ from netorch.api import (
 )
 
 _HINT = "name a POP, a host, or a switch that hosts have uplinks to"
+FORCED = "force"
+"""Of ``arp sync``; as a setting it reaches the plan of that command, and no other."""
+
 _TARGET = Argument("target", "POPs, hosts, or switches whose hosts are meant", many=True, kind="targets")
+_FORCE = Option(
+    FORCED, "also where a MAC is held down since it changed too often: the newest one, at once", kind="flag"
+)
 
 
 def show(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -34,7 +42,11 @@ def sync(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     """Apply the mirror's items, and nothing else, to the hosts; then show both sides."""
     chosen = _chosen(context.intent, arguments["target"])
     hosts = tuple(dict.fromkeys(host for host, _ in chosen))
-    yield Deploy(hosts, why="mirror of the providers' MAC addresses", only=frozenset({"arp_mirror"}))
+    step = Deploy(hosts, why="mirror of the providers' MAC addresses", only=frozenset({"arp_mirror"}))
+    if arguments[FORCED]:
+        why = f"{step.why}, of those held down too"
+        step = replace(step, why=why, settings={"arp_mirror": {FORCED: True}})
+    yield step
     yield from _report(context.intent, chosen)
 
 
@@ -60,6 +72,8 @@ def _report(intent: Intent, chosen: Tuple[Tuple[str, NextHop], ...]) -> Steps:
     rows = mirror_rows(intent, facts, chosen)
     bad = sum(not row["ok"] for row in rows)
     text = f"{bad} of {len(rows)} next hops need a look" if bad else f"all {len(rows)} next hops are mirrored"
+    if any(row["verdict"].startswith("held down") for row in rows):
+        text += "; netorch arp sync --force takes the newest MAC of those held down at once"
     yield Report(text=text, rows=tuple(rows))
 
 
@@ -90,5 +104,5 @@ def _row(sides: MirrorSides) -> Dict[str, Any]:
 
 VERBS = (
     Verb("arp show", "neighbours on switches and their mirror on hosts", show, arguments=(_TARGET,)),
-    Verb("arp sync", "mirror the switches' neighbours to hosts, once", sync, arguments=(_TARGET,)),
+    Verb("arp sync", "mirror the switches' neighbours to hosts, once", sync, arguments=(_TARGET,), options=(_FORCE,)),
 )

@@ -177,6 +177,23 @@ def test_flapping_mac_is_held(bed: Bed) -> None:
     bed.host.configure(bed.mirror_settings())
 
 
+@pytest.mark.parametrize(("address", "planned"), [(V4, MAC_C), (V6, MAC_A)])
+def test_hold_ends_when_a_deploy_wants_the_newest_mac(bed: Bed, address: str, planned: str) -> None:
+    """A MAC with netorch's number in place of the one held down ends the hold: the newest is taken, whichever was planned."""
+    bed.host.configure(bed.mirror_settings(hold_down=(3, 60.0, 3600.0)))
+    for mac in (MAC_B, MAC_C, MAC_B):
+        bed.learn(mac, address)
+        wait_until(lambda mac=mac: bed.host.has(mac, address), what=f"{mac} is followed")
+    bed.learn(MAC_C, address)
+    wait_until(lambda: f"tells {MAC_C} now" in bed.host.entry(address)["reason"], what="the host holds the MAC")
+    assert bed.host.entry(address)["reason"].endswith(" s are left")
+    assert bed.host.has(MAC_B, address)
+    bed.host.ip(f"neigh replace {address} lladdr {planned} dev eth0 nud permanent protocol 110")
+    wait_until(lambda: bed.host.has(MAC_C, address), what="the newest MAC is taken")
+    wait_until(lambda: bed.host.entry(address)["state"] == "mirrored", what="the hold has ended")
+    bed.host.configure(bed.mirror_settings())
+
+
 def test_entry_that_the_settings_lost_is_removed(bed: Bed) -> None:
     """An address that leaves the settings leaves the kernel, reachability and neighbour; the others stay."""
     bed.host.configure(bed.mirror_settings(hops=(V6,)))

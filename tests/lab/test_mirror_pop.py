@@ -143,6 +143,29 @@ def test_what_somebody_broke_comes_back(calm: FirstDeploy, breakage: str) -> Non
     wait_until(lambda: status(calm, "h1.pop1")["counters"]["repaired"] > before, what="the repair is counted")
 
 
+def test_hold_is_overridden_by_force(calm: FirstDeploy) -> None:
+    """A MAC that changed too often is held down; who knows that the last change was the right one need not wait."""
+    hop, host = SOUTHNET[Family.IPV4], "h1.pop1"
+    right, macs = permanent(calm, host)[hop], (f"02:00:00:00:09:{number:02x}" for number in range(256))
+
+    def learn(found: str, state: str) -> None:
+        calm.lab.run("sw2.pop1", "ip", "neigh", "replace", hop, "lladdr", found, "dev", "br0", "nud", state)
+
+    def reason() -> str:
+        return next(str(one["reason"]) for one in status(calm, host)["entries"] if one["address"] == hop)
+
+    def is_held_after_another() -> bool:
+        learn(next(macs), "permanent")
+        return any(one["state"] == "held_down" for one in status(calm, host)["entries"])
+
+    wait_until(is_held_after_another, what="the host holds the MAC")
+    learn(right, "reachable")
+    wait_until(lambda: f"tells {right} now" in reason(), what="the host hears of the right one")
+    calm.netorch("arp", "sync", "--force", POP)
+    wait_until(lambda: are_complete(calm), what="every host has the right one", timeout_s=10.0)
+    assert {row["verdict"] for row in rows(calm)} == {"mirrored"}
+
+
 # ---- fail static ---------------------------------------------------------------------------------------------------
 
 

@@ -150,6 +150,16 @@ def test_entry_that_an_agent_looks_after_is_no_drift() -> None:
     assert PLUGIN.later(one_hop(), facts) == {}
 
 
+@pytest.mark.parametrize(
+    ("state", "force", "planned"),
+    [("held_down", False, OLD), ("held_down", True, NEW), ("mirrored", True, OLD), ("refused", True, OLD)],
+)
+def test_force_overrides_a_hold_and_nothing_else(state: str, force: bool, planned: Mac) -> None:
+    """What an agent holds down is its own, until somebody asks for the newest MAC of it."""
+    intent = one_hop().with_settings({"arp_mirror": {"force": force}})
+    assert mac_in(proposed(intent, world(state=state), HOST.name)) == [planned]
+
+
 @pytest.mark.parametrize("facts", [world(up=False), world(alive=False)], ids=["feed lost", "agent dead"])
 def test_entry_that_nobody_looks_after_is_repaired(facts: dict[str, DeviceFacts]) -> None:
     """Without its feed, or dead, the agent cannot follow: the plan does what the agent would have done."""

@@ -301,6 +301,15 @@ def test_arp_sync_deploys_the_mirror_alone() -> None:
     assert [type(step) for step in steps[1:]] == [Gather, Report]
 
 
+def test_arp_sync_by_force_says_so_in_its_plan_and_in_the_history() -> None:
+    """Without it the settings are the inventory's."""
+    network = FakeNetwork(lambda seconds, overlay: world())
+    (step,) = network.run(PLUGIN, "arp sync", context(PLUGIN), target=("sw1.pop2",), force=True)[:1]
+    assert isinstance(step, Deploy)
+    assert step.settings == {"arp_mirror": {"force": True}}
+    assert step.why.endswith("of those held down too")
+
+
 def test_target_without_next_hops_is_a_usage_error() -> None:
     """Naming nothing that has a mirror is a mistake, not an empty success."""
     network = FakeNetwork(lambda seconds, overlay: {})

@@ -36,7 +36,7 @@ def test_first_mac_is_taken() -> None:
     """The kernel is told once, and since when."""
     one = entry()
     assert (hear(one, A), hear(one, A)) == (True, False)
-    assert (one.mac, one.since, one.changes, one.describe()) == (A, 1000.0, 0, ("mirrored", ""))
+    assert (one.mac, one.since, one.changes, one.describe(0.0)) == (A, 1000.0, 0, ("mirrored", ""))
 
 
 def test_another_mac_is_a_change() -> None:
@@ -51,10 +51,10 @@ def test_next_hop_without_a_mac_is_kept() -> None:
     """What is there stays when the switch has lost it; where nothing was, nothing is."""
     one = entry()
     assert not hear(one, None)
-    assert one.describe()[0] == "unresolved"
+    assert one.describe(0.0)[0] == "unresolved"
     hear(one, A)
     assert not hear(one, None)
-    assert (one.mac, one.describe()[0]) == (A, "kept")
+    assert (one.mac, one.describe(0.0)[0]) == (A, "kept")
 
 
 def test_lost_feed_is_kept() -> None:
@@ -62,7 +62,7 @@ def test_lost_feed_is_kept() -> None:
     one = entry()
     hear(one, A)
     one.lose()
-    assert (one.mac, one.describe()) == (A, ("kept", "the feed of sw1.pop1 is down"))
+    assert (one.mac, one.describe(0.0)) == (A, ("kept", "the feed of sw1.pop1 is down"))
 
 
 @given(st.sampled_from([MULTICAST, ZERO, Mac("ff:ff:ff:ff:ff:ff"), B]))
@@ -71,14 +71,14 @@ def test_mac_that_may_not_be_is_refused(mac: Mac) -> None:
     one = entry()
     hear(one, A)
     assert not hear(one, mac, own=frozenset({B}))
-    assert (one.mac, one.describe()[0]) == (A, "refused")
+    assert (one.mac, one.describe(0.0)[0]) == (A, "refused")
 
 
 def test_mac_that_the_inventory_does_not_name_is_refused() -> None:
     """Where MACs are named, no other is taken."""
     one = entry(A)
     assert not hear(one, B)
-    assert "not among the circuit's MACs" in one.describe()[1]
+    assert "not among the circuit's MACs" in one.describe(0.0)[1]
     assert hear(one, A)
 
 
@@ -95,18 +95,46 @@ def test_mac_that_became_own_stays_and_is_told() -> None:
     one = entry()
     hear(one, A)
     assert not one.look_again(frozenset({A}), now=1.0, wall=1001.0)
-    assert (one.mac, one.describe()[0]) == (A, "refused")
+    assert (one.mac, one.describe(0.0)[0]) == (A, "refused")
 
 
 def test_flapping_mac_is_held_and_then_taken() -> None:
     """After the hold the last MAC that was told is taken, which is no further change of the flap."""
     one = entry(hold_down=HoldDownSettings(changes=2, period_s=10, hold_s=30))
     assert [hear(one, mac) for mac in (A, B, A, B, A, B)] == [True, True, True, False, False, False]
-    assert (one.mac, one.holds, one.describe()[0]) == (A, 1, "held_down")
+    assert (one.mac, one.holds, one.describe(0.0)[0]) == (A, 1, "held_down")
     assert not one.look_again(NOBODY, now=29.0, wall=1029.0)
     assert one.look_again(NOBODY, now=30.0, wall=1030.0)
-    assert (one.mac, one.describe()[0]) == (B, "mirrored")
+    assert (one.mac, one.describe(0.0)[0]) == (B, "mirrored")
     assert hear(one, A, now=31.0)
+
+
+def test_time_left_of_a_hold_is_told() -> None:
+    """Whoever looks knows how long hosts will send to the former MAC."""
+    one = entry(hold_down=HoldDownSettings(changes=1, period_s=10, hold_s=30))
+    for mac in (A, B, A):
+        hear(one, mac)
+    assert one.describe(8.5)[1].endswith(f"sw1.pop1 tells {A} now; 22 s are left")
+
+
+def test_released_entry_takes_the_newest_mac_and_may_be_held_again() -> None:
+    """The changes before it are forgotten: a provider's last change is followed, two routers that fight are held anew."""
+    one = entry(hold_down=HoldDownSettings(changes=1, period_s=10, hold_s=30))
+    for mac in (A, B, A):
+        hear(one, mac)
+    assert one.release(NOBODY, now=1.0, wall=1001.0)
+    assert (one.mac, one.since, one.describe(1.0)[0]) == (A, 1001.0, "mirrored")
+    assert [hear(one, mac, now=2.0) for mac in (B, A)] == [True, False]
+    assert one.describe(2.0)[0] == "held_down"
+
+
+def test_released_entry_still_takes_no_mac_that_may_not_be() -> None:
+    """Force overrides the hold alone."""
+    one = entry(hold_down=HoldDownSettings(changes=1, period_s=10, hold_s=30))
+    for mac in (A, B, A):
+        hear(one, mac)
+    assert not one.release(frozenset({A}), now=1.0, wall=1001.0)
+    assert (one.mac, one.describe(1.0)[0]) == (B, "refused")
 
 
 def test_held_entry_keeps_its_mac_when_the_feed_comes_back() -> None:
@@ -116,7 +144,7 @@ def test_held_entry_keeps_its_mac_when_the_feed_comes_back() -> None:
         hear(one, mac)
     one.lose()
     assert not hear(one, A, now=1.0)
-    assert (one.mac, one.describe()[0]) == (B, "held_down")
+    assert (one.mac, one.describe(0.0)[0]) == (B, "held_down")
 
 
 def test_kernels_own_entry_is_taken_over() -> None:
@@ -124,7 +152,7 @@ def test_kernels_own_entry_is_taken_over() -> None:
     one = entry()
     assert not one.adopt(str(MULTICAST), None)
     assert one.adopt(str(A), 7.0)
-    assert (one.mac, one.since, one.describe()[0]) == (A, 7.0, "kept")
+    assert (one.mac, one.since, one.describe(0.0)[0]) == (A, 7.0, "kept")
     assert not hear(one, A)
     assert one.since == 7.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import AbstractSet, Any, Dict, List, Optional, Tuple
 
 from netorch.agent.mirror.holddown import HoldDown
@@ -41,6 +42,11 @@ class Entry:
         """Whether a switch tells a MAC for it now."""
         return self.told is not None and (self.told.mac is not None or bool(self.told.refusal))
 
+    @property
+    def is_held(self) -> bool:
+        """Whether its MAC changed too often, and stays for that reason."""
+        return self._hold.until is not None
+
     def configure(self, feed: FollowedFeed, hop: FollowedHop, hold_down: HoldDownSettings) -> None:
         """Settings were loaded anew: what is known stays."""
         self.feed, self.hop = feed, hop
@@ -70,9 +76,14 @@ class Entry:
     def look_again(self, own: AbstractSet[Mac], *, now: float, wall: float) -> bool:
         """Time has passed, or the POP's own MACs have changed; whether the kernel must be told."""
         ended = self._hold.ends(now)
-        if self.told is None or self._hold.until is not None:
+        if self.told is None or self.is_held:
             return False
         return self._follow(own, now=now, wall=wall, is_counted=not ended)
+
+    def release(self, own: AbstractSet[Mac], *, now: float, wall: float) -> bool:
+        """Somebody wants the newest MAC at once; whether the kernel must be told."""
+        self._hold.release()
+        return self.told is not None and self._follow(own, now=now, wall=wall, is_counted=False)
 
     def _follow(self, own: AbstractSet[Mac], *, now: float, wall: float, is_counted: bool = True) -> bool:
         assert self.told is not None
@@ -84,7 +95,7 @@ class Entry:
             return False
         if self.mac is not None:
             if is_counted:
-                was_held = self._hold.until is not None
+                was_held = self.is_held
                 if not self._hold.admits(now):
                     self.holds += not was_held
                     return False
@@ -92,14 +103,15 @@ class Entry:
         self.mac, self.since = mac, wall
         return True
 
-    def describe(self) -> Tuple[str, str]:
+    def describe(self, now: float) -> Tuple[str, str]:
         """Its state and the reason, for status."""
-        if self._hold.until is not None:
+        if self.is_held:
             settings = self._hold.settings
             wanted = self.told.mac if self.told is not None else None
             return "held_down", (
                 f"its MAC changed more than {settings.changes} times in {settings.period_s:g} s;"
-                f" {self.feed.switch} tells {wanted or 'none'} now"
+                f" {self.feed.switch} tells {wanted or 'none'} now;"
+                f" {math.ceil(self._hold.left_s(now))} s are left"
             )
         if self._refusal:
             return "refused", self._refusal
@@ -122,9 +134,9 @@ class Entry:
             return [neighbour, {"kind": "RouteItem", **place, "prefix": f"{address}/128"}]
         return [neighbour, {"kind": "PeerItem", **place, "local": self.hop.local, "peer": address}]
 
-    def as_json(self) -> Dict[str, Any]:
+    def as_json(self, now: float) -> Dict[str, Any]:
         """For the status file."""
-        state, reason = self.describe()
+        state, reason = self.describe(now)
         return {
             "address": self.hop.address,
             "interface": self.feed.interface,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.agent.clock import now
+from netorch.agent.clock import now, uptime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def mirror_metrics(links: Iterable[FeedLink], entries: Iterable[Entry]) -> List[
     """Its feeds, its next hops by state, and how old their MACs are."""
     feeds = sorted(links, key=lambda link: link.feed.switch)
     hops = list(entries)
-    states = [entry.describe()[0] for entry in hops]
-    present = now()
+    present, ticks = now(), uptime()
+    states = [entry.describe(ticks)[0] for entry in hops]
     up = [({"switch": link.feed.switch}, float(link.is_up)) for link in feeds]
     ages = [
         (

@@ -38,6 +38,15 @@ class HoldDown:
         self.until = None
         return True
 
+    def left_s(self, now: float) -> float:
+        """How long the hold lasts from now on if the MAC becomes quiet; 0 without one."""
+        return 0.0 if self.until is None else max(0.0, self.until - now)
+
+    def release(self) -> None:
+        """Somebody who knows better ends the hold: the changes before it count no more."""
+        self.until = None
+        self._times.clear()
+
     def _is_flapping(self, now: float) -> bool:
         """More changes than ``changes`` within the last period: the oldest of that many is not old enough."""
         return len(self._times) == self._times.maxlen and now - self._times[0] <= self.settings.period_s

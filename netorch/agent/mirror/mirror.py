@@ -202,7 +202,7 @@ class Mirror(Service):
             self._change(entry, before)
         elif entry.holds != holds:
             self.count("held_down")
-            self.say(f"{told.address} is held down: {entry.describe()[1]}")
+            self.say(f"{told.address} is held down: {entry.describe(present)[1]}")
 
     def _change(self, entry: Entry, before: Optional[str]) -> None:
         self.count("changes")
@@ -324,8 +324,10 @@ class Mirror(Service):
             self._kernel.neighbours.pop(key, None)
             if is_own(event) and event.mac is not None:
                 self._kernel.neighbours[key] = event.mac
+                if entry.is_held and event.mac != entry.mac:
+                    self._release(entry)
                 self._adopt(entry, event.mac)
-                return event.mac == entry.mac
+                return self._kernel.neighbours[key] == entry.mac
         elif isinstance(event, (AddressEvent, RouteEvent)):
             local = event.local if isinstance(event, AddressEvent) else ""
             there = self._kernel.reachable.setdefault(key, set())
@@ -340,6 +342,15 @@ class Mirror(Service):
         """While no switch tells anything, a deploy knows better than this agent."""
         if entry.mac != mac and not entry.is_followed and entry.adopt(mac, now()):
             self.touch()
+
+    def _release(self, entry: Entry) -> None:
+        """A deploy put another MAC in place of one that is held down: it wants the newest (``netorch arp sync --force``)."""
+        before = entry.mac
+        is_taken = entry.release(self._own, now=uptime(), wall=now())
+        self.say(f"{entry.hop.address} is held down no more: a deploy wants its newest MAC")
+        if is_taken:
+            self._change(entry, before)
+        self.touch()
 
     def _repair(self, half: Tuple[Key, bool]) -> None:
         """Put back what somebody deleted or changed: the neighbour, or what makes its address reachable."""
@@ -395,9 +406,10 @@ class Mirror(Service):
     # ---- status -------------------------------------------------------------------------------------------------
 
     def describe(self) -> Dict[str, Any]:
+        present = uptime()
         return {
             "feeds": [link.as_json() for _, link in sorted(self._links.items())],
-            "entries": [entry.as_json() for entry in self._entries.values()],
+            "entries": [entry.as_json(present) for entry in self._entries.values()],
         }
 
     def metrics(self) -> List[Metric]:
