@@ -13,6 +13,7 @@ from netorch.app.history import get_history, is_rolled_back
 from netorch.app.planning import make_plan, refusals, with_notes
 from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
 from netorch.errors import NetorchError
+from netorch.io.inventory_files import lacks_commit
 from netorch.model.overlay import Overlay
 from netorch.model.plan import Plan
 from netorch.plan.windows import frozen_devices
@@ -50,8 +51,8 @@ class RunResult:
 def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Plan], None]) -> RunResult:
     """Bring ``targets`` back to what inventory and overlay say. ``show`` is given each plan that is not empty.
 
-    Left alone are devices in maintenance, without a word; devices that were never deployed or were rolled back by a person, and
-    POPs whose plan a guard refuses, each with the reason.
+    Left alone are devices in maintenance, without a word; devices that were never deployed, were rolled back by a person, or were
+    deployed from a commit that this inventory does not have behind it, and POPs whose plan a guard refuses, each with the reason.
     """
     frozen = frozen_devices(controller.inventory, controller.clock.now())
     names = tuple(name for name in targets if name not in frozen)
@@ -86,10 +87,18 @@ def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, D
     changing = [device.device for device in plan.devices if not device.is_empty and device.device not in left]
     histories, errors = get_history(controller, changing)
     left.update({name: failed_result(name, error) for name, error in errors.items()})
+    inventory = controller.inventory
+    commits = {history[0].commit for history in histories.values() if history}
+    newer = {commit for commit in commits if lacks_commit(inventory.folder, commit, at=inventory.commit)}
     for name, history in histories.items():
+        hint = f"netorch plan {name} shows the difference, netorch deploy {name} ends this"
         if is_rolled_back(history):
             message = f"left as it is, since {history[0].author} did a {history[0].reason}"
-            hint = f"netorch plan {name} shows the difference, netorch deploy {name} ends this"
+            left[name] = DeviceResult(name, "skipped", history[0].number, message=message, hint=hint)
+        elif history and history[0].commit in newer:
+            made = f"generation {history[0].number} by {history[0].author} is made from commit {history[0].commit[:12]}"
+            message = f"left as it is, since {made}, which is not in the history of this inventory"
+            hint = f"bring the newer inventory to {inventory.folder} (git pull), or: {hint}"
             left[name] = DeviceResult(name, "skipped", history[0].number, message=message, hint=hint)
     left.update(_refused(controller, world, _without(plan, left)))
     return left

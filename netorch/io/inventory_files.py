@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from netorch.errors import InventoryError, InventoryProblem
 _EXTENSIONS = (".yml", ".yaml")
 _MAX_BYTES = 32 * 1024 * 1024
 _GIT_TIMEOUT_S = 10
+_OBJECT_NAME = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+DIRTY = "-dirty"
+"""Ends the commit of an inventory that has files which differ from it."""
 
 
 @dataclass(frozen=True)
@@ -95,13 +100,38 @@ def _commit(folder: str) -> str:
     if not head:
         return ""
     changed = _git(folder, "status", "--porcelain", "--", ".")
-    return head.strip() if changed == "" else f"{head.strip()}-dirty"
+    return head.strip() if changed == "" else f"{head.strip()}{DIRTY}"
+
+
+def lacks_commit(folder: str, commit: str, *, at: str) -> bool:
+    """Whether the inventory in ``folder``, whose commit is ``at``, certainly does not have ``commit`` in its history; for both
+    ``-dirty`` counts for nothing.
+
+    False wherever git cannot tell: without git, outside of a checkout, for what is no commit, and in a shallow clone unless
+    ``commit`` is there and comes after ``at``.
+    """
+    made, own = commit.removesuffix(DIRTY), at.removesuffix(DIRTY)
+    if not (_OBJECT_NAME.fullmatch(made) and _OBJECT_NAME.fullmatch(own)) or made == own:
+        return False
+    if _git(folder, "rev-parse", "--verify", "--quiet", f"{own}^{{commit}}") is None:
+        return False
+    found = _run_git(folder, "merge-base", "--is-ancestor", made, own)
+    if found is None or found.returncode == 0:
+        return False
+    if (_git(folder, "rev-parse", "--is-shallow-repository") or "").strip() == "false":
+        return True
+    return _git(folder, "merge-base", "--is-ancestor", own, made) is not None
 
 
 def _git(folder: str, *command: str) -> str | None:
     """What git answers in ``folder``; None where there is no git, no repository, or no answer in time."""
+    done = _run_git(folder, *command)
+    return done.stdout.decode(errors="replace") if done is not None and done.returncode == 0 else None
+
+
+def _run_git(folder: str, *command: str) -> subprocess.CompletedProcess[bytes] | None:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             ["git", "-C", folder, "--no-optional-locks", *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -110,4 +140,3 @@ def _git(folder: str, *command: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None

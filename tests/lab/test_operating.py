@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -236,6 +237,34 @@ def test_cron_over_a_manual_deploy(quick: QuickLab, project: Project) -> None:
         assert project.finish(person, timeout_s=60).code == 0
     assert "waits for its confirmation" in said.out
     assert f"{NOTE}6" in bird_file(quick.lab, SWITCH)
+
+
+def test_cron_with_an_older_copy_leaves_a_newer_deploy(quick: QuickLab, project: Project, tmp_path: Path) -> None:
+    """Two checkouts of one inventory: what a person deployed from a newer commit stays until cron's copy has it as well."""
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+    person = project.copy(tmp_path / "person")
+    change_all(person, 10)
+    git(person, "commit", "-q", "-a", "-m", "two")
+    person("deploy", "h1.pop2", "--yes")
+    deployed = live_stamp(quick.lab, "h1.pop2")
+    path = tmp_path / "netorch.prom"
+    said = run(project, "pop2", "--metrics", str(path), code=3)
+    assert "left as it is, since generation" in said.out
+    assert figures(path)['netorch_run_devices{"outcome": "skipped"}'] == 1
+    assert live_stamp(quick.lab, "h1.pop2") == deployed
+    git(project, "pull", "-q", str(person.folder / "inventory"))
+    change_all(project, 10)
+    run(project, "pop2")
+    assert live_stamp(quick.lab, "h1.pop2") == deployed
+    assert all(f"{NOTE}10" in bird_file(quick.lab, device) for device in DEVICES)
+
+
+def git(project: Project, *command: str) -> None:
+    """Run git in the inventory's folder, as somebody."""
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.net", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", "-C", project.folder / "inventory", *identity, *command], check=True, capture_output=True)
 
 
 # ---- cron --------------------------------------------------------------------------------------------------------

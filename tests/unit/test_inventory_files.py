@@ -10,7 +10,7 @@ import pytest
 
 from netorch.errors import InventoryError
 from netorch.inventory import load_inventory
-from netorch.io.inventory_files import read_inventory
+from netorch.io.inventory_files import lacks_commit, read_inventory
 from tests.unit.inventory_texts import small
 
 
@@ -131,3 +131,44 @@ def test_commit_is_that_of_the_folder(folder: Path) -> None:
     git(folder, "checkout", "-q", "lab.yml")
     (folder / "pops" / "pop2.yml").write_text("name: pop2\n")
     assert read_inventory(str(folder)).commit == f"{head}-dirty"
+
+
+@pytest.fixture
+def history(folder: Path) -> tuple[str, str, str]:
+    """Three commits of the folder, one after the other."""
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    for message_of in ("one", "two", "three"):
+        git(folder, "commit", "-q", "--allow-empty", "-m", message_of)
+    first, second, third = git(folder, "rev-list", "--reverse", "HEAD").split()
+    return first, second, third
+
+
+def test_a_commit_that_is_not_behind_this_one_is_lacked(folder: Path, history: tuple[str, str, str]) -> None:
+    """A newer one, one of another branch, and one that nobody has here; not so what came before, or the commit itself."""
+    first, second, third = history
+    assert [lacks_commit(str(folder), commit, at=second) for commit in history] == [False, False, True]
+    assert lacks_commit(str(folder), f"{third}-dirty", at=f"{second}-dirty")
+    assert not lacks_commit(str(folder), f"{second}-dirty", at=second)
+    git(folder, "checkout", "-q", "-b", "aside", first)
+    git(folder, "commit", "-q", "--allow-empty", "-m", "aside")
+    assert lacks_commit(str(folder), git(folder, "rev-parse", "HEAD"), at=third)
+    assert lacks_commit(str(folder), "1" * 40, at=third)
+
+
+@pytest.mark.parametrize("found", ["", "--output=/tmp/x", "HEAD", "0.1.0"])
+def test_what_is_no_commit_is_not_lacked(folder: Path, history: tuple[str, str, str], found: str) -> None:
+    """A device says what it likes; git is asked about commits alone."""
+    assert not lacks_commit(str(folder), found, at=history[0])
+    assert not lacks_commit(str(folder), history[0], at=found)
+
+
+def test_nothing_is_lacked_where_git_cannot_tell(folder: Path, history: tuple[str, str, str], tmp_path: Path) -> None:
+    """Outside of a checkout; and in a shallow clone what is not there may be older, what is there and newer is not."""
+    first, second, third = history
+    assert not lacks_commit(str(tmp_path), third, at=first)
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth", "2", f"file://{folder}", str(shallow))
+    assert not lacks_commit(str(shallow), first, at=third)
+    assert not lacks_commit(str(shallow), "1" * 40, at=third)
+    assert lacks_commit(str(shallow), third, at=second)

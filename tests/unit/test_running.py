@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from netorch.app.running import RunResult, reconcile
 from netorch.model.facts import DeviceFacts, FileFact
@@ -61,6 +63,37 @@ def test_a_rollback_holds() -> None:
     held = result.deployed.results[0]
     assert held.message == "left as it is, since ann@noc did a rollback to generation 5: flaps"
     assert "netorch deploy sw1.pop1" in held.hint
+
+
+def test_a_newer_inventorys_deploy_is_not_brought_back(tmp_path: Path) -> None:
+    """Somebody deployed from a commit that this copy does not have yet: told, counted as not done, and left as it is; what was
+    made from an older one is looked after."""
+
+    def git(*command: str) -> str:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.net", "-c", "commit.gpgsign=false")
+        argv = ["git", "-C", str(tmp_path), *identity, *command]
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    commits = []
+    for name in ("older", "own", "newer"):
+        git("commit", "-q", "--allow-empty", "-m", name)
+        commits.append(git("rev-parse", "HEAD"))
+    older, own, newer = commits
+    agents = {
+        SWITCH: Agent(kept=(Generation(7, "id", "ann@noc", 0.0, commit=newer),)),
+        HOST: Agent(kept=(Generation(6, "id", "ann@noc", 0.0, commit=older),)),
+    }
+    result, shown = run(agents, inventory=replace(small_inventory(), folder=str(tmp_path), commit=own))
+    assert outcomes(result) == {SWITCH: "skipped", HOST: "changed"}
+    assert [device.device for device in shown[0].devices] == [HOST]
+    held = result.deployed.results[0]
+    made = f"generation 7 by ann@noc is made from commit {newer[:12]}"
+    assert held.message == f"left as it is, since {made}, which is not in the history of this inventory"
+    assert "git pull" in held.hint
+    assert result.exit_code == 3
+    result, _ = run(agents, inventory=replace(small_inventory(), folder="/nowhere", commit=own))
+    assert outcomes(result) == {SWITCH: "changed", HOST: "changed"}
 
 
 def test_devices_in_maintenance_are_not_even_named() -> None:
