@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -205,6 +207,17 @@ def test_other_pictures_are_refused() -> None:
     """Before anything is sent, not after."""
     with pytest.raises(NetorchError, match=r"\.svg or \.png"):
         check_plot(Path("ping.pdf"))
+
+
+def test_without_matplotlib_the_extra_is_named() -> None:
+    """Controllers that draw nothing do without it; those that would are told what to install, before anything is sent."""
+    arguments = ["ping", "192.0.2.1", "--pop", "pop1", "--plot", "ping.svg"]
+    code = (
+        f"import sys; sys.modules['matplotlib'] = None; from netorch.cli.main import main; sys.exit(main({arguments}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'netorch[plot]'" in done.stderr
 
 
 def test_a_record_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
