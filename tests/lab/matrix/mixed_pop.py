@@ -18,10 +18,10 @@ from tests.lab.steady_ping import Steady, steady_ping
 from tests.waiting import wait_until
 
 RELEASES = {
-    "sw1": Release("frr", "10.3"),
+    "sw1": Release("frr", "8.4.4"),
     "sw2": Release("bird", "3.1"),
     "h1": Release("bird", "2.17"),
-    "h2": Release("frr", "8.4.4"),
+    "h2": Release("frr", "10.3"),
     "h3": Release("bird", "2.0.12"),
 }
 UPLINKS = {"sw1.pop1": "eth0", "sw2.pop1": "eth1"}
@@ -31,25 +31,39 @@ ON_BOTH = "northtel"
 INTERVAL_S = 0.001
 
 
+POWER, DAEMONS, FORWARDING = "its power", "its daemons", "every frame"
+"""What a switch may lose: its neighbours lose the carrier; or its kernel goes on forwarding; or nothing tells but silence."""
+
+
 @dataclass(frozen=True)
 class Death:
-    """Which switch ends, and whether its kernel goes on forwarding, as when only its daemons have died."""
+    """Which switch ends, and what it loses."""
 
     switch: str
-    forwards: bool
+    what: str
 
     def __str__(self) -> str:
-        what = "its daemons" if self.forwards else "its power"
-        return f"{RELEASES[self.switch.partition('.')[0]]} loses {what}"
+        return f"{RELEASES[self.switch.partition('.')[0]]} loses {self.what}"
+
+    def happen(self, lab: Lab) -> None:
+        """It does."""
+        if self.what == FORWARDING:
+            lab.sh(
+                self.switch, "for port in /sys/class/net/br0/brif/*; do bridge link set dev ${port##*/} state 0; done"
+            )
+        else:
+            stop_node(self.switch, lab.settings, keeps_carrier=self.what == DAEMONS)
 
 
-DEATHS = tuple(Death(switch, forwards) for switch in UPLINKS for forwards in (False, True))
+DEATHS = tuple(Death(switch, what) for switch in UPLINKS for what in (POWER, DAEMONS, FORWARDING))
 
 
 @contextmanager
 def mixed_pop(folder: Path) -> Iterator[QuickLab]:
-    """The POP, deployed, every table exact."""
-    with quick_lab(folder, example_of(RELEASES), name="mixed") as quick:
+    """The POP, deployed, every table exact; BFD with the providers, too."""
+    files = example_of(RELEASES)
+    files["pops/pop1.yml"] = files["pops/pop1.yml"].replace("    capacity:", "    bfd: true\n    capacity:")
+    with quick_lab(folder, files, name="mixed") as quick:
         quick.project("deploy", POP, "--yes", timeout_s=180)
         wait_until(lambda: all_up(quick), timeout_s=60, what="every session is up")
         wait_until_exact(quick.lab)
@@ -87,7 +101,7 @@ def play_death(quick: QuickLab, death: Death, folder: Path) -> dict[str, Steady]
             target, source = target_through(lab, host, death.switch), service(lab.inventory, host, Family.IPV4)
             stream = steady_ping(lab, host, target, "-I", source, folder=folder, interval_s=INTERVAL_S)
             streams[host] = stack.enter_context(stream)
-        stop_node(death.switch, lab.settings, keeps_carrier=death.forwards)
+        death.happen(lab)
         for host in HOSTS:
             _wait_until_moved(lab, host, left)
     return streams
@@ -95,6 +109,8 @@ def play_death(quick: QuickLab, death: Death, folder: Path) -> dict[str, Steady]
 
 def revive(quick: QuickLab, death: Death) -> None:
     """Start the switch again; every session and table is as before."""
+    if death.what == FORWARDING:
+        stop_node(death.switch, quick.lab.settings)
     start_node(death.switch, quick.lab.settings)
     wait_until(lambda: all_up(quick), timeout_s=120, what="every session is up again")
     wait_until_exact(quick.lab)

@@ -1,0 +1,70 @@
+"""One POP of both daemons, five releases in all: told alike, left alone by a second deploy, and without a switch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab.deployed_pop import HOSTS, POP
+from tests.lab.matrix.cell import CLOCK_ERROR_S, since
+from tests.lab.matrix.mixed_pop import FORWARDING, ON_BOTH, RELEASES, Death, mixed_pop, play_death
+from tests.lab.matrix.pop import devices, sessions
+from tests.lab.quick_lab import QuickLab
+
+pytestmark = pytest.mark.lab
+
+NOTICED_S = 30.0
+"""About a second on an idle machine (docs/matrix.md); if nothing but the hold time told, it would be 90 s."""
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    with mixed_pop(tmp_path_factory.mktemp("mixed")) as up:
+        yield up
+
+
+def told(session: Mapping[str, Any]) -> tuple[object, ...]:
+    """What has to be the same, whichever daemon has the session."""
+    return tuple(session[key] for key in ("name", "state", "bgp_state", "family", "routes_imported", "routes_exported"))
+
+
+def test_every_device_runs_its_release(quick: QuickLab) -> None:
+    """Status tells daemon and version of each, as in the inventory."""
+    found = {name.partition(".")[0]: device for name, device in devices(quick).items()}
+    assert {name: device["daemon"] for name, device in found.items()} == {n: r.daemon for n, r in RELEASES.items()}
+    assert all(found[name]["daemon_version"].startswith(release.version) for name, release in RELEASES.items())
+
+
+def test_second_deploy_resets_nothing(quick: QuickLab) -> None:
+    """The plan is empty, and every session is as old as before."""
+    before = {key: since(session) for key, session in sessions(quick).items()}
+    quick.project("plan", POP, "--detailed-exitcode")
+    quick.project("deploy", POP, "--yes")
+    after = {key: since(session) for key, session in sessions(quick).items()}
+    assert after.keys() == before.keys()
+    assert [key for key, moment in after.items() if abs(moment - before[key]) > CLOCK_ERROR_S] == []
+
+
+def test_hosts_are_told_alike(quick: QuickLab) -> None:
+    """Hosts of either daemon have the same keys, sessions, states and counts in status."""
+    found = devices(quick)
+    assert len({tuple(found[host]) for host in HOSTS}) == 1
+    assert len({tuple(map(told, found[host]["sessions"])) for host in HOSTS}) == 1
+
+
+def test_switches_tell_alike_of_their_common_provider(quick: QuickLab) -> None:
+    """The same keys, states and accepted counts of the provider that announces the same to both switches."""
+    found = [session for session in sessions(quick).values() if session["peer"] == ON_BOTH]
+    assert len(found) == 4
+    assert len({tuple(session) for session in found}) == 1
+    assert len({told(session)[1:] for session in found}) == 2  # one for each family
+
+
+@pytest.mark.parametrize("death", [Death("sw1.pop1", FORWARDING)], ids=str)
+def test_hosts_go_on_through_the_other_switch(quick: QuickLab, death: Death, tmp_path: Path) -> None:
+    """An FRR switch falls silent with its carriers up: hosts of either daemon take the BIRD switch, and are answered."""
+    streams = play_death(quick, death, tmp_path)
+    assert {host: stream.longest_gap_s < NOTICED_S for host, stream in streams.items()} == dict.fromkeys(HOSTS, True)
