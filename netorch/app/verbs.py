@@ -32,7 +32,8 @@ from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import PingRequest
 from netorch.plan.guards import GUARDS, Allowances, Refusal
-from netorch.plan.rollback import rolled_back
+from netorch.plan.rollback import is_rewritten, rolled_back
+from netorch.render import restamp
 
 
 @dataclass
@@ -142,24 +143,34 @@ class VerbRun:
 
     def _refuse_unasked(self, world: World, step: Deploy) -> None:
         """What the inventory wants beside the verb's own decision goes with it. Not so where that restarts Established provider
-        sessions, or where something new would bring back what a person rolled back: who is in a hurry to drain does not think
-        of it."""
+        sessions, or brings back what a person rolled back: who is in a hurry to drain or undrain does not think of it."""
         held = merge_overlays(facts.overlay for facts in world.facts.values())
         before = replace(world, overlay=held, intent=self.controller.intent(held))
         plan, _ = make_plan(self.controller, before, step.devices, only=step.only)
-        in_force = {entry.id for entry in held.entries if not entry.removed}
-        is_new = any(entry.id not in in_force for entry in self.entries)
-        for device in plan.devices:
-            kept = rolled_back(world.facts[device.device]) if is_new else None
-            if kept and any(isinstance(one.item, FileItem) and one.item.daemon for one in device.operations):
-                found = f"{kept.author} did a {kept.reason}, and this would bring back the inventory's configuration"
-                hint = f"put the inventory right, and netorch deploy {device.device} first"
-                raise GuardRefused(f"refused (rollback): {found}", where=device.device, hint=hint)
+        self._refuse_rollbacks(world, step, plan, held)
         others = frozenset(GUARDS) - {"resets"}
         for refusal in refusals(self.controller, before, plan, Allowances(guards=others)):
             found = f"beside this the inventory wants something else: {refusal.finding}"
             hint = f"deploy that first (netorch plan {refusal.pop} shows it), or take it out of the inventory"
             raise GuardRefused(f"refused (resets): {found}", where=refusal.where, hint=hint)
+
+    def _refuse_rollbacks(self, world: World, step: Deploy, plan: Plan, held: Overlay) -> None:
+        """``plan`` is what the inventory wants with what is ``held`` already. A device that was rolled back may have less of that
+        than of what it wants without the verb's entries: there nothing but their end is missing."""
+        facts = world.facts
+        behind = [d.device for d in plan.devices if rolled_back(facts[d.device]) and _configuration_of(d)]
+        if not behind:
+            return
+        mine = {entry.id for entry in self.entries}
+        rest = Overlay(tuple(entry for entry in held.entries if entry.id not in mine))
+        bare = replace(world, overlay=rest, intent=self.controller.intent(rest))
+        wanted, _ = make_plan(self.controller, bare, behind, only=step.only)
+        for device in wanted.devices:
+            kept, file = rolled_back(facts[device.device]), _configuration_of(device)
+            if kept and file and is_rewritten(file, facts[device.device], own_asn=bare.intent.asn, restamp=restamp):
+                found = f"{kept.author} did a {kept.reason}, and this would bring back the inventory's configuration"
+                hint = f"put the inventory right, and netorch deploy {device.device} first"
+                raise GuardRefused(f"refused (rollback): {found}", where=device.device, hint=hint)
 
     def _miss(self, failures: Mapping[str, NetorchError]) -> tuple[str, ...]:
         self.missed.update(failures)
@@ -228,6 +239,12 @@ def _refused(found: tuple[Refusal, ...]) -> GuardRefused:
     first.message = "\n".join((first.message, *map(str, others)))
     first.hint = f"{first.hint} (of netorch deploy)"
     return first
+
+
+def _configuration_of(plan: DevicePlan) -> FileItem | None:
+    """The daemon's configuration that ``plan`` brings; None where it brings none."""
+    items = (operation.item for operation in plan.operations)
+    return next((item for item in items if isinstance(item, FileItem) and item.daemon), None)
 
 
 def _without_services(plan: Plan) -> Plan:

@@ -66,6 +66,13 @@ def keep_closed(file: FileItem, now: BgpText, *, own_asn: int) -> str:
     return language.rewrite_closed(file.text, to_close=to_close, to_open=frozenset(both) - to_close)
 
 
+def is_rewritten(wanted: FileItem, facts: DeviceFacts, *, own_asn: int, restamp: Callable[[str, str], str]) -> bool:
+    """Whether ``wanted`` differs from the configuration that the device has by more than the sessions that are closed in it."""
+    now = replace(wanted, text=configuration_text(facts, wanted.daemon))
+    text = keep_closed(now, language_of(wanted.daemon).read_bgp(wanted.text, own_asn=own_asn), own_asn=own_asn)
+    return restamp(text, wanted.daemon) != wanted.text
+
+
 def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:
     protocols = {protocol.name: protocol.bgp_state for protocol in facts.daemon.protocols}
     names = then.sessions

@@ -166,7 +166,8 @@ def test_a_rollback_is_over_once_the_inventory_is_mended(quick: QuickLab, projec
 
 
 def test_a_rollback_keeps_a_drain(quick: QuickLab, project: Project) -> None:
-    """Sessions that are drained stay closed on the way back to a generation in which they were open, and undrain opens them."""
+    """Sessions that are drained stay closed on the way back to a generation in which they were open. Undrain opens them where
+    the inventory wants nothing else, and brings nothing back in passing."""
     change_all(project, 3)
     project("deploy", SWITCH, "--yes")
     project("drain", "meadow", "--pop", "pop2", "--wait", "1s")
@@ -177,6 +178,9 @@ def test_a_rollback_keeps_a_drain(quick: QuickLab, project: Project) -> None:
         states = bgp_states(quick.lab, SWITCH)
         assert "Established" not in (states["meadow_6_v4"], states["meadow_6_v6"])
         assert states["northtel_5_v4"] == "Established"
+        refused = project("undrain", "meadow", "--pop", "pop2", code=7).err
+        assert "and this would bring back the inventory's configuration" in refused
+        assert f"{NOTE}3" not in bird_file(quick.lab, SWITCH)
     finally:
         quick.project("undrain", "meadow", "--pop", "pop2")
     wait_until(

@@ -111,13 +111,18 @@ def test_what_the_inventory_wants_beside_it_restarts_nothing() -> None:
     assert "deploy that first (netorch plan pop1 shows it)" in raised.value.hint
 
 
-def test_nothing_new_brings_back_what_was_rolled_back() -> None:
-    """Who drains in a hurry must not undo another's rollback; what is in force already may go on to its end."""
+@pytest.mark.parametrize("held", [ENTRY, replace(ENTRY, version=1)], ids=["new", "in force"])
+def test_nothing_brings_back_what_was_rolled_back_in_passing(held: OverlayEntry) -> None:
+    """Who drains in a hurry, or ends a drain, must not undo another's rollback."""
     with pytest.raises(GuardRefused, match="bob@noc did a rollback to generation 3: flaps, and this would bring back"):
-        run(beside("rollback to generation 3: flaps", running="hold time 90;  # older\n"))
-    in_force = replace(ENTRY, version=1)
-    going_on = beside("rollback to generation 3: flaps", running="hold time 90;  # older\n", entry=in_force)
-    assert run(going_on).said == ["it is in force"]
+        run(beside("rollback to generation 3: flaps", running="hold time 90;  # older\n", entry=held))
+
+
+def test_an_end_is_not_kept_from_what_was_rolled_back_to_the_inventory() -> None:
+    """The device has what the inventory wants but for a session that a drain keeps closed: nothing comes back in passing."""
+    back = "rollback to generation 3: flaps"
+    closed = beside(back, running="disabled;\n    hold time 90", entry=replace(ENTRY, version=1))
+    assert run(closed).said == ["it is in force"]
 
 
 def deploy_pop1(*, goes_on: bool) -> Verb:
