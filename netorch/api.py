@@ -36,7 +36,7 @@ from netorch.model.intent import (
     StaticRoute,
     provider_ids,
 )
-from netorch.model.inventory import Circuit, Host, Inventory, Pop, Provider, Switch
+from netorch.model.inventory import Circuit, Host, Inventory, Pop, Provider, Switch, WrongSetting
 from netorch.model.items import (
     AddressItem,
     AliasItem,
@@ -138,6 +138,7 @@ __all__ = [
     "Verb",
     "VerbContext",
     "Wait",
+    "WrongSetting",
     "compare_sides",
     "did_you_mean",
     "family_of",
@@ -323,6 +324,10 @@ def _end_nothing(overlay: Overlay, now: float) -> Tuple[OverlayEntry, ...]:
     return ()
 
 
+def _refuse_nothing(settings: Mapping[str, Any]) -> Tuple[WrongSetting, ...]:
+    return ()
+
+
 def _find_nothing(intent: Intent, before: Facts, after: Facts) -> Mapping[str, Tuple[str, ...]]:
     return {}
 
@@ -345,7 +350,8 @@ class Plugin:
     plugin alone touches no other.
     ``lapse`` names entries of the plugin whose time is up at ``now``, in their next version: whoever plans finds them so. Two
     controllers must come to the same entries.
-    ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused.
+    ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused. ``mistakes`` finds
+    what is wrong with the values of those that are given: ``netorch validate`` tells all of it, nothing else begins with it.
     """
 
     name: str
@@ -358,6 +364,7 @@ class Plugin:
     lapse: Callable[[Overlay, float], Tuple[OverlayEntry, ...]] = _end_nothing
     kinds: Tuple[type, ...] = ()
     settings: Tuple[str, ...] = ()
+    mistakes: Callable[[Mapping[str, Any]], Tuple[WrongSetting, ...]] = _refuse_nothing
     verbs: Tuple[Verb, ...] = ()
 
 

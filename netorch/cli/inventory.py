@@ -16,16 +16,14 @@ from netorch.errors import InventoryError, InventoryProblem
 @click.pass_context
 def validate(ctx: click.Context, *, form: str) -> int:
     """Check the inventory, and report every mistake at once, with its place and how to fix it."""
-    from netorch.app.inventory import read_inventory
+    from netorch.app.inventory import check_inventory
     from netorch.inventory.report import format_problems
-    from netorch.loader import load_plugins
 
     folder = inventory_folder(ctx)
     problems: tuple[InventoryProblem, ...] = ()
     summary = ""
     try:
-        inventory = read_inventory(folder)
-        load_plugins(inventory.plugins, reserved=command_names())
+        inventory = check_inventory(folder, commands=command_names())
         summary = f"{folder}: {len(inventory.pops)} POPs, {len(inventory.devices)} devices, "
         summary += f"{len(inventory.providers)} providers, {len(inventory.circuits)} circuits: no mistakes found"
     except InventoryError as error:

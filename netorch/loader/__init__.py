@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, AbstractSet, Any, Iterable, Iterator, List, Se
 import netorch
 from netorch.api import Plugin
 from netorch.errors import NetorchError, PluginError
-from netorch.loader.checks import check_settings, check_shape, check_verbs
-from netorch.model.inventory import PluginSettings
+from netorch.loader.checks import check_shape, check_verbs, refuse_settings, wrong_settings
+from netorch.model.inventory import PluginSettings, WrongSetting
 from netorch.model.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -39,17 +39,28 @@ def load_plugins(settings: Iterable[PluginSettings], *, reserved: AbstractSet[st
     """The plugins that ``settings`` enable, in their order, checked. ``reserved`` are the commands of netorch itself.
 
     Raises PluginError, with the plugin's name as ``where``, for one that is missing, does not load, has the wrong
-    shape, is given a setting that it does not know, or has a command that is taken.
+    shape, is given a setting that it does not know or cannot use, or has a command that is taken.
     """
     plugins: List[Plugin] = []
     for setting in settings:
         if any(plugin.name == setting.name for plugin in plugins):
             raise PluginError("is enabled twice", where=setting.name, hint="remove one of them under plugins")
-        plugin = check_shape(_found(setting), setting.name)
-        check_settings(plugin, setting.settings)
+        plugin, wrong = _judged(setting)
+        refuse_settings(plugin, wrong)
         plugins.append(plugin)
     check_verbs(plugins, reserved)
     return tuple(plugins)
+
+
+def find_mistakes(setting: PluginSettings) -> Tuple[WrongSetting, ...]:
+    """Everything that is wrong with the settings of one plugin. Raises PluginError where the plugin itself is."""
+    return _judged(setting)[1]
+
+
+def _judged(setting: PluginSettings) -> Tuple[Plugin, Tuple[WrongSetting, ...]]:
+    plugin = check_shape(_found(setting), setting.name)
+    with _wrapped(setting.name):
+        return plugin, wrong_settings(plugin, setting.settings)
 
 
 def load_plugin(folder: Path) -> Plugin:

@@ -9,6 +9,7 @@ from typing import AbstractSet, Any, Dict, Mapping, Sequence, Tuple
 from netorch.api import Argument, Option, Plugin, Verb
 from netorch.errors import PluginError
 from netorch.model import items
+from netorch.model.inventory import WrongSetting
 from netorch.model.text import did_you_mean
 
 HOOKS: Mapping[str, Tuple[str, ...]] = {
@@ -18,6 +19,7 @@ HOOKS: Mapping[str, Tuple[str, ...]] = {
     "later": ("intent", "facts"),
     "check": ("intent", "before", "after"),
     "lapse": ("overlay", "now"),
+    "mistakes": ("settings",),
 }
 ARGUMENT_KINDS = ("text", "targets")
 OPTION_KINDS = ("text", "int", "duration", "flag", "file")
@@ -42,12 +44,26 @@ def check_shape(found: Any, name: str) -> Plugin:
     return found
 
 
-def check_settings(plugin: Plugin, settings: Mapping[str, object]) -> None:
-    """PluginError for the first setting that the plugin does not know."""
-    for key in settings:
-        if key not in plugin.settings:
-            hint = did_you_mean(key, plugin.settings, otherwise="there are ") or "it has no settings"
-            raise PluginError(f"unknown setting {key!r}", where=plugin.name, hint=hint)
+def wrong_settings(plugin: Plugin, settings: Mapping[str, object]) -> Tuple[WrongSetting, ...]:
+    """The settings that the plugin does not know, and what it has against the values of the others."""
+    unknown = tuple(
+        WrongSetting(
+            (key,),
+            "unknown setting",
+            did_you_mean(key, plugin.settings, otherwise="there are ") or "it has no settings",
+            is_unknown=True,
+        )
+        for key in settings
+        if key not in plugin.settings
+    )
+    return (*unknown, *plugin.mistakes({key: value for key, value in settings.items() if key in plugin.settings}))
+
+
+def refuse_settings(plugin: Plugin, wrong: Sequence[WrongSetting]) -> None:
+    """PluginError for the first of ``wrong``."""
+    for one in wrong:
+        key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in one.path)
+        raise PluginError(f"settings{key}: {one.message}", where=plugin.name, hint=one.hint)
 
 
 def check_verbs(plugins: Sequence[Plugin], reserved: AbstractSet[str]) -> None:

@@ -322,6 +322,17 @@ class PluginSettings:
 
 
 @dataclass(frozen=True)
+class WrongSetting:
+    """A plugin's setting that cannot be used: the keys and positions that lead to it, and what was expected and found.
+    ``is_unknown``: it is the last key itself that is wrong."""
+
+    path: Tuple[Union[str, int], ...]
+    message: str
+    hint: str = ""
+    is_unknown: bool = False
+
+
+@dataclass(frozen=True)
 class LabSpeaker:
     """How the lab plays one provider. Milliseconds one way, loss in percent of packets that arrive on it."""
 

@@ -26,7 +26,7 @@ from netorch.api import (
     uplink_is_down,
 )
 
-from .agents import SETTINGS, agent_items, settings_path
+from .agents import SETTINGS, agent_items, mistakes, settings_path
 from .verbs import FORCED, VERBS
 
 _CONNECTS_WITHIN_S = 5.0
@@ -184,5 +184,6 @@ PLUGIN = Plugin(
     later=later,
     kinds=(NeighbourItem, PeerItem, RouteItem),
     settings=SETTINGS,
+    mistakes=mistakes,
     verbs=VERBS,
 )

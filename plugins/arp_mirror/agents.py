@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping, Tuple
 
-from netorch.api import DeviceIntent, FileItem, Intent, Item, NextHop, PluginError, ServiceItem
+from netorch.api import DeviceIntent, FileItem, Intent, Item, NextHop, ServiceItem, WrongSetting
 
 FEED_SETTINGS = "/etc/netorch/feed.json"
 MIRROR_SETTINGS = "/etc/netorch/mirror.json"
@@ -13,6 +13,9 @@ VERSION = 1
 PORT = 7110
 HOLD_DOWN = {"changes": 6, "period_s": 10, "hold_s": 30}
 """A MAC that changes more often than ``changes`` times in ``period_s`` is held down for ``hold_s``."""
+
+_HOLD_DOWN_MOST = {"changes": 1000, "period_s": 3600, "hold_s": 86400}
+"""What agents take."""
 
 SETTINGS = ("hold_down", "metrics", "port")
 
@@ -91,32 +94,45 @@ def _settings(intent: Intent) -> Mapping[str, Any]:
 
 
 def _port(intent: Intent) -> int:
-    port = _settings(intent).get("port", PORT)
-    if not isinstance(port, int) or isinstance(port, bool) or not 1 <= port <= 65535:
-        raise _wrong("port", "a TCP port from 1 to 65535", port)
-    return port
+    return int(_settings(intent).get("port", PORT))
 
 
 def _metrics(intent: Intent) -> Dict[str, str]:
     path = _settings(intent).get("metrics", "")
-    if not isinstance(path, str) or (path and not (path.startswith("/") and path.endswith(".prom"))):
-        raise _wrong("metrics", "the absolute path of a file whose name ends in .prom", path)
     return {"metrics": path} if path else {}
 
 
 def _hold_down(intent: Intent) -> Dict[str, Any]:
-    given = _settings(intent).get("hold_down", {})
-    if not isinstance(given, dict) or not set(given) <= set(HOLD_DOWN):
-        raise _wrong("hold_down", f"a mapping of {', '.join(HOLD_DOWN)}", given)
-    for name, value in given.items():
-        if not isinstance(value, (int, float)) or isinstance(value, bool) or not 1 <= value <= 86400:
-            raise _wrong(f"hold_down.{name}", "a number from 1 to 86400", value)
-    return {**HOLD_DOWN, **given}
+    return {**HOLD_DOWN, **_settings(intent).get("hold_down", {})}
 
 
-def _wrong(key: str, expected: str, found: object) -> PluginError:
-    return PluginError(
-        f"settings.{key}: expected {expected}, found {found!r}",
-        where="arp_mirror",
-        hint="plugins/arp_mirror/README.md lists the settings",
+def mistakes(settings: Mapping[str, Any]) -> Tuple[WrongSetting, ...]:
+    """What is wrong with the plugin's own settings."""
+    found: List[WrongSetting] = []
+    port, path = settings.get("port", PORT), settings.get("metrics", "")
+    if not _is_number(port, 1, 65535, whole=True):
+        found.append(_wrong(("port",), "a TCP port from 1 to 65535", port))
+    if not isinstance(path, str) or (path and not (path.startswith("/") and path.endswith(".prom"))):
+        found.append(_wrong(("metrics",), "the absolute path of a file whose name ends in .prom", path))
+    hold = settings.get("hold_down", {})
+    if not isinstance(hold, Mapping):
+        return (*found, _wrong(("hold_down",), f"a mapping of {', '.join(HOLD_DOWN)}", hold))
+    for name, value in hold.items():
+        if name not in HOLD_DOWN:
+            hint = f"there are {', '.join(HOLD_DOWN)}"
+            found.append(WrongSetting(("hold_down", name), "unknown setting", hint, is_unknown=True))
+        elif not _is_number(value, 1, _HOLD_DOWN_MOST[name], whole=name == "changes"):
+            what = "a whole number" if name == "changes" else "a number"
+            found.append(_wrong(("hold_down", name), f"{what} from 1 to {_HOLD_DOWN_MOST[name]}", value))
+    return tuple(found)
+
+
+def _is_number(value: object, least: float, most: float, *, whole: bool) -> bool:
+    kinds = int if whole else (int, float)
+    return isinstance(value, kinds) and not isinstance(value, bool) and least <= value <= most
+
+
+def _wrong(path: Tuple[str, ...], expected: str, found: object) -> WrongSetting:
+    return WrongSetting(
+        path, f"expected {expected}, found {found!r}", "plugins/arp_mirror/README.md lists the settings"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.api import Argument, Option, Plugin, Verb
 
-from .allow import SETTINGS
+from .allow import SETTINGS, mistakes
 from .amend import amend
 from .entries import NAME, lapse
 from .verbs import list_routes, set_routes, withdraw
@@ -21,6 +21,7 @@ PLUGIN = Plugin(
     amend=amend,
     lapse=lapse,
     settings=SETTINGS,
+    mistakes=mistakes,
     verbs=(
         Verb(
             "routes list",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any, Mapping, Tuple
+from typing import Any, List, Mapping, Tuple
 
-from netorch.api import DeviceIntent, Intent, IPNetwork, PluginError, family_of
+from netorch.api import DeviceIntent, Intent, IPNetwork, WrongSetting, family_of
 
 from .entries import NAME
 
@@ -16,23 +16,29 @@ MAX_ROUTES = 500
 
 def max_routes(settings: Mapping[str, Any]) -> int:
     """How many routes one device may have."""
-    found = settings.get("max_routes", MAX_ROUTES)
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-        raise PluginError(f"max_routes: expected a whole number, found {found!r}", where=NAME)
-    return found
+    return int(settings.get("max_routes", MAX_ROUTES))
 
 
 def announceable(settings: Mapping[str, Any]) -> Tuple[IPNetwork, ...]:
     """Of what single addresses may be announced inside the POP."""
-    found = settings.get("announce", [])
-    try:
-        return tuple(ip_network(str(one)) for one in found)
-    except (TypeError, ValueError) as error:
-        raise PluginError(
-            f"announce: expected a list of prefixes, found {found!r}",
-            where=NAME,
-            hint="announce: [192.0.2.64/26], below settings of this plugin in network.yml",
-        ) from error
+    return tuple(ip_network(str(one)) for one in settings.get("announce", []))
+
+
+def mistakes(settings: Mapping[str, Any]) -> Tuple[WrongSetting, ...]:
+    """What is wrong with the plugin's own settings."""
+    found: List[WrongSetting] = []
+    limit, prefixes = settings.get("max_routes", MAX_ROUTES), settings.get("announce", [])
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        found.append(WrongSetting(("max_routes",), f"expected a whole number, found {limit!r}"))
+    if not isinstance(prefixes, (list, tuple)):
+        hint = "announce: [192.0.2.64/26]"
+        return (*found, WrongSetting(("announce",), f"expected a list of prefixes, found {prefixes!r}", hint))
+    for number, one in enumerate(prefixes):
+        try:
+            ip_network(str(one))
+        except ValueError:
+            found.append(WrongSetting(("announce", number), f"expected a prefix, found {one!r}"))
+    return tuple(found)
 
 
 def may_announce(intent: Intent, device: DeviceIntent, prefix: IPNetwork) -> bool:

@@ -19,7 +19,6 @@ from netorch.api import (
     MirrorFeed,
     NeighbourItem,
     NextHop,
-    PluginError,
     ServiceItem,
 )
 from netorch.loader import bundled_plugins
@@ -96,21 +95,33 @@ def test_settings_of_the_plugin_reach_the_agents() -> None:
 
 
 @pytest.mark.parametrize(
-    ("own", "said"),
+    ("own", "path", "said"),
     [
-        ({"port": 0}, "settings.port: expected a TCP port from 1 to 65535, found 0"),
-        ({"metrics": "netorch.prom"}, "settings.metrics: expected the absolute path"),
+        ({"port": 0}, ("port",), "expected a TCP port from 1 to 65535, found 0"),
+        ({"port": "7110"}, ("port",), "expected a TCP port from 1 to 65535, found '7110'"),
+        ({"metrics": "netorch.prom"}, ("metrics",), "expected the absolute path of a file whose name ends in .prom"),
+        ({"hold_down": 30}, ("hold_down",), "expected a mapping of changes, period_s, hold_s, found 30"),
         (
-            {"hold_down": {"changes": "many"}},
-            r"settings.hold_down.changes: expected a number from 1 to 86400, found 'many'",
+            {"hold_down": {"changes": 2.5}},
+            ("hold_down", "changes"),
+            "expected a whole number from 1 to 1000, found 2.5",
         ),
-        ({"hold_down": {"change": 1}}, r"settings.hold_down: expected a mapping of changes"),
+        ({"hold_down": {"hold_s": "long"}}, ("hold_down", "hold_s"), "expected a number from 1 to 86400, found 'long'"),
+        ({"hold_down": {"change": 1}}, ("hold_down", "change"), "unknown setting"),
     ],
 )
-def test_wrong_setting_is_refused(own: dict[str, object], said: str) -> None:
-    """The message says where, what was found, and what was expected."""
-    with pytest.raises(PluginError, match=said):
-        PLUGIN.propose(replace(NETWORK, settings={"arp_mirror": own}), {HOST.name: fake_facts(HOST.name)})
+def test_wrong_setting_is_found(own: dict[str, object], path: tuple[str, ...], said: str) -> None:
+    """Where, what was found, and what was expected."""
+    (wrong,) = PLUGIN.mistakes(own)
+    assert wrong.path == path
+    assert wrong.message.startswith(said)
+
+
+def test_every_wrong_setting_is_found_at_once() -> None:
+    """Whoever mends the first need not come back for the second; what is right is no mistake."""
+    own = {"port": 0, "metrics": 1, "hold_down": {"changes": 0, "period_s": 10, "hold_s": 0}}
+    assert [wrong.path[-1] for wrong in PLUGIN.mistakes(own)] == ["port", "metrics", "changes", "hold_s"]
+    assert PLUGIN.mistakes({"port": 7000, "metrics": "/run/netorch.prom", "hold_down": {"changes": 3}}) == ()
 
 
 # ---- plans and a living agent ------------------------------------------------------------------------------------

@@ -149,12 +149,25 @@ def test_plugin_enabled_twice_is_refused() -> None:
 def test_setting_that_the_plugin_does_not_know_is_refused(tmp_path: Path) -> None:
     """A setting is never ignored silently."""
     folder = write(tmp_path, HEAD + "PLUGIN = Plugin('thing', '', settings=('label',))\n")
-    with pytest.raises(PluginError, match="unknown setting 'lable'") as refused:
+    with pytest.raises(PluginError, match=r"thing: settings\.lable: unknown setting") as refused:
         load_plugins([PluginSettings("thing", {"lable": "x"}, str(folder))])
     assert refused.value.hint == "did you mean 'label'?"
-    with pytest.raises(PluginError, match="unknown setting 'x'") as refused:
+    with pytest.raises(PluginError, match=r"drain: settings\.x: unknown setting") as refused:
         load_plugins([PluginSettings("drain", {"x": 1})])
     assert refused.value.hint == "it has no settings"
+
+
+def test_setting_that_the_plugin_cannot_use_is_refused() -> None:
+    """No command begins with it."""
+    with pytest.raises(PluginError, match=r"routes: settings\.announce\[1\]: expected a prefix, found 'x'"):
+        load_plugins([PluginSettings("routes", {"announce": ["192.0.2.64/26", "x"]})])
+
+
+def test_plugin_that_fails_over_its_settings_is_named(tmp_path: Path) -> None:
+    """What it raises is its own mistake, and told with its place."""
+    text = "PLUGIN = Plugin('thing', '', settings=('x',), mistakes=lambda settings: 1 / settings['x'])\n"
+    with pytest.raises(PluginError, match=r"thing: .*thing/__init__.py:\d+: ZeroDivisionError"):
+        load_plugins([PluginSettings("thing", {"x": 0}, str(write(tmp_path, HEAD + text)))])
 
 
 def test_folder_without_a_plugin_says_what_was_expected(tmp_path: Path) -> None:

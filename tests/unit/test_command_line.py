@@ -111,6 +111,36 @@ def test_every_mistake_of_an_inventory_is_reported_with_its_place(tmp_path: Path
     assert [problem["key"] for problem in found["problems"]] == ["asn", "circuits[0].ipv4.neighbor"]
 
 
+def test_validate_tells_where_settings_of_plugins_are_wrong(tmp_path: Path) -> None:
+    """What only a plugin knows is a finding like any other: all of them, with file, line and hint; mended it is none."""
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory", folder, ignore=shutil.ignore_patterns("examples"))
+    network = folder / "network.yml"
+    whole = network.read_text().partition("plugins:\n")[0]
+    first = whole.count("\n") + 1
+    wrong = (
+        "plugins:\n  - drain\n  - name: arp_mirror\n    settings:\n      prot: 7000\n"
+        "      hold_down: {changes: many, hold: 3}\n  - {name: routes, settings: {announce: [192.0.2.64/26, x]}}\n"
+    )
+    network.write_text(whole + wrong)
+    done = netorch("--inventory", str(folder), "validate")
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"{network}:{first + 4}:7: plugins[1].settings.prot: unknown setting",
+        "  hint: did you mean 'port'?",
+        f"{network}:{first + 5}:28: plugins[1].settings.hold_down.changes: "
+        "expected a whole number from 1 to 1000, found 'many'",
+        "  hint: plugins/arp_mirror/README.md lists the settings",
+        f"{network}:{first + 5}:34: plugins[1].settings.hold_down.hold: unknown setting",
+        "  hint: there are changes, period_s, hold_s",
+        f"{network}:{first + 6}:57: plugins[2].settings.announce[1]: expected a prefix, found 'x'",
+    ]
+    planned = netorch("--inventory", str(folder), "plan", "pop1")
+    assert (planned.returncode, "arp_mirror: settings.prot: unknown setting" in planned.stderr) == (1, True)
+    network.write_text(whole + wrong.replace("prot", "port").replace("many, hold", "3, hold_s").replace(", x", ""))
+    assert netorch("--inventory", str(folder), "validate").returncode == 0
+
+
 def test_render_writes_files_that_hold_no_secret(tmp_path: Path) -> None:
     """Without any secret at hand, configurations are written with references in their place."""
     done = netorch("render", "sw2.pop1", "--out", str(tmp_path / "out"))
