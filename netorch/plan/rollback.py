@@ -68,9 +68,13 @@ def keep_closed(file: FileItem, now: BgpText, *, own_asn: int) -> str:
 
 def is_rewritten(wanted: FileItem, facts: DeviceFacts, *, own_asn: int, restamp: Callable[[str, str], str]) -> bool:
     """Whether ``wanted`` differs from the configuration that the device has by more than the sessions that are closed in it."""
-    now = replace(wanted, text=configuration_text(facts, wanted.daemon))
-    text = keep_closed(now, language_of(wanted.daemon).read_bgp(wanted.text, own_asn=own_asn), own_asn=own_asn)
-    return restamp(text, wanted.daemon) != wanted.text
+    language = language_of(wanted.daemon)
+
+    def opened(text: str) -> str:
+        sessions = frozenset(language.read_bgp(text, own_asn=own_asn).sessions)
+        return restamp(language.rewrite_closed(text, to_close=frozenset(), to_open=sessions), wanted.daemon)
+
+    return opened(configuration_text(facts, wanted.daemon)) != opened(wanted.text)
 
 
 def _check(then: BgpText, facts: DeviceFacts, tolerance: Tolerance) -> Check:

@@ -13,7 +13,7 @@ from netorch.model.items import ClosedSessionItem, FileItem, Item, Mac, Neighbou
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.types import IPAddress
 from netorch.plan.bird import read_bgp
-from netorch.plan.rollback import intent_of, keep_closed, plan_rollback
+from netorch.plan.rollback import intent_of, is_rewritten, keep_closed, plan_rollback
 from netorch.render import restamp
 from tests.unit.inventory_texts import edited, example
 from tests.unit.planned import configuration, planned
@@ -65,6 +65,23 @@ def test_the_old_file_comes_back_as_it_was() -> None:
     assert operation.item.text == old
     assert {reset.effect for reset in plan.resets} == {"restart"}
     assert set(plan.check.up) == set(read_bgp(old, own_asn=64500).sessions)
+
+
+def test_closed_sessions_are_no_other_configuration() -> None:
+    """Wherever in the file a rollback or a template closes them, and whoever is closed in what is wanted; anything else is."""
+    found = planned(example(), example(), targets=[SWITCH])
+    device, facts = found.intent.device(SWITCH), found.facts[SWITCH]
+    wanted, plain = configuration(closing(device, "meadow_4_v4")), configuration(device)
+    templates = configuration(closing(device, *NORTHTEL))
+    rewritten = keep_closed(plain, read_bgp(templates.text, own_asn=64500), own_asn=64500)
+
+    def is_other(text: str) -> bool:
+        held = replace(facts, files=tuple(replace(file, text=text) for file in facts.files))
+        return is_rewritten(wanted, held, own_asn=64500, restamp=restamp)
+
+    assert rewritten != plain.text
+    assert not any(map(is_other, (plain.text, templates.text, rewritten, restamp(rewritten, "bird"))))
+    assert is_other(restamp(rewritten.replace("hold time 90", "hold time 60"), "bird"))
 
 
 def test_announcements_are_judged_by_what_the_old_file_announces() -> None:
