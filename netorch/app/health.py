@@ -80,7 +80,7 @@ def assess(intent: Intent, facts: Facts, failures: Failures, names: tuple[str, .
     state = max((trouble.severity for trouble in troubles), default=OK)
     if names and not any(name in facts for name in names):
         state = UNKNOWN
-    return Health(state, troubles, tuple(_figures(devices, facts, sides)))
+    return Health(state, troubles, tuple(_figures(intent, devices, facts, sides=sides)))
 
 
 def _unreachable(failures: Failures, names: tuple[str, ...]) -> Iterator[Trouble]:
@@ -209,16 +209,21 @@ def _some(names: list[str]) -> str:
     return f"{names[0]} and {len(names) - 1} more sessions" if names[1:] else f"session {names[0]}"
 
 
-def _figures(devices: list[DeviceIntent], facts: Facts, sides: tuple[MirrorSides, ...]) -> Iterator[Figure]:
+def _figures(
+    intent: Intent, devices: list[DeviceIntent], facts: Facts, *, sides: tuple[MirrorSides, ...]
+) -> Iterator[Figure]:
+    """Totals are what is meant to be there: they stay when a device does not answer, or has not been deployed."""
     reached = [device for device in devices if device.name in facts]
-    sessions = [(device.name, session.name) for device in reached for session in device.sessions if session.enabled]
-    agents = [agent for device in reached for agent in facts[device.name].agents]
-    feeds = [feed for agent in agents for feed in agent.feeds]
+    sessions = [(device.name, session.name) for device in devices for session in device.sessions if session.enabled]
+    up = sum(device in facts and _is_established(facts[device], name) for device, name in sessions)
+    services = {device.name: expected_service(intent, device) for device in devices}
+    agents = [agent for d in reached for agent in facts[d.name].agents if agent.service == services[d.name]]
+    feeds = [len({hop.switch for hop in device.next_hops}) for device in devices if services[device.name] == "mirror"]
     yield Figure("devices", len(reached), len(devices))
-    yield Figure("sessions", sum(_is_established(facts[device], name) for device, name in sessions), len(sessions))
-    yield Figure("mirrored", sum(side.is_ok for side in sides), len(sides))
-    yield Figure("agents", sum(agent.alive for agent in agents), len(agents))
-    yield Figure("feeds", sum(feed.up for feed in feeds), len(feeds))
+    yield Figure("sessions", up, len(sessions))
+    yield Figure("mirrored", sum(side.is_ok for side in sides), sum(len(device.next_hops) for device in devices))
+    yield Figure("agents", sum(agent.alive for agent in agents), sum(map(bool, services.values())))
+    yield Figure("feeds", sum(feed.up for agent in agents if agent.alive for feed in agent.feeds), sum(feeds))
     for counter in ("changes", "rejected", "resyncs", "repaired"):
         yield Figure(f"mirror_{counter}", _counted(agents, counter), unit="c")
     left = [c.not_after - c.clock for d in reached for c in (facts[d.name].certificate,) if c is not None]

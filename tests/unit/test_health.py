@@ -84,6 +84,28 @@ def test_line_says_what_is_wrong_first_and_figures_last() -> None:
     assert "mirror_changes=6c" in line.split()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_totals_are_what_is_meant_to_be_there(name: str) -> None:
+    """A device that does not answer takes its part from what is, and nothing from what ought to be."""
+    facts = sound()
+    whole = {figure.name: figure for figure in judged(facts).figures if figure.total is not None}
+    del facts[name]
+    left = {figure.name: figure for figure in judged(facts).figures if figure.total is not None}
+    assert {name: one.total for name, one in left.items()} == {name: one.total for name, one in whole.items()}
+    own = len([session for session in NETWORK.device(name).sessions if session.enabled])
+    assert own > 0
+    assert whole["sessions"].value - left["sessions"].value == own
+    assert (whole["devices"].value - left["devices"].value, whole["agents"].value - left["agents"].value) == (1, 1)
+
+
+@pytest.mark.parametrize("facts", [changed("h1.pop1", agents=()), mirror_of("h1.pop1", alive=False)])
+def test_feeds_of_an_agent_that_does_not_run_are_missing(facts: dict[str, DeviceFacts]) -> None:
+    """Never installed, or dead: whatever it said last, it hears nobody."""
+    figures = {figure.name: figure for figure in judged(facts).figures}
+    assert (figures["agents"].value, figures["agents"].total) == (4, 5)
+    assert (figures["feeds"].value, figures["feeds"].total) == (4, 6)
+
+
 def test_ok_line_sums_up() -> None:
     """All is well, with the counts that show it."""
     assert line_of(judged(sound())).startswith("NETORCH OK - 5 of 5 devices, ")
