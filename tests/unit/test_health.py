@@ -98,14 +98,6 @@ def test_totals_are_what_is_meant_to_be_there(name: str) -> None:
     assert (whole["devices"].value - left["devices"].value, whole["agents"].value - left["agents"].value) == (1, 1)
 
 
-@pytest.mark.parametrize("facts", [changed("h1.pop1", agents=()), mirror_of("h1.pop1", alive=False)])
-def test_feeds_of_an_agent_that_does_not_run_are_missing(facts: dict[str, DeviceFacts]) -> None:
-    """Never installed, or dead: whatever it said last, it hears nobody."""
-    figures = {figure.name: figure for figure in judged(facts).figures}
-    assert (figures["agents"].value, figures["agents"].total) == (4, 5)
-    assert (figures["feeds"].value, figures["feeds"].total) == (4, 6)
-
-
 def test_ok_line_sums_up() -> None:
     """All is well, with the counts that show it."""
     assert line_of(judged(sound())).startswith("NETORCH OK - 5 of 5 devices, ")
@@ -125,6 +117,14 @@ def changed(name: str, **parts: object) -> dict[str, DeviceFacts]:
 def mirror_of(name: str, **parts: object) -> dict[str, DeviceFacts]:
     (mine,) = sound()[name].agents
     return changed(name, agents=(replace(mine, **parts),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("facts", [changed("h1.pop1", agents=()), mirror_of("h1.pop1", alive=False)])
+def test_feeds_of_an_agent_that_does_not_run_are_missing(facts: dict[str, DeviceFacts]) -> None:
+    """Never installed, or dead: whatever it said last, it hears nobody."""
+    figures = {figure.name: figure for figure in judged(facts).figures}
+    assert (figures["agents"].value, figures["agents"].total) == (4, 5)
+    assert (figures["feeds"].value, figures["feeds"].total) == (4, 6)
 
 
 def lost_feed() -> dict[str, DeviceFacts]:
