@@ -67,8 +67,9 @@ def assess(intent: Intent, facts: Facts, failures: Failures, names: tuple[str, .
     """The health of the devices ``names``. Pure.
 
     Nobody can be asked: UNKNOWN, since this machine's own line may be the cause. A device that does not answer, a daemon that
-    does not run, a host that sends to a wrong MAC or to none, or has no uplink, a POP without a provider, a router without a
-    neighbour: CRITICAL. What costs redundancy, or will cost traffic if nobody looks: WARNING.
+    does not run, a device without any session, a host that sends to a wrong MAC or to none, or has no uplink, a POP without a
+    provider: CRITICAL. One device is lost then, whatever others carry. What costs redundancy, or will cost traffic if nobody
+    looks: WARNING.
     """
     devices = [intent.device(name) for name in names]
     deployed = [device for device in devices if device.name in facts and facts[device.name].generation]
@@ -100,10 +101,12 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
         if not held.daemon.running:
             yield Trouble(CRITICAL, device.name, f"{held.daemon.name} does not run")
             continue
-        down = [s.name for s in device.sessions if s.enabled and not _is_established(held, s.name)]
-        if down:
-            is_alone = device.role == "router" and len(down) == sum(session.enabled for session in device.sessions)
-            yield Trouble(CRITICAL if is_alone else WARNING, device.name, f"{_some(down)} not established")
+        meant = [session.name for session in device.sessions if session.enabled]
+        down = [name for name in meant if not _is_established(held, name)]
+        if down and down == meant:
+            yield Trouble(CRITICAL, device.name, f"no session is established, of {len(meant)}")
+        elif down:
+            yield Trouble(WARNING, device.name, f"{_some(down)} not established")
         yield from _uplinks(device, held)
         yield from (Trouble(WARNING, device.name, moving_mac(name)) for name in moving_macs(device, held))
         yield from _agents(intent, device, held)

@@ -187,6 +187,26 @@ def test_down_session_is_a_warning_and_a_pop_without_provider_critical() -> None
     assert (health.troubles[0].where, health.troubles[0].text) == ("pop1", "no provider's session is established")
 
 
+@pytest.mark.parametrize("name", ["sw1.pop1", "h1.pop1"])
+def test_device_without_any_session_is_critical(name: str) -> None:
+    """It is as lost as one whose daemon does not run, though others carry its traffic; with one session left it is a warning."""
+    sessions = NETWORK.device(name).sessions
+    for up in (0, 1):
+        told = tuple(protocol(s, state="Established" if n < up else "Active") for n, s in enumerate(sessions))
+        health = judged(changed(name, daemon=replace(sound()[name].daemon, protocols=told)))
+        (first, *_) = health.troubles
+        assert (health.state, first.where) == ((CRITICAL, WARNING)[up], name)
+        assert (first.text == f"no session is established, of {len(sessions)}") == (up == 0)
+
+
+def test_device_with_every_session_drained_is_no_trouble() -> None:
+    """No session is meant to be up: none is missing."""
+    intent = NETWORK.with_sessions(lambda d, s: replace(s, enabled=d.name != "sw1.pop1"))
+    facts = sound()
+    facts["sw1.pop1"] = replace(facts["sw1.pop1"], daemon=replace(facts["sw1.pop1"].daemon, protocols=()))
+    assert assess(intent, facts, {}, NAMES).troubles == ()
+
+
 @pytest.mark.parametrize(("name", "interface"), [("sw1.pop1", "br0"), ("h1.pop1", "eth1")])
 def test_bridge_whose_mac_moves_is_a_warning(name: str, interface: str) -> None:
     """A bridge between switches and hosts needs a MAC of its own; one that is for something else may have any."""
