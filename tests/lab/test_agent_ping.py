@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from netorch.model.request import PingRequest
+from netorch.model.request import PingBatch, PingRequest, PingWatch, PingWay
 from tests.lab.agent_device import LabDevice
 
 pytestmark = pytest.mark.lab
@@ -68,3 +68,54 @@ def test_source_is_the_one_asked_for(device: LabDevice) -> None:
     request = PingRequest(ip_address("198.51.0.1"), (1001,), source=ip_address("192.0.2.77"), count=1)
     (series,) = device.client.ping(request).series
     assert (series.rtts_ms, series.error) == ((), "Cannot assign requested address")
+
+
+def test_what_took_another_table_is_told_neither_as_sent_nor_as_lost(device: LabDevice) -> None:
+    """A rule that goes while packets are sent ends them with a reason, although they would be answered; back, they go on."""
+    target, rule = "198.51.0.1", ("fwmark", "1001", "lookup", "1001")
+    batches: list[PingBatch] = []
+    device.namespace.run("ip", "route", "add", target, "via", "10.0.0.2")
+
+    done: list[str] = []
+
+    def interfere(batch: PingBatch) -> None:
+        batches.append(batch)
+        is_gone = any(reason for _, _, reason in batch.changes)
+        action = "add" if is_gone else "del" if batch.samples and not done else ""
+        if action:
+            device.namespace.run("ip", "rule", action, *rule)
+            done.append(action)
+
+    try:
+        device.client.watch_pings(PingWatch((PingWay(ip_address(target), 1001),), 200, 0.01), interfere)
+    finally:
+        device.namespace.run("ip", "route", "del", target, "via", "10.0.0.2")
+    assert done == ["del", "add"]
+    changes = [change for batch in batches for change in batch.changes]
+    samples = [sample for batch in batches for sample in batch.samples]
+    assert [reason for _, _, reason in changes] == ["no route through this provider", ""]
+    gone_ms, back_ms = (at_ms for _, at_ms, _ in changes)
+    assert not [sent_ms for _, sent_ms, _ in samples if gone_ms < sent_ms < back_ms]
+    assert [sent_ms for _, sent_ms, _ in samples if sent_ms > back_ms]
+    assert all(rtt_ms is not None for _, _, rtt_ms in samples)
+
+
+@pytest.mark.parametrize("destination", ["198.51.0.1", "2001:db8:f::1"])
+def test_a_closed_port_answers_too(device: LabDevice, destination: str) -> None:
+    """Each connection is a packet and a time; the way without a route says so."""
+    ways = (PingWay(ip_address(destination), 1001), PingWay(ip_address(destination), 1002))
+    batches: list[PingBatch] = []
+    device.client.watch_pings(PingWatch(ways, 5, 0.02, tcp_port=81), batches.append)
+    samples = [sample for batch in batches for sample in batch.samples]
+    assert [way for way, _, _ in samples] == [0] * 5
+    assert all(rtt_ms is not None and rtt_ms > 0 for _, _, rtt_ms in samples)
+    assert [(way, reason) for batch in batches for way, _, reason in batch.changes] == [(1, "Network is unreachable")]
+
+
+def test_a_connection_that_nobody_answers_is_lost(device: LabDevice) -> None:
+    """Before the kernel repeats what opens it: a later answer would be one to another packet."""
+    batches: list[PingBatch] = []
+    way = PingWay(ip_address("198.51.0.99"), 1001)
+    device.client.watch_pings(PingWatch((way,), 2, 0.05, timeout_s=5.0, tcp_port=81), batches.append)
+    assert [rtt_ms for batch in batches for _, _, rtt_ms in batch.samples] == [None, None]
+    assert batches[-1].at_ms < 5000
