@@ -62,7 +62,7 @@ class FrrControl:
 
     def live_stamp(self) -> Optional[str]:
         """The stamp that all programs have which keep one; with a remark where something runs otherwise than in its file."""
-        stamps = self._stamps()
+        stamps = list(self._stamps().values())
         if len(set(stamps)) != 1:
             return "+".join(stamp or "none" for stamp in stamps) if any(stamps) else None
         stamp = stamps[0]
@@ -73,14 +73,17 @@ class FrrControl:
             return stamp
         return f"{stamp} {BY_HAND}"
 
-    def _stamps(self) -> List[Optional[str]]:
-        found = []
-        for program in self._programs.values():
-            try:
-                found.append(shown_stamp(program.ask(f"show route-map {FRR_STAMP}")))
-            except FrrRefused:
-                continue  # it knows no route maps
+    def _stamps(self) -> Dict[str, Optional[str]]:
+        found = {}
+        for name, program in self._programs.items():
+            with suppress(FrrRefused):  # it knows no route maps
+                found[name] = shown_stamp(program.ask(f"show route-map {FRR_STAMP}"))
         return found
+
+    def _behind(self, path: str) -> List[str]:
+        """The programs that keep a stamp, and have another than ``path``: the others hide what they lack."""
+        wanted = stamp_of(read_text(path) or "")
+        return [name for name, stamp in self._stamps().items() if wanted is not None and stamp != wanted]
 
     def _runs(self, path: str) -> bool:
         """Whether FRR runs the very lines of ``path``: the quick proof, which a file that says FRR's defaults does not pass."""
@@ -188,9 +191,10 @@ class FrrControl:
         for _ in range(_ATTEMPTS):
             complaint = frr_reload.reload(path, alive=self._all_alive) or complaint
             self._reconnect()
-            if self._runs(path):
-                return
-            left = frr_reload.differences(path)
+            for program in self._behind(path):
+                frr_reload.load_into(program, path, alive=self._all_alive)
+            left = () if self._runs(path) else frr_reload.differences(path)
+            left = left or tuple(f"all of it, to {program}" for program in self._behind(path))
             if not left:
                 return
         more = f" and {len(left) - _SHOWN_DIFFERENCES} more" if len(left) > _SHOWN_DIFFERENCES else ""

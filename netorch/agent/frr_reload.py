@@ -50,7 +50,7 @@ def validate(candidate: str, *, path: str, text: str) -> None:
     """Let ``vtysh -C`` read the candidate; Refused with FRR's words and the line, in which no secret is shown."""
     import subprocess
 
-    program = next((f"{folder}/vtysh" for folder in PROGRAMS if os.access(f"{folder}/vtysh", os.X_OK)), None)
+    program = _vtysh()
     if program is None:
         raise Refused("there is no program vtysh here", hint="install FRR: apt-get install frr frr-pythontools")
     if _script() is None:
@@ -128,23 +128,44 @@ def _first_complaint(said: str) -> str:
     return f"{found['text'].strip()}: {redacted(line)}"
 
 
+def load_into(program: str, path: str, *, alive: Callable[[], None]) -> None:
+    """Give one program all of ``path``. For one that was started anew: the others may hide from frr-reload.py what it lacks.
+
+    What it refuses is not told: whether it has what it is to have is seen afterwards.
+    """
+    argv = [_vtysh() or "vtysh", "-d", program, "-f", path]
+    _finish(argv, timeout_s=RELOAD_TIMEOUT_S, alive=alive, mark={_MARK: "1"}, stderr=True)
+
+
 def _run(
     option: str, path: str, *, timeout_s: float, alive: Callable[[], None], mark: Dict[str, str]
 ) -> Tuple[int, str]:
     """The exit status of frr-reload.py, and its standard output (with its log, which goes nowhere else, where it loads)."""
-    import subprocess
-
     script = _script()
     if script is None:
         raise FrrRefused("there is no frr-reload.py here", hint="install it: apt-get install frr-pythontools")
     folder = f"{RUN}/frr-{os.getpid()}"
     os.makedirs(folder, mode=0o700, exist_ok=True)
     logging = ["--stdout"] if option == "--reload" else []
+    argv = [sys.executable, "-I", "-S", "-c", _HOOK, script, option, *logging, "--rundir", folder, path]
+    try:
+        return _finish(argv, timeout_s=timeout_s, alive=alive, mark=mark, stderr=bool(logging))
+    finally:
+        with suppress(OSError):
+            remove_folder(folder)
+
+
+def _finish(
+    argv: List[str], *, timeout_s: float, alive: Callable[[], None], mark: Dict[str, str], stderr: bool
+) -> Tuple[int, str]:
+    """The exit status and standard output of a program that types into FRR, or looks at it; nothing of it is left afterwards."""
+    import subprocess
+
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _HOOK, script, option, *logging, "--rundir", folder, path],
+        argv,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if logging else subprocess.DEVNULL,
+        stderr=subprocess.STDOUT if stderr else subprocess.DEVNULL,
         env={"PATH": ":".join(PROGRAMS), "LC_ALL": "C.UTF-8", **mark},
         cwd="/",
         start_new_session=True,
@@ -157,7 +178,7 @@ def _run(
                 return process.returncode, said.decode("utf-8", "replace")
             except subprocess.TimeoutExpired:
                 if uptime() >= deadline:
-                    raise FrrSilent(f"frr-reload.py has not finished within {timeout_s:g} s") from None
+                    raise FrrSilent(f"FRR has not been loaded within {timeout_s:g} s") from None
                 alive()
     finally:
         with suppress(ProcessLookupError):
@@ -165,7 +186,6 @@ def _run(
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
-        _remove(folder)
 
 
 def end_leftovers() -> None:
@@ -183,11 +203,10 @@ def end_leftovers() -> None:
                 remove_folder(f"{RUN}/{name}")
 
 
-def _remove(folder: str) -> None:
-    with suppress(OSError):
-        remove_folder(folder)
-
-
 def _script() -> Optional[str]:
     found: List[str] = [f"{folder}/frr-reload.py" for folder in FOLDERS]
     return next((path for path in found if os.path.exists(path)), None)
+
+
+def _vtysh() -> Optional[str]:
+    return next((f"{folder}/vtysh" for folder in PROGRAMS if os.access(f"{folder}/vtysh", os.X_OK)), None)
