@@ -66,7 +66,7 @@ def _break(attempt: Attempt, kind: str, place: str, step: Optional[Step] = None)
         return False
 
     settings = attempt.bed.lab.settings
-    wait_until(is_done, timeout_s=10, what=f"{place} is {kind}")
+    wait_until(is_done, timeout_s=60, what=f"{place} is {kind}")
     attempt.target.sh(_PROOF[kind].format(place=place))
 
 

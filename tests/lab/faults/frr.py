@@ -17,7 +17,7 @@ from tests.lab.faults.controller import at_moment
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
-from tests.lab.stopping import stopped
+from tests.lab.stopping import go_on, is_stopped, stopped
 from tests.waiting import wait_until
 
 GIVEN_UP_WITHIN_S = 30.0
@@ -58,32 +58,82 @@ def killed_loading(attempt: Attempt) -> Optional[Said]:
     with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, "apply", 1)
         step.end("go")
-        found: list[int] = []
-
-        def is_loading() -> bool:
-            script = attempt.choice == "frr-reload.py"
-            found[:] = (
-                attempt.target.processes("/usr/lib/frr/frr-reload.py", "--reload") if script else _typing(attempt)
-            )
-            return bool(found)
-
-        attempt.until(is_loading, _LOAD_TIMEOUT_S, "the candidate is being loaded")
-        with suppress(ProcessLookupError), stopped(found[0]):
-            os.kill(found[0], signal.SIGKILL)
-            attempt.events.append(f"{attempt.choice} killed while it loads")
+        wait_until(
+            lambda: _kill_one(attempt), timeout_s=_LOAD_TIMEOUT_S, what=f"{attempt.choice} is killed while it loads"
+        )
+        attempt.events.append(f"{attempt.choice} killed while it loads")
         return finish(attempt, process, timeout_s=120)
 
 
-def _typing(attempt: Attempt) -> list[int]:
-    """Every vtysh that types what frr-reload.py adds or takes away."""
-    return [pid for pid in attempt.target.processes("-f") if _types(pid)]
+def _kill_one(attempt: Attempt) -> bool:
+    """Kill what loads, or the vtysh that works for it at this moment; whether there was one."""
+    loaders: list[int] = []
+    if not _stop_one(attempt, loaders):
+        return False
+    (loader,) = loaders
+    victims = loaders if attempt.choice == "frr-reload.py" else _vtysh_of(attempt, loader)[:1]
+    try:
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+            return True
+    except ProcessLookupError:  # it had just ended
+        return False
+    finally:
+        go_on(loader)
+    return False
 
 
-def _types(pid: int) -> bool:
-    """Whether it is a vtysh that does more than look at a file."""
-    with suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
-        words = file.read().split("\0")
-        return words[0].endswith("vtysh") and not {"-C", "-m"} & set(words)
+def _loaders(attempt: Attempt) -> list[int]:
+    return attempt.target.processes("/usr/lib/frr/frr-reload.py", "--reload")
+
+
+def _vtysh_of(attempt: Attempt, loader: int) -> list[int]:
+    return [pid for pid in attempt.target.processes("/usr/bin/vtysh") if _parent(pid) == loader]
+
+
+def _parent(pid: int) -> int:
+    """Who started the process; 0 for one that has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            state, parent = file.read().rpartition(")")[2].split()[:2]
+    except OSError:
+        return 0
+    return 0 if state in "ZX" else int(parent)
+
+
+LEFT_BEHIND = ("goes on at once", "goes on after the deadline")
+"""What becomes of the load when the agent that began it is dead."""
+
+
+def killed_agent_loading(attempt: Attempt) -> Optional[Said]:
+    """The agent dies while FRR loads: the load is left behind, and must not go on typing once everything was put back."""
+    with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+        step = Step(attempt, "apply", 1)
+        step.end("go")
+        loaders: list[int] = []
+        wait_until(lambda: _stop_one(attempt, loaders), timeout_s=_LOAD_TIMEOUT_S, what="FRR loads")
+        (loader,) = loaders
+        try:
+            os.kill(_parent(loader), signal.SIGKILL)
+            attempt.events.append(f"the load {attempt.choice}")
+            said = finish(attempt, process, timeout_s=60)
+            if attempt.choice == "goes on after the deadline":
+                attempt.until(lambda: attempt.target.pending() is None, 90, "the watchdog has undone it")
+                assert not os.path.exists(f"/proc/{loader}"), f"{attempt.seed}: the load is still there"
+        finally:
+            go_on(loader)
+        return said
+
+
+def _stop_one(attempt: Attempt, into: list[int]) -> bool:
+    """Stop what loads; whether there was something, which is put ``into`` the list."""
+    for loader in _loaders(attempt):
+        with suppress(ProcessLookupError):
+            os.kill(loader, signal.SIGSTOP)
+            wait_until(lambda loader=loader: is_stopped(loader) or not _parent(loader), what="it has stopped, or ended")  # type: ignore[misc]
+            if is_stopped(loader):
+                into.append(loader)
+                return True
     return False
 
 

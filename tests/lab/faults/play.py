@@ -87,7 +87,12 @@ def _wait_until_decided(attempt: Attempt) -> None:
             return False  # of FRR's programs each is given its configuration some time after it has been started
         return not any(target.processes(command) for command in ("apply", "confirm")) and target.pending() is None
 
-    attempt.until(is_over, 120, "the device has decided")
+    try:
+        attempt.until(is_over, 120, "the device has decided")
+    except AssertionError as error:
+        agents = [command for command in ("apply", "confirm") if target.processes(command)]
+        found = f"{attempt.events}, live {target.live()}, pending {target.pending()}, agents at work: {agents}"
+        raise AssertionError(f"{error}: {found}") from None
 
 
 def _judge(fault: Fault, seed: int, attempt: Attempt, after: Look, said: Optional[Said]) -> Ending:

@@ -71,7 +71,15 @@ FAULTS = (
         frr.PROGRAMS[:2],
         daemons=FRR,
     ),
-    Fault("FRR's load killed", "last good", frr.killed_loading, frr.LOADING, quick=True, daemons=FRR),
+    Fault(
+        "FRR's load killed",
+        "loaded again, or last good",
+        frr.killed_loading,
+        frr.LOADING,
+        quick=True,
+        daemons=FRR,
+    ),
+    Fault("agent killed while FRR loads", "last good", frr.killed_agent_loading, frr.LEFT_BEHIND, daemons=FRR),
     Fault(
         "FRR refuses a line half-way",
         "last good; the line is named",
