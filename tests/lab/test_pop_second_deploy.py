@@ -26,18 +26,20 @@ RESULT_KEYS = {"device", "outcome", "generation", "message", "hint"}
 STATUS_DEVICE_KEYS = {
     "device", "pop", "role", "reachable", "error", "daemon", "daemon_version", "daemon_running", "generation", "live_stamp",
     "disk_stamp", "last_reconfiguration", "agent_version", "agents", "pending", "pending_author", "pending_remaining_s",
-    "pending_replaced", "undone", "drift", "drift_causes", "drift_state", "sessions", "next_hops", "route_counts", "certificate", "moving_macs",
+    "pending_replaced", "undone", "drift", "drift_causes", "drift_state", "sessions", "next_hops", "route_counts", "certificate",
+    "moving_macs",
 }  # fmt: skip
 SESSION_KEYS = {
-    "name", "kind", "peer", "circuit", "family", "neighbor_address", "expected", "state", "bgp_state", "since", "last_error",
-    "routes_imported", "routes_filtered", "routes_exported",
+    "name", "kind", "protocol", "peer", "circuit", "family", "interface", "neighbor_address", "expected", "state", "bgp_state",
+    "since", "last_error", "routes_imported", "routes_filtered", "routes_exported",
 }  # fmt: skip
 NEXT_HOP_KEYS = {
     "provider", "circuit", "address", "interface", "switch", "switch_mac", "switch_state", "switch_age_s",
     "host_mac", "host_age_s", "source", "ok", "verdict",
 }  # fmt: skip
 PING_KEYS = {
-    "host", "provider", "mark", "sent", "received", "loss_percent", "min_ms", "median_ms", "p90_ms", "p99_ms", "error",
+    "pop", "host", "provider", "mark", "destination", "family", "protocol", "state", "note", "sent", "received", "loss_percent",
+    "min_ms", "median_ms", "p90_ms", "p99_ms", "jitter_ms", "error",
 }  # fmt: skip
 
 
