@@ -62,7 +62,7 @@ def play_mixed(*, writes: bool) -> int:
     with tempfile.TemporaryDirectory() as folder, mixed_pop(Path(folder)) as quick:
         for death in DEATHS:
             streams = play_death(quick, death, Path(folder))
-            said = [f"{len(s.lost)} of {s.sent} lost, {s.longest_gap_s:.2f} s" for s in streams.values()]
+            said = [f"{len(s.lost)} of {s.sent} lost, {s.longest_gap_s * 1000:.0f} ms" for s in streams.values()]
             lines.append(row((str(death), *said)))
             tell(lines[-1])
             revive(quick, death)

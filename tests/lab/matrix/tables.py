@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_network
 
 from netorch.model.inventory import Inventory
@@ -35,10 +36,10 @@ def provider_table(inventory: Inventory, host: str, provider: str, *, family: Fa
     return {DEFAULT[family]: neighbors(inventory, provider, family)}
 
 
-def differences(lab: Lab) -> list[str]:
+def differences(lab: Lab, families: Iterable[Family] = Family) -> list[str]:
     """In words; [] where every host of POP1 holds exactly what it is to hold."""
     found = []
-    for family in Family:
+    for family in families:
         wanted = expected_main_table(lab.inventory, family).items()
         for host in HOSTS:
             kernel_name = KERNEL_NAMES[host_of(lab.inventory, host).daemon]
@@ -55,12 +56,12 @@ def differences(lab: Lab) -> list[str]:
     return found
 
 
-def wait_until_exact(lab: Lab, *, timeout_s: float = 60) -> None:
+def wait_until_exact(lab: Lab, families: Iterable[Family] = Family, *, timeout_s: float = 60) -> None:
     """Return once every host holds what the providers announce, in every table and family, and no more."""
     last: list[str] = []
 
     def is_exact() -> bool:
-        last[:] = differences(lab)
+        last[:] = differences(lab, families)
         return not last
 
     try:
