@@ -72,6 +72,9 @@ def test_change_is_confirmed_and_rolled_back(quick: QuickLab) -> None:
     quick.project("rollback", "pop1", "--yes")
     assert {device: live_stamp(quick.lab, device) for device in DEVICES} == before
     assert all_up(quick)
+    for role in ("switch", "host"):
+        quick.project.override(f"bird/local-{role}.conf.j2", "")
+    quick.project("deploy", "pop1", "--yes")  # the inventory is right again, which ends the rollback
 
 
 def test_drained_provider_comes_back(quick: QuickLab) -> None:
