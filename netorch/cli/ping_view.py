@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from netorch.app.ping_figures import sparkline
-from netorch.app.ping_tracks import OK, Track
+from netorch.app.ping_tracks import DRAINED, OK, Track
 from netorch.app.pinging import SETTLED_S
 from netorch.cli.output import GAP, Fitted, fit_rows, print_table, terminal_width
 
@@ -32,6 +32,7 @@ WINDOW_S = 60.0
 """What the live table is about: who watches wants to see what is, not what was an hour ago."""
 
 LINES_S = 5.0
+NAMED_HOSTS = 3
 
 
 def table_of(tracks: Sequence[Track], width: int | None, *, since_s: float | None = None) -> tuple[Fitted, list[str]]:
@@ -83,14 +84,28 @@ def print_pings(pings: Pings) -> None:
         click.secho(note, fg="yellow")
 
 
-def notes_of(rows: Iterable[dict[str, Any]]) -> list[str]:
+def notes_of(rows: Sequence[dict[str, Any]]) -> list[str]:
     """What is to be said of rows that are not ``ok``, once for all that it is true of."""
-    said: dict[str, None] = {}
+    said: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         if row["state"] != OK and (row["note"] or row["error"]):
-            family = "" if row["state"] == "drained" else f", {row['family']}"
-            said[f"{row['state']}: {row['provider']} in {row['pop']}{family}: {row['note'] or row['error']}"] = None
-    return list(said)
+            family = "" if row["state"] == DRAINED else f", {row['family']}"
+            key = (row["state"], row["provider"], row["pop"], family, row["note"] or row["error"])
+            said.setdefault(key, []).append(row["host"])
+    return [
+        f"{state}: {provider} {_place(rows, pop, hosts)}{family}: {text}"
+        for (state, provider, pop, family, text), hosts in said.items()
+    ]
+
+
+def _place(rows: Sequence[dict[str, Any]], pop: str, hosts: Sequence[str]) -> str:
+    """The POP where it is true of all its hosts, else which ones."""
+    named = list(dict.fromkeys(hosts))
+    if len(named) == len({row["host"] for row in rows if row["pop"] == pop}):
+        return f"in {pop}"
+    return f"from {', '.join(named[:NAMED_HOSTS])}" + (
+        f" and {len(named) - NAMED_HOSTS} more" if len(named) > NAMED_HOSTS else ""
+    )
 
 
 @contextmanager

@@ -54,3 +54,11 @@ def test_why_a_provider_is_not_usable_is_said_once() -> None:
     table, notes = table_of([track("northtel", to, state=drained) for to in ("198.51.100.1", "2001:db8::1")], None)
     assert all("drained" in line for line in table.lines[1:])
     assert notes == ["drained: northtel in pop1: by ann: fibre works"]
+
+
+def test_what_is_not_true_of_all_hosts_names_them() -> None:
+    """A host that has no table for a provider is not the POP."""
+    one, other = track("meadow"), track("meadow")
+    one.reason, other.host = "no route through this provider", "h2.pop1"
+    _, notes = table_of([one, other], None)
+    assert notes == ["no route: meadow from h1.pop1, ipv4: no route through this provider"]
