@@ -1,0 +1,222 @@
+"""A POP whose switch and one of whose hosts run FRR, deployed, drained, broken and put back like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netorch.agent.frr_text import stamp_of
+from netorch.lab import set_service
+from tests.lab.faults.bed import Target
+from tests.lab.faults.listening import MARK, ProcessList, files_of_device
+from tests.lab.labs import ROOT
+from tests.lab.quick_lab import Project, QuickLab, only_pop2, quick_lab
+from tests.unit.inventory_texts import edited
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+SWITCH, HOST, BIRD_HOST = "sw1.pop2", "h1.pop2", "h2.pop2"
+FORCED = ("--yes", "--allow-resets", "4")
+MEADOW = ("meadow_6_v4", "meadow_6_v6")
+SECRET = "secrets/meadow"
+AGE_ERROR_S = 2
+"""FRR tells ages in whole seconds."""
+
+
+def files() -> dict[str, str]:
+    """The second POP: FRR 8.4.4 on the switch, 10.3 on a host, BIRD on the other; a password with one of the providers."""
+    pop, texts = "pops/pop2.yml", only_pop2()
+    texts = edited(texts, pop, ("  - name: sw1\n", "  - name: sw1\n    daemon: frr\n    version: 8.4.4\n"))
+    texts = edited(texts, pop, ("  - name: h1\n", "  - name: h1\n    daemon: frr\n    version: '10.3'\n"))
+    private = "description: Meadow private peering\n"
+    return edited(texts, pop, (private, f"{private}    password: file:../.lab/{SECRET}\n"))
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    with quick_lab(tmp_path_factory.mktemp("frr"), files(), name="frr") as up:
+        up.project("deploy", "pop2", "--yes", timeout_s=180)
+        wait_until(lambda: all_up(up), timeout_s=40, what="every session is up")
+        yield up
+
+
+@pytest.fixture
+def checkout(quick: QuickLab, tmp_path: Path) -> Project:
+    """The operator's own copy of the inventory, to break."""
+    return quick.project.copy(tmp_path / "checkout")
+
+
+@pytest.fixture
+def untouched(quick: QuickLab) -> Iterator[QuickLab]:
+    """The test must leave the switch with the configuration, sessions and programs that it found."""
+    before = look(quick)
+    yield quick
+    wait_until(lambda: look(quick) == before, timeout_s=60, what=f"the switch is as before: {before}")
+    assert not planned(quick)
+
+
+def planned(quick: QuickLab) -> list[object]:
+    """What a deploy would change."""
+    return [change for d in quick.project("plan", "pop2", "-o", "json").document["devices"] for change in d["changes"]]
+
+
+def devices(quick: QuickLab) -> dict[str, Mapping[str, Any]]:
+    """What status says, by device."""
+    found = quick.project("status", "pop2", "-o", "json", code=None).document["devices"]
+    return {device["device"]: device for device in found}
+
+
+def sessions(quick: QuickLab, device: str) -> dict[str, Mapping[str, Any]]:
+    """What status says of a device's sessions, by name."""
+    return {session["name"]: session for session in devices(quick)[device]["sessions"]}
+
+
+def all_up(quick: QuickLab) -> bool:
+    """Whether every session of every device is established, and hosts have what both families of both providers bring."""
+    found = [session for device in devices(quick).values() for session in device["sessions"]]
+    return all(one["state"] == "up" and one["routes_imported"] >= (40 if one["circuit"] else 2) for one in found)
+
+
+def look(quick: QuickLab) -> tuple[object, ...]:
+    """The switch: what is live and on disk, its programs, its sessions' states."""
+    device = devices(quick)[SWITCH]
+    states = {session["name"]: session["state"] for session in device["sessions"]}
+    return device["live_stamp"], device["disk_stamp"], device["drift"], programs(quick), states
+
+
+def programs(quick: QuickLab) -> set[str]:
+    """What of FRR runs on the switch."""
+    return set(quick.lab.run(SWITCH, "vtysh", "-c", "show daemons").split())
+
+
+def moments(quick: QuickLab) -> dict[tuple[str, str], datetime]:
+    """Since when each session is up, by device and name."""
+    return {
+        (name, session["name"]): datetime.fromisoformat(session["since"])
+        for name, device in devices(quick).items()
+        for session in device["sessions"]
+    }
+
+
+def test_second_deploy_does_nothing(quick: QuickLab) -> None:
+    """Nothing is planned, applied or confirmed, and no session of any device restarts."""
+    before, generations = moments(quick), {name: device["generation"] for name, device in devices(quick).items()}
+    said = quick.project("deploy", "pop2", "--yes")
+    assert "3 unchanged" in said.out
+    assert {name: device["generation"] for name, device in devices(quick).items()} == generations
+    after = moments(quick)
+    assert {
+        key: abs((after[key] - moment).total_seconds()) <= AGE_ERROR_S for key, moment in before.items()
+    } == dict.fromkeys(before, True)
+
+
+def test_status_is_the_same_for_frr_and_bird(quick: QuickLab) -> None:
+    """Two hosts in the same place, one of each: the same keys, sessions, states and accepted counts; null what is not told."""
+    frr, bird = devices(quick)[HOST], devices(quick)[BIRD_HOST]
+    assert (frr["daemon"], bird["daemon"]) == ("frr", "bird")
+    assert frr.keys() == bird.keys()
+    assert [session.keys() for session in frr["sessions"]] == [session.keys() for session in bird["sessions"]]
+    told = ("name", "kind", "peer", "family", "expected", "state", "bgp_state", "last_error", "routes_imported")
+    shown = [[{key: session[key] for key in told} for session in one["sessions"]] for one in (frr, bird)]
+    assert shown[0] == shown[1]
+    assert all(session["routes_filtered"] is None for session in frr["sessions"])
+
+
+def test_drained_provider_comes_back(untouched: QuickLab) -> None:
+    """A drain closes both sessions of a provider with a message, is no drift, and ends with them as they were."""
+    untouched.project("drain", "northtel", "--reason", 'new "line" | today', "--wait", "1s", timeout_s=120)
+    shown = untouched.lab.run(SWITCH, "vtysh", "-c", "show running-config")
+    assert shown.count("shutdown message new 'line' / today") == 2
+    found = sessions(untouched, SWITCH)
+    assert {found[f"northtel_5_{version}"]["state"] for version in ("v4", "v6")} == {"down"}
+    assert devices(untouched)[SWITCH]["drift"] == []
+    untouched.project("undrain", "northtel", timeout_s=120)
+    wait_until(lambda: all_up(untouched), timeout_s=40, what="every session is up again")
+    text = untouched.lab.run(SWITCH, "cat", "/etc/frr/frr.conf")
+    assert not planned(untouched)
+    assert stamp_of(text) == devices(untouched)[SWITCH]["live_stamp"]
+
+
+def test_wrong_password_is_taken_back_unseen(quick: QuickLab, checkout: Project) -> None:
+    """Both sessions of that circuit are named; the former password is live again; neither was ever anybody's to see."""
+    before = look(quick)
+    (checkout.folder / ".lab" / SECRET).write_text(f"{MARK}notWhatMeadowHas\n")
+    with ProcessList() as processes:
+        said = checkout("deploy", SWITCH, *FORCED, code=6, timeout_s=120)
+    assert all(name in said.out + said.err for name in MEADOW)
+    assert "northtel" not in said.out.partition("checks failed")[2]
+    assert processes.samples
+    assert not processes.found
+    open_to, _ = files_of_device(Target(quick.lab, SWITCH))
+    assert not open_to
+    assert MARK not in said.out + said.err
+    wait_until(lambda: all_up(quick), timeout_s=60, what="every session is up again")
+    assert look(quick) == before
+    log = quick.lab.sh(SWITCH, "ls /var/log/frr 2>/dev/null || true; ls /run/netorch")
+    assert "reload" not in log
+    assert "frr-" not in log
+
+
+def test_line_that_frr_refuses_is_named_and_all_is_as_before(untouched: QuickLab, checkout: Project) -> None:
+    """One that ``vtysh -C`` finds wrong touches nothing; one that only bgpd refuses takes all others back with it."""
+    checkout.override("frr/local-switch.conf.j2", "router bgp 64500\n neighbor 203.0.113.17 passwrd unheard-of\nexit\n")
+    said = checkout("deploy", SWITCH, *FORCED, code=1)
+    assert "Unknown command" in said.out + said.err
+    assert "neighbor 203.0.113.17 passwrd ..." in said.out + said.err
+    assert "unheard-of" not in said.out + said.err
+    checkout.override("frr/local-switch.conf.j2", "router bgp 64500\n neighbor 9.9.9.9 description nobody\nexit\n")
+    said = checkout("deploy", SWITCH, *FORCED, code=6)
+    assert "FRR does not take all of the configuration" in said.out + said.err
+    assert "neighbor 9.9.9.9 description" in said.out + said.err
+
+
+def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> None:
+    """A route that somebody adds and a session that somebody closes are drift, which the next deploy ends."""
+    shutdown = ("-c", "router bgp 64500", "-c", "neighbor 203.0.113.17 shutdown")
+    untouched.lab.run(SWITCH, "vtysh", "-c", "configure terminal", "-c", "ip route 10.77.0.0/16 blackhole", *shutdown)
+    device = devices(untouched)[SWITCH]
+    assert device["drift_state"] == "edited by hand"
+    assert device["live_stamp"] != device["disk_stamp"]
+    assert any("northtel_5_v4" in line and "closed by hand" in line for line in device["drift"])
+    untouched.project("deploy", SWITCH, "--yes")
+    assert "10.77.0.0/16" not in untouched.lab.run(SWITCH, "vtysh", "-c", "show running-config")
+    wait_until(lambda: all_up(untouched), timeout_s=40, what="every session is up again")
+
+
+def test_program_that_is_missing_is_named(untouched: QuickLab) -> None:
+    """FRR without its staticd: status and deploy say so and touch nothing."""
+    set_service(SWITCH, "staticd", untouched.lab.settings, running=False)
+    try:
+        assert "FRR lacks staticd" in devices(untouched)[SWITCH]["error"]
+        said = untouched.project("deploy", SWITCH, "--yes", code=None)
+        assert said.code != 0
+        assert "FRR lacks staticd" in said.out + said.err
+    finally:
+        set_service(SWITCH, "staticd", untouched.lab.settings, running=True)
+    wait_until(lambda: devices(untouched)[SWITCH]["error"] is None, timeout_s=30, what="staticd is back")
+
+
+def test_programs_follow_their_file_and_go_back_with_it(quick: QuickLab, checkout: Project) -> None:
+    """A program that is wanted runs before the configuration is loaded; a change that does not stay, or is rolled back, ends it
+    again, and what came with it."""
+    before = devices(quick)[SWITCH]["live_stamp"]
+    checkout.override("frr/daemons.j2", (ROOT / "templates/frr/daemons.j2").read_text() + "ripd=yes\n")
+    refused = "router bgp 64500\n neighbor 9.9.9.9 description nobody\nexit\n"
+    checkout.override("frr/local-switch.conf.j2", refused)
+    checkout("deploy", SWITCH, *FORCED, code=6)
+    wait_until(lambda: "ripd" not in programs(quick), timeout_s=20, what="ripd ends again")
+    checkout.override("frr/local-switch.conf.j2", "ip route 10.78.0.0/16 blackhole\n")
+    checkout("deploy", SWITCH, *FORCED)
+    assert "ripd" in programs(quick)
+    assert "10.78.0.0/16" in quick.lab.run(SWITCH, "vtysh", "-c", "show running-config")
+    quick.project("rollback", SWITCH, "--yes")
+    assert "ripd" not in programs(quick)
+    assert "10.78.0.0/16" not in quick.lab.run(SWITCH, "vtysh", "-c", "show running-config")
+    device = devices(quick)[SWITCH]
+    assert device["live_stamp"] == device["disk_stamp"] == before
+    assert not planned(quick)
