@@ -92,7 +92,10 @@ def uses_only(lab: Lab, host: str, switch: str) -> bool:
 
 
 def play_death(quick: QuickLab, death: Death, folder: Path) -> dict[str, Steady]:
-    """What became of a thousand pings a second from every host, each by way of the switch that ends; the switch is dead after."""
+    """What became of a thousand pings a second from every host; the switch is dead after.
+
+    Their target is one that ``ip route get`` leads through that switch; the kernel's hash of a ping may lead elsewhere.
+    """
     lab = quick.lab
     (left,) = (name for name in UPLINKS if name != death.switch)
     with ExitStack() as stack:
