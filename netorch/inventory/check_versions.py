@@ -15,19 +15,32 @@ def check_versions(tree: Tree, findings: Findings) -> None:
     for site in tree.sites:
         for path, device in site.devices():
             daemon, version = device.daemon or defaults.daemon, device.version or defaults.version
-            if device.daemon or device.version:
+            if device.version:
                 _check_version(findings, site.file, path, daemon=daemon, version=version)
+            elif device.daemon:
+                _check_default(findings, site.file, path, daemon=daemon, version=version)
             if path[0] == "hosts":
                 _check_host(findings, site.file, path, daemon=daemon, version=version)
+
+
+def _check_default(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
+    """A device with a daemon of its own, and the version that ``defaults`` has for all."""
+    can = capabilities_of(daemon, version)
+    if can is None or not can.has_templates:
+        message = f"expected a version of {daemon} beside it, found only that of defaults, {version!r}"
+        findings.add(file, (*path, "daemon"), message=message, hint=f"write version: here; {_supported()}")
+
+
+def _supported() -> str:
+    return f"supported: {', '.join(supported_versions())}"
 
 
 def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
     can = capabilities_of(daemon, version)
     if can is not None and can.has_templates:
         return
-    hint = f"supported: {', '.join(supported_versions())}"
     message = f"expected a supported version of {daemon}, found {version!r}"
-    findings.add(file, (*path, "version"), message=message, hint=hint)
+    findings.add(file, (*path, "version"), message=message, hint=_supported())
 
 
 def _check_host(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:
