@@ -10,7 +10,7 @@ from contextlib import suppress
 from netorch.agent import frr_programs, frr_reload
 from netorch.agent.daemons import ShortProtocol, no_longer_live, short_neighbours
 from netorch.agent.files import read_text
-from netorch.agent.frr_text import changes_policy, shown_stamp, stamp_of, statements
+from netorch.agent.frr_text import changes_policy, session_names, shown_stamp, stamp_of, statements
 from netorch.agent.frr_vty import FrrRefused
 from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
 from netorch.model.frr_words import FAMILIES, session_error, session_state, split_description
@@ -118,7 +118,7 @@ class FrrControl:
         return list(neighbours(self._ask, self._programs))
 
     def full_protocols(self) -> List[Dict[str, Any]]:
-        """See ``daemons.Control``."""
+        """See ``daemons.Control``. A session whose description somebody has changed by hand has its name from the file."""
         from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
         from netorch.parse.frr.sessions import read_neighbors
 
@@ -128,8 +128,11 @@ class FrrControl:
         sessions = list(to_json(read_neighbors(self._ask("bgpd", "show bgp neighbors json"))))
         for protocol in sessions:
             name, protocol["description"] = split_description(protocol.get("description"))
-            protocol["name"] = name or protocol["name"]
+            protocol["name"] = name or self._named_in_file(protocol["name"])
         return [*sessions, *found]
+
+    def _named_in_file(self, neighbor: str) -> str:
+        return session_names(read_text(PATH) or "").get(neighbor, neighbor)
 
     def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """See ``daemons.Control``."""

@@ -8,11 +8,12 @@ from netorch.model.conventions import FRR_STAMP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import FrozenSet, Iterable, List, Optional, Set, Tuple
+    from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
     Said = Tuple[str, ...]
 
 _STAMP = re.compile(rf"^route-map {FRR_STAMP} \w+ \d+\n description (\S+)", re.MULTILINE)
+_DESCRIPTION = re.compile(r"^ neighbor (\S+) description \[(\w+)\]", re.MULTILINE)
 _SHOWN_STAMP = re.compile(r"^ +Description:\s+(\S+)", re.MULTILINE)
 # FRR says these of itself, whatever the file has.
 _NOT_SAID = (
@@ -45,6 +46,11 @@ def stamp_of(text: str) -> Optional[str]:
     """The stamp that a configuration carries."""
     found = _STAMP.search(text)
     return found.group(1) if found else None
+
+
+def session_names(text: str) -> Dict[str, str]:
+    """The sessions' names by what FRR calls them, an address or an interface, as a configuration's descriptions have them."""
+    return dict(_DESCRIPTION.findall(text))
 
 
 def shown_stamp(said: str) -> Optional[str]:

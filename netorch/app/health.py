@@ -107,6 +107,8 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
             yield Trouble(CRITICAL, device.name, f"no session is established, of {len(meant)}")
         elif down:
             yield Trouble(WARNING, device.name, f"{_some(down)} not established")
+        if held.pending is None and held.daemon.live_stamp != held.daemon.disk_stamp:
+            yield Trouble(WARNING, device.name, f"{held.daemon.name} runs another configuration than its file")
         yield from _uplinks(device, held)
         yield from (Trouble(WARNING, device.name, moving_mac(name)) for name in moving_macs(device, held))
         yield from _agents(intent, device, held)

@@ -12,7 +12,7 @@ import pytest
 from netorch.agent import frr_hook
 from netorch.agent.frr_programs import asked_for
 from netorch.agent.frr_reload import complaint
-from netorch.agent.frr_text import changes_policy, redacted, shown_stamp, stamp_of, statements
+from netorch.agent.frr_text import changes_policy, redacted, session_names, shown_stamp, stamp_of, statements
 from netorch.model.frr_words import session_error, session_state, split_description
 
 FILE = """\
@@ -52,6 +52,17 @@ exit
 end
 """
 ZEBRA = "frr defaults traditional\n!\nroute-map netorch_stamp deny 1\n description 9e41207a178084b8\nexit\n!\nend\n"
+
+
+def test_names_of_sessions_are_read_from_descriptions() -> None:
+    """An address or an interface, with the name in front of its description; one without a name has none."""
+    text = (
+        "router bgp 64500\n"
+        " neighbor 203.0.113.1 description [northtel_1_v4] Northtel [old]\n"
+        " neighbor up1 description [spine1_up1_ll]\n"
+        " neighbor 203.0.113.5 description by hand [x]\n"
+    )
+    assert session_names(text) == {"203.0.113.1": "northtel_1_v4", "up1": "spine1_up1_ll"}
 
 
 def test_what_all_programs_show_together_is_the_file() -> None:

@@ -133,6 +133,11 @@ def lost_feed() -> dict[str, DeviceFacts]:
     return mirror_of("h1.pop1", feeds=feeds)
 
 
+def typed(name: str) -> dict[str, DeviceFacts]:
+    """Somebody typed into the daemon: it no longer runs what its file says."""
+    return changed(name, daemon=replace(sound()[name].daemon, live_stamp="stamp changed by hand"))
+
+
 def stale_entry() -> dict[str, DeviceFacts]:
     items = sound()["h1.pop1"].items
     assert isinstance(items[0], NeighbourItem)
@@ -154,6 +159,7 @@ ETH0, ETH1 = sound()["h1.pop1"].links[1:]
     ("facts", "state", "where", "said"),
     [
         (changed("h1.pop1", generation=0, items=()), WARNING, "h1.pop1", "was never deployed"),
+        (typed("sw1.pop1"), WARNING, "sw1.pop1", "bird runs another configuration than its file"),
         (changed("sw1.pop1", agents=()), WARNING, "sw1.pop1", "agent is not installed"),
         (mirror_of("h1.pop1", alive=False), WARNING, "h1.pop1", "agent (mirror) does not run"),
         (mirror_of("h1.pop1", problem="settings: version 9"), WARNING, "h1.pop1", "settings: version 9"),
