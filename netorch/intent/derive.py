@@ -8,6 +8,7 @@ from typing import Iterable, Iterator
 from netorch.intent.symbols import session_symbol
 from netorch.intent.sysctls import host_sysctls, switch_sysctls
 from netorch.intent.underlay import router_intent
+from netorch.model.capabilities import bfd_comes_up
 from netorch.model.intent import (
     CIRCUIT_COMMUNITY,
     PROVIDER_COMMUNITY,
@@ -142,7 +143,7 @@ def _host_sessions(
                 local=switch.fabric_address(family).ip,
                 neighbor=uplink.address(family).ip,
                 interface=switch.fabric,
-                bfd=True,
+                bfd=bfd_comes_up((switch.daemon, switch.version), (host.daemon, host.version)),
                 bfd_timers=inventory.bfd.fabric,
             )
 
@@ -151,6 +152,7 @@ def _switch_sessions(inventory: Inventory, pop: Pop, host: Host) -> Iterator[Ses
     switches = {switch.name: switch for switch in pop.switches}
     taken: set[str] = set()
     for uplink in host.uplinks:
+        switch = switches[uplink.switch]
         for family in Family:
             name = session_symbol(_short_name(uplink.switch, pop.name), family, taken=taken)
             taken.add(name)
@@ -161,9 +163,9 @@ def _switch_sessions(inventory: Inventory, pop: Pop, host: Host) -> Iterator[Ses
                 family=family,
                 peer_asn=inventory.asn,
                 local=uplink.address(family).ip,
-                neighbor=switches[uplink.switch].fabric_address(family).ip,
+                neighbor=switch.fabric_address(family).ip,
                 interface=uplink.interface,
-                bfd=True,
+                bfd=bfd_comes_up((switch.daemon, switch.version), (host.daemon, host.version)),
                 bfd_timers=inventory.bfd.fabric,
             )
 

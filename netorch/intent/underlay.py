@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from netorch.intent.symbols import adjacency_name, session_symbol
 from netorch.intent.sysctls import router_sysctls
-from netorch.model.capabilities import capabilities_of
+from netorch.model.capabilities import bfd_comes_up
 from netorch.model.intent import DeviceIntent, Interface, Session, UnderlayIntent, UnderlayInterface
 from netorch.model.inventory import Interface as RouterInterface
 from netorch.model.inventory import Inventory, Link, Pop, Router
@@ -126,7 +126,6 @@ def _bgp(
     ends: tuple[IPAddress, IPAddress] | None,
 ) -> Session:
     local, neighbor = ends or (_UNKNOWN, _UNKNOWN)
-    can, far_can = capabilities_of(router.daemon, router.version), capabilities_of(peer.daemon, peer.version)
     return Session(
         name=name,
         kind="router",
@@ -136,8 +135,7 @@ def _bgp(
         local=local,
         neighbor=neighbor,
         interface=one.name,
-        # Tried: with one release that waits for BFD and one whose BFD waits, an unnumbered session never comes up.
-        bfd=bool(ends) or (can is not None and far_can is not None and can.bfd_first == far_can.bfd_first),
+        bfd=bfd_comes_up((router.daemon, router.version), (peer.daemon, peer.version)),
         bfd_timers=inventory.bfd.fabric,
         also=() if ends else (Family.IPV4,),
     )

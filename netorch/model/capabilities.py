@@ -29,7 +29,8 @@ class Capabilities:
     3.1.7; 3.3.2 has the same code (sysdep/unix/krt.c ``krt_rt_notify``, nest/rt-table.c ``rt_export_merged``).
     ``mends_next_hops``: next hops that the kernel takes away with a carrier are put back when it returns. FRR 8.4.4 keeps routes
     in groups of next hops, takes a group that it used before for what it was, and leaves the kernel with the rest of it.
-    ``bfd_first``: a session over a link without addresses waits until BFD is up; in other releases BFD waits for the session.
+    ``waits_for_bfd``: a BGP session with BFD does not begin while BFD is down. ``bfd_waits``: BFD does not begin before the BGP
+    session. Each is well with itself and with BIRD, where neither waits; the two together never come up again.
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -43,7 +44,8 @@ class Capabilities:
     kernel_in_step: bool = False
     mends_next_hops: bool = True
     unnumbered: bool = False
-    bfd_first: bool = False
+    waits_for_bfd: bool = False
+    bfd_waits: bool = False
 
     def has_templates_for(self, role: str) -> bool:
         """Whether netorch renders for a device of this ``role``. A host holds what providers announce, and has to read its
@@ -71,8 +73,10 @@ RELEASES = (
         internal_attributes=True,
         statistics_columns=7,
     ),
-    Capabilities("frr", "8.4.4", has_templates=True, kernel_in_step=True, mends_next_hops=False, unnumbered=True),
-    Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True, bfd_first=True),
+    Capabilities(
+        "frr", "8.4.4", has_templates=True, kernel_in_step=True, mends_next_hops=False, unnumbered=True, bfd_waits=True
+    ),
+    Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True, waits_for_bfd=True),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
 BIRD 3 demands."""
@@ -83,6 +87,12 @@ def capabilities_of(daemon: str, version: Optional[str]) -> Optional[Capabilitie
     if version is None:
         return None
     return next((known for known in RELEASES if known.daemon == daemon and is_release(version, known.release)), None)
+
+
+def bfd_comes_up(one: Tuple[str, str], other: Tuple[str, str]) -> bool:
+    """Whether sessions between two daemons, each as name and version, come up with BFD whichever of them was there first."""
+    ends = [can for can in (capabilities_of(*one), capabilities_of(*other)) if can is not None]
+    return not (any(can.waits_for_bfd for can in ends) and any(can.bfd_waits for can in ends))
 
 
 def is_release(version: str, release: str) -> bool:
