@@ -12,7 +12,7 @@ import errno
 import os
 import re
 
-from netorch.agent.clock import uptime, wait
+from netorch.agent.clock import as_utc, uptime, wait
 from netorch.agent.daemons import DaemonAbsent, DaemonRefused, DaemonSilent, ShortProtocol
 from netorch.agent.outcome import Stop
 from netorch.model.conventions import BIRD_SOCKET, BIRD_STAMP
@@ -179,7 +179,7 @@ def _short_protocol(line: str) -> Optional[ShortProtocol]:
         protocol,
         table=None if table == "---" else table,
         state=state,
-        since=since or None,
+        since=as_utc(since) or None,
         info=info or None,
         bgp_state=None if not is_bgp else "Down" if is_down else bgp_state or None,
         error=error.strip() if is_bgp and not is_down else info,

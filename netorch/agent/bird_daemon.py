@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from netorch.agent import bird
 from netorch.agent.bird import Bird
-from netorch.agent.clock import uptime, wait
-from netorch.agent.daemons import no_longer_live, short_neighbours
+from netorch.agent.clock import as_utc, uptime, wait
+from netorch.agent.daemons import DaemonAbsent, DaemonSilent, no_longer_live, short_neighbours
 from netorch.agent.outcome import Refused
 from netorch.agent.paths import PROGRAMS
 from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
@@ -59,6 +59,16 @@ class BirdDaemon:
         """See ``daemons.Daemon``."""
         validate(candidate, path=path, text=text)
 
+    def speaks(self) -> bool:
+        """See ``daemons.Daemon``."""
+        try:
+            with self.connect():
+                return True
+        except DaemonAbsent:
+            return False
+        except DaemonSilent:
+            return True
+
     def match_programs(self) -> None:
         """See ``daemons.Daemon``. BIRD is one program."""
 
@@ -79,12 +89,15 @@ class BirdControl(Bird):
         return [*found, *short_neighbours(self._neighbours(found))]
 
     def full_protocols(self) -> List[Dict[str, Any]]:
-        """See ``daemons.Control``."""
+        """See ``daemons.Control``. BIRD tells moments in the device's own time."""
         from netorch.model.codec import to_json  # these two cost more than all the rest of the facts
         from netorch.parse.protocols import parse_protocols
 
         found = parse_protocols(self.ask("show protocols all").text)
-        return list(to_json((*found, *self._neighbours(found))))
+        documents: List[Dict[str, Any]] = list(to_json((*found, *self._neighbours(found))))
+        for one in documents:
+            one["since"] = as_utc(one.get("since") or "") or None
+        return documents
 
     def _neighbours(self, protocols: Iterable[Any]) -> List[Any]:
         """Those of RIP and OSPF, each a ``model.state.Protocol``."""

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import time
+
+_MOMENT = re.compile(r"(\d+)-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)")
 
 
 def now() -> float:
     """Seconds since the epoch, for people; it may step."""
     return time.time()
+
+
+def utc_text(epoch_s: float) -> str:
+    """A moment as daemons' sessions have it: ``2026-11-22 15:04:28+00:00``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime(epoch_s))
+
+
+def as_utc(local: str) -> str:
+    """``local``, a moment in the device's own time without a zone, in UTC; what is no such moment stays as it is."""
+    found = _MOMENT.match(local)
+    if found is None:
+        return local
+    year, month, day, hour, minute, second = map(int, found.groups())
+    return utc_text(time.mktime((year, month, day, hour, minute, second, 0, 0, -1)))
 
 
 def uptime() -> float:

@@ -8,6 +8,7 @@ configuration live are provided for, see ``Daemon.replaces_file``: loading it fr
 from __future__ import annotations
 
 from netorch.agent.outcome import Refused, Stop
+from netorch.model.conventions import CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,6 +176,9 @@ class Daemon(Protocol):
         Raises Refused with the daemon's complaint, in which no secret is shown.
         """
 
+    def speaks(self) -> bool:
+        """Whether any of its programs runs that has routes from others, whatever the inventory says is here."""
+
     def match_programs(self) -> None:
         """Have those of its programs run that its files ask for, and no others, unless none runs; DaemonSilent."""
 
@@ -193,6 +197,15 @@ def daemon_of(name: str) -> Daemon:
 
         return FrrDaemon()
     raise Refused(f"this agent cannot work with the daemon {name!r}", hint="supported: bird, frr")
+
+
+def refuse_beside(daemon: Daemon) -> None:
+    """Raise Refused where ``daemon`` is about to be started and another one speaks: both would want one port, and write the
+    same routes."""
+    for other in (daemon_of(name) for name in CONFIGURATIONS if name != daemon.name):
+        if other.speaks():
+            hint = f"end it first: systemctl disable --now {other.unit}; its sessions close, so drain the device before"
+            raise Refused(f"{other.title} runs here: expected no other routing daemon beside {daemon.title}", hint=hint)
 
 
 def no_longer_live(title: str, live: Optional[str], *, wanted: str) -> str:

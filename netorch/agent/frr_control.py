@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from contextlib import suppress
 
 from netorch.agent import frr_programs, frr_reload
+from netorch.agent.clock import utc_text
 from netorch.agent.daemons import ShortProtocol, no_longer_live, short_neighbours
 from netorch.agent.files import read_text
 from netorch.agent.frr_text import changes_policy, session_names, shown_stamp, stamp_of, statements
@@ -270,7 +270,7 @@ def _short(address: str, row: Dict[str, Any]) -> ShortProtocol:
 
 
 def _moment(epoch_s: Optional[int]) -> Optional[str]:
-    return None if epoch_s is None else time.strftime("%Y-%m-%d %H:%M:%S+00:00", time.gmtime(epoch_s))
+    return None if epoch_s is None else utc_text(epoch_s)
 
 
 def _counts(row: Dict[str, Any]) -> Dict[str, PrefixCounts]:

@@ -53,6 +53,10 @@ class FrrDaemon:
         refuse_foreign_manager()
         frr_reload.validate(candidate, path=path, text=text)
 
+    def speaks(self) -> bool:
+        """See ``daemons.Daemon``."""
+        return frr_programs.speaks()
+
     def match_programs(self) -> None:
         """See ``daemons.Daemon``."""
         frr_programs.match()

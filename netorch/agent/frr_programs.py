@@ -43,6 +43,7 @@ _KNOWN = (
     *("bgpd", "ospfd", "ospf6d", "ripd", "ripngd", "bfdd", "isisd", "babeld", "pimd", "pim6d", "ldpd", "nhrpd"),
     *("eigrpd", "sharpd", "pbrd", "fabricd", "vrrpd", "pathd"),
 )
+_SPEAKERS = ("bgpd", "ospfd", "ospf6d", "ripd", "ripngd", "isisd")
 _SWITCH = re.compile(r"^\s*(\w+)=[\"']?(\w*)", re.MULTILINE)
 
 
@@ -97,6 +98,11 @@ def connect() -> Dict[str, Vty]:
 def running() -> Tuple[str, ...]:
     """What runs, whether it is wanted or not."""
     return tuple(name for name in _KNOWN if _pid(name))
+
+
+def speaks() -> bool:
+    """Whether a program runs that learns routes: zebra and staticd do wherever Debian's FRR is installed."""
+    return any(name in _SPEAKERS for name in running())
 
 
 def match() -> None:

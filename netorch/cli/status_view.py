@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -26,12 +27,7 @@ DRIFT_SHOWN = 10
 def print_status(document: dict[str, Any]) -> None:
     """Devices, sessions with providers and of the underlay, and below them drift, missing neighbours and drains."""
     emit_rows([_device_row(device) for device in document["devices"]], "table", optional=LESS_OF_DEVICES)
-    sessions = [
-        _session_row(device["device"], session)
-        for device in document["devices"]
-        for session in device["sessions"]
-        if session["kind"] in SHOWN_SESSIONS or not is_up(session)
-    ]
+    sessions = [row for device in document["devices"] for row in session_rows(device)]
     if sessions:
         click.echo()
         emit_rows(sessions, "table", optional=LESS_OF_SESSIONS)
@@ -126,14 +122,24 @@ def _state(device: dict[str, Any]) -> str:
     return str(device["drift_state"] or "not planned")
 
 
-def _session_row(device: str, session: dict[str, Any]) -> dict[str, Any]:
+def session_rows(device: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sessions of ``device`` that are shown. One of both families has a row for each, which says so; ``since`` is UTC."""
+    names = Counter(session["name"] for session in device["sessions"])
+    return [
+        _session_row(device["device"], session, is_one_of_two=names[session["name"]] > 1)
+        for session in device["sessions"]
+        if session["kind"] in SHOWN_SESSIONS or not is_up(session)
+    ]
+
+
+def _session_row(device: str, session: dict[str, Any], *, is_one_of_two: bool) -> dict[str, Any]:
     return {
         "device": device,
-        "session": session["name"],
+        "session": f"{session['name']} {session['family']}" if is_one_of_two else session["name"],
         "peer": session["peer"],
         "state": session["bgp_state"] or session["state"] or "missing",
         "expected": session["expected"],
-        "since": session["since"],
+        "since": (session["since"] or "").removesuffix("+00:00") or None,
         "accepted": session["routes_imported"],
         "exported": session["routes_exported"],
         "last_error": session["last_error"],

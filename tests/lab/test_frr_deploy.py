@@ -176,16 +176,28 @@ def test_line_that_frr_refuses_is_named_and_all_is_as_before(untouched: QuickLab
 
 
 def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> None:
-    """A route that somebody adds and a session that somebody closes are drift, which the next deploy ends."""
+    """A route that somebody adds and a session that somebody closes are drift, which the next deploy ends; a session whose
+    description somebody changed is still known by its name."""
     shutdown = ("-c", "router bgp 64500", "-c", "neighbor 203.0.113.17 shutdown")
-    untouched.lab.run(SWITCH, "vtysh", "-c", "configure terminal", "-c", "ip route 10.77.0.0/16 blackhole", *shutdown)
+    route, described = "ip route 10.77.0.0/16 blackhole", "neighbor 203.0.113.21 description somebody was here"
+    untouched.lab.run(SWITCH, "vtysh", "-c", "configure terminal", "-c", route, *shutdown, "-c", described)
     device = devices(untouched)[SWITCH]
     assert device["drift_state"] == "edited by hand"
     assert device["live_stamp"] != device["disk_stamp"]
+    assert sessions(untouched, SWITCH)["meadow_6_v4"]["state"] == "up"
+    assert f"{SWITCH}: frr runs another configuration than its file" in untouched.project("check", SWITCH, code=1).out
     assert any("northtel_5_v4" in line and "closed by hand" in line for line in device["drift"])
     untouched.project("deploy", SWITCH, "--yes")
     assert "10.77.0.0/16" not in untouched.lab.run(SWITCH, "vtysh", "-c", "show running-config")
     wait_until(lambda: all_up(untouched), timeout_s=40, what="every session is up again")
+
+
+def test_second_daemon_is_not_started_beside_the_first(untouched: QuickLab, checkout: Project) -> None:
+    """A switch that the inventory gives to BIRD while FRR runs on it: FRR and what it holds stay as they are."""
+    checkout.edit("pops/pop2.yml", "    daemon: frr\n    version: 8.4.4\n", "")
+    said = checkout("deploy", SWITCH, *FORCED, code=1)
+    assert "FRR runs here: expected no other routing daemon beside BIRD" in said.out + said.err
+    assert "systemctl disable --now frr" in said.out + said.err
 
 
 def test_program_that_is_missing_is_named(untouched: QuickLab) -> None:
