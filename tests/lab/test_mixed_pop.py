@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from netorch.lab import set_service
 from tests.lab.deployed_pop import HOSTS, POP
 from tests.lab.matrix.cell import CLOCK_ERROR_S, since
-from tests.lab.matrix.mixed_pop import FORWARDING, ON_BOTH, RELEASES, Death, mixed_pop, play_death
+from tests.lab.matrix.mixed_pop import FORWARDING, RELEASES, Death, mixed_pop, play_death
 from tests.lab.matrix.pop import devices, sessions
 from tests.lab.quick_lab import QuickLab
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -61,6 +63,23 @@ def test_switches_tell_alike_of_their_common_provider(quick: QuickLab) -> None:
     assert len(found) == 4
     assert len({tuple(session) for session in found}) == 1
     assert len({told(session)[1:] for session in found}) == 2  # one for each family
+
+
+def test_a_bgpd_that_was_away_is_met_again(quick: QuickLab) -> None:
+    """Hosts of every release come back to an FRR switch whose bgpd alone was restarted: nobody waits for the other's BFD."""
+    switch = "sw1.pop1"
+
+    def states() -> set[str]:
+        document = quick.project("status", POP, "-o", "json", code=None).document
+        hosts = [device for device in document["devices"] if device["device"] in HOSTS]
+        return {session["state"] for host in hosts for session in host["sessions"] if session["peer"] == switch}
+
+    set_service(switch, "bgpd", quick.lab.settings, running=False)
+    try:
+        wait_until(lambda: "up" not in states(), timeout_s=30, what="all hosts have lost the switch")
+    finally:
+        set_service(switch, "bgpd", quick.lab.settings, running=True)
+    wait_until(lambda: states() == {"up"}, timeout_s=60, what="all hosts have it again")
 
 
 @pytest.mark.parametrize("death", [Death("sw1.pop1", FORWARDING)], ids=str)
