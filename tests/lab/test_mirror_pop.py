@@ -17,6 +17,7 @@ from tests.lab.deployed_pop import (
     POP,
     SWITCHES,
     FirstDeploy,
+    bgp_states,
     mac,
     mark,
     only_behind,
@@ -26,6 +27,7 @@ from tests.lab.deployed_pop import (
 )
 from tests.lab.labs import ROOT
 from tests.lab.operator_shell import cron_environment
+from tests.lab.quick_lab import inexact
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -35,6 +37,8 @@ SOUTHNET = {Family.IPV4: "203.0.113.9", Family.IPV6: "2001:db8:c:3::1"}
 SERVICES = {**dict.fromkeys(SWITCHES, "feed"), **dict.fromkeys(HOSTS, "mirror")}
 FOLLOW_TIMEOUT_S = 20.0
 START_TIMEOUT_S = 20.0
+UPLINK_TIMEOUT_S = 60.0
+"""2 to 5 s on an idle machine; after several failures in a row BIRD waits for up to 30 s before it tries a session again."""
 
 
 def status(pop: FirstDeploy, node: str) -> dict[str, Any]:
@@ -254,6 +258,27 @@ def test_agents_come_back_with_their_machine(calm: FirstDeploy, node: str) -> No
     wait_until(lambda: are_complete(calm) and are_fed(calm), what="the mirror is complete", timeout_s=START_TIMEOUT_S)
     wait_until_complete(calm)
     assert drift(calm) == []
+
+
+@pytest.mark.parametrize("noticed", ["by both ends", "when it is over"])
+def test_uplink_set_down_and_up_is_whole_again(calm: FirstDeploy, noticed: str) -> None:
+    """What the kernel drops with an uplink is back without a command: neighbours, next hops, and every route, exactly."""
+    lab, host = calm.lab, "h2.pop1"
+
+    def are_closed() -> bool:
+        ends = ((host, "sw1_v4"), (host, "sw1_v6"), ("sw1.pop1", "h2_v4"), ("sw1.pop1", "h2_v6"))
+        return all(bgp_states(lab, node)[session] != "Established" for node, session in ends)
+
+    if noticed == "by both ends":
+        lab.run(host, "ip", "link", "set", "eth0", "down")
+        try:
+            wait_until(are_closed, what="both ends have noticed")
+        finally:
+            lab.run(host, "ip", "link", "set", "eth0", "up")
+    else:  # BIRD reads of both at once
+        lab.sh(host, "pid=$(pidof bird); kill -STOP $pid; ip link set eth0 down; ip link set eth0 up; kill -CONT $pid")
+    wait_until(lambda: not inexact(lab, host), what=f"{host} has every route", timeout_s=UPLINK_TIMEOUT_S)
+    wait_until(lambda: permanent(calm, host) == provider_macs(lab), what=f"{host} has every MAC")
 
 
 def test_entries_come_back_at_boot_without_a_feed(calm: FirstDeploy) -> None:

@@ -108,8 +108,8 @@ def test_a_drain_outlives_crash_reboot_and_absence(quick: QuickLab) -> None:
 
 
 def test_an_uplink_that_is_down_is_in_no_deploys_way(quick: QuickLab) -> None:
-    """Somebody sets a host's uplink down: deploy adds nothing there and takes nothing away, and does the rest. The
-    last test of its lab: what the kernel dropped BIRD puts back only when it next looks, within a minute."""
+    """Somebody sets a host's uplink down: deploy adds nothing there and takes nothing away, and does the rest. What the
+    kernel dropped with the link a run puts back once it is up, since no agent runs here."""
     lab, host = quick.lab, "h2.pop1"
     lab.run(host, "ip", "link", "set", "eth0", "down")
     try:
@@ -122,3 +122,5 @@ def test_an_uplink_that_is_down_is_in_no_deploys_way(quick: QuickLab) -> None:
         assert quick.project("plan", host, "--detailed-exitcode").out.splitlines()[-1] == "nothing to do"
     finally:
         lab.run(host, "ip", "link", "set", "eth0", "up")
+    quick.project("run", "pop1", environment=cron_environment())
+    wait_until_exact(lab)
