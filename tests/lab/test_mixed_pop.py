@@ -13,6 +13,7 @@ from tests.lab.deployed_pop import HOSTS, POP
 from tests.lab.matrix.cell import CLOCK_ERROR_S, since
 from tests.lab.matrix.mixed_pop import FORWARDING, RELEASES, Death, mixed_pop, play_death
 from tests.lab.matrix.pop import devices, sessions
+from tests.lab.matrix.ways import ON_BOTH
 from tests.lab.quick_lab import QuickLab
 from tests.waiting import wait_until
 
