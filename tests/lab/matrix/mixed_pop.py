@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from netorch.lab import expected_prefixes, start_node, stop_node
+from netorch.lab import start_node, stop_node
 from netorch.model.types import Family
-from tests.lab.deployed_pop import HOSTS, POP, PROVIDERS, int_of, service
+from tests.lab.deployed_pop import HOSTS, POP
 from tests.lab.labs import Lab
 from tests.lab.matrix.pop import Release, all_up, example_of
 from tests.lab.matrix.tables import wait_until_exact
+from tests.lab.matrix.ways import Stream, choose_streams, elsewhere
 from tests.lab.quick_lab import QuickLab, quick_lab
 from tests.lab.steady_ping import Steady, steady_ping
 from tests.waiting import wait_until
@@ -25,9 +26,6 @@ RELEASES = {
     "h3": Release("bird", "2.0.12"),
 }
 UPLINKS = {"sw1.pop1": "eth0", "sw2.pop1": "eth1"}
-ON_BOTH = "northtel"
-"""The provider that has a circuit on each switch."""
-
 INTERVAL_S = 0.001
 
 
@@ -70,19 +68,6 @@ def mixed_pop(folder: Path) -> Iterator[QuickLab]:
         yield quick
 
 
-def target_through(lab: Lab, host: str, switch: str) -> str:
-    """An address behind the provider on both switches alone, which ``host`` reaches through ``switch``."""
-    others = (expected_prefixes(lab.inventory, p, Family.IPV4)[0] for p in PROVIDERS if p != ON_BOTH)
-    prefixes = expected_prefixes(lab.inventory, ON_BOTH, Family.IPV4)[0].difference(*others)
-    source = service(lab.inventory, host, Family.IPV4)
-    for prefix in sorted(prefixes, key=int_of):
-        for last in range(2, 34):
-            target = str(prefix.network_address + last)
-            if f"dev {UPLINKS[switch]} " in lab.run(host, "ip", "route", "get", target, "from", source):
-                return target
-    raise AssertionError(f"{host} reaches nothing of {ON_BOTH} through {switch}")
-
-
 def uses_only(lab: Lab, host: str, switch: str) -> bool:
     """Whether no route of BGP leads ``host`` through the other switch."""
     (other,) = (uplink for name, uplink in UPLINKS.items() if name != switch)
@@ -94,19 +79,24 @@ def uses_only(lab: Lab, host: str, switch: str) -> bool:
 def play_death(quick: QuickLab, death: Death, folder: Path) -> dict[str, Steady]:
     """What became of a thousand pings a second from every host; the switch is dead after.
 
-    Their target is one that ``ip route get`` leads through that switch; the kernel's hash of a ping may lead elsewhere.
+    All of them and all of their answers are seen to pass that switch before it dies, and the other one after.
     """
     lab = quick.lab
     (left,) = (name for name in UPLINKS if name != death.switch)
+    wait_until_exact(lab, (Family.IPV4,))
+    chosen = choose_streams(lab, death.switch, folder)
     with ExitStack() as stack:
         streams = {}
-        for host in HOSTS:
-            target, source = target_through(lab, host, death.switch), service(lab.inventory, host, Family.IPV4)
-            stream = steady_ping(lab, host, target, "-I", source, folder=folder, interval_s=INTERVAL_S)
+        for host, way in chosen.items():
+            stream = steady_ping(lab, host, way.target, "-I", way.source, folder=folder, interval_s=INTERVAL_S)
             streams[host] = stack.enter_context(stream)
+        strays = elsewhere(lab, chosen.values(), death.switch, folder=folder, watched=UPLINKS)
+        assert not strays, f"the streams are to die with {death.switch}: {strays}"
         death.happen(lab)
-        for host in HOSTS:
-            _wait_until_moved(lab, host, left)
+        wait_until(
+            lambda: all(uses_only(lab, host, left) for host in HOSTS), timeout_s=60, what=f"all use {left} alone"
+        )
+        _wait_until_moved(lab, chosen.values(), left, folder)
     return streams
 
 
@@ -119,10 +109,15 @@ def revive(quick: QuickLab, death: Death) -> None:
     wait_until_exact(quick.lab, (Family.IPV4,))
 
 
-def _wait_until_moved(lab: Lab, host: str, switch: str) -> None:
-    target = target_through(lab, host, switch)
-    source = service(lab.inventory, host, Family.IPV4)
-    wait_until(lambda: uses_only(lab, host, switch), timeout_s=60, what=f"{host} uses {switch} alone")
-    wait_until(lambda: lab.ping(host, target, "-I", source), timeout_s=120, what=f"{host} is answered")
-    # The streams go on for a while: what is lost at their end cannot be told from what is on its way.
-    lab.run(host, "ping", "-n", "-q", "-c", "20", "-i", "0.05", "-I", source, target)
+def _wait_until_moved(lab: Lab, streams: Collection[Stream], switch: str, folder: Path) -> None:
+    # They are watched for a while: what is lost at their end cannot be told from what is on its way.
+    last: list[str] = []
+
+    def moved() -> bool:
+        last[:] = elsewhere(lab, streams, switch, folder=folder, watched=(switch,))
+        return not last
+
+    try:
+        wait_until(moved, timeout_s=120, what=f"every stream passes {switch}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {last}") from None
