@@ -38,7 +38,7 @@ SERVICES = {**dict.fromkeys(SWITCHES, "feed"), **dict.fromkeys(HOSTS, "mirror")}
 FOLLOW_TIMEOUT_S = 20.0
 START_TIMEOUT_S = 20.0
 UPLINK_TIMEOUT_S = 60.0
-"""2 to 5 s on an idle machine; after several failures in a row BIRD waits for up to 30 s before it tries a session again."""
+"""1 to 5 s (docs/mirror.md); after several failures in a row the switch lets no session come up for up to 30 s."""
 
 
 def status(pop: FirstDeploy, node: str) -> dict[str, Any]:
