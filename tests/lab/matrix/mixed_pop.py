@@ -49,8 +49,14 @@ class Death:
             lab.sh(
                 self.switch, "for port in /sys/class/net/br0/brif/*; do bridge link set dev ${port##*/} state 0; done"
             )
-        else:
-            stop_node(self.switch, lab.settings, keeps_carrier=self.what == DAEMONS)
+            return
+        if self.what == POWER:
+            # First, since the kernel of a node whose processes end closes their sessions in due form.
+            lab.sh(
+                self.switch,
+                "for port in /sys/class/net/br0/brif/*; do echo link set dev ${port##*/} down; done | ip -batch -",
+            )
+        stop_node(self.switch, lab.settings, keeps_carrier=self.what == DAEMONS)
 
 
 DEATHS = tuple(Death(switch, what) for switch in UPLINKS for what in (POWER, DAEMONS, FORWARDING))
