@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,15 @@ def test_a_bgpd_that_was_away_is_met_again(quick: QuickLab) -> None:
         hosts = [device for device in document["devices"] if device["device"] in HOSTS]
         return {session["state"] for host in hosts for session in host["sessions"] if session["peer"] == switch}
 
+    def bfd() -> set[str]:
+        addresses = {str(address.ip) for address in (device.fabric_ipv4, device.fabric_ipv6)}
+        peers = json.loads(quick.lab.run("h2.pop1", "vtysh", "-c", "show bfd peers json"))
+        return {peer["status"] for peer in peers if peer["peer"] in addresses}
+
+    device = next(one for one in quick.lab.inventory.pop(POP).switches if one.name == switch)
     set_service(switch, "bgpd", quick.lab.settings, running=False)
     try:
-        wait_until(lambda: "up" not in states(), timeout_s=30, what="all hosts have lost the switch")
+        wait_until(lambda: "up" not in states() | bfd(), timeout_s=30, what="all hosts have lost the switch")
     finally:
         set_service(switch, "bgpd", quick.lab.settings, running=True)
     wait_until(lambda: states() == {"up"}, timeout_s=60, what="all hosts have it again")
