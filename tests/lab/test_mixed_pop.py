@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.lab
 
 NOTICED_S = 30.0
-"""About a second on an idle machine (docs/matrix.md); if nothing but the hold time told, it would be 90 s."""
+"""A second or two with BFD, up to 9 s between FRR 8.4.4 and 10.3 (docs/matrix.md); with BIRD's hold time it would be 90 s."""
 
 
 @pytest.fixture(scope="module")
