@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections.abc import Callable
 from typing import Optional
 
 from netorch.agent.clock import uptime
@@ -72,13 +73,19 @@ def crash_loop(attempt: Attempt) -> Optional[Said]:
 
 def hanging(attempt: Attempt) -> Optional[Said]:
     """SIGSTOP for BIRD at a step of the agent; it goes on long after the controller has given up."""
+    return hang(attempt, "bird", is_silent=lambda: attempt.target.live() is None)
+
+
+def hang(attempt: Attempt, program: str, *, is_silent: Callable[[], bool]) -> Said:
+    """SIGSTOP for a program of the device at a step of the agent, until some time after the controller has given up.
+    ``is_silent`` proves that it does not answer."""
     command, number = choose_step(attempt)
-    bird = attempt.target.service_pid("bird")
+    pid = attempt.target.service_pid(program)
     with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, command, number)
-        with stopped(bird):
+        with stopped(pid):
             since = uptime()
-            assert attempt.target.live() is None, f"{attempt.seed}: BIRD answers"
+            assert is_silent(), f"{attempt.seed}: {program} answers"
             step.end("go")
             said = finish(attempt, process, timeout_s=120)
             took_s = uptime() - since

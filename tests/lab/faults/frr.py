@@ -14,13 +14,13 @@ from netorch.lab import set_service
 from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.controller import at_moment
+from tests.lab.faults.daemon import hang
 from tests.lab.faults.play import finish
 from tests.lab.faults.steps import Step, choose_step
 from tests.lab.operator_shell import Said
-from tests.lab.stopping import go_on, is_stopped, stopped
+from tests.lab.stopping import go_on, is_stopped
 from tests.waiting import wait_until
 
-GIVEN_UP_WITHIN_S = 30.0
 PROGRAMS = ("bgpd", "zebra", "staticd")
 LOADING = ("frr-reload.py", "vtysh")
 """What may be killed while FRR loads."""
@@ -186,21 +186,8 @@ def stays_dead(attempt: Attempt) -> Optional[Said]:
 
 def hanging(attempt: Attempt) -> Optional[Said]:
     """SIGSTOP for one program at a step of the agent; it goes on long after the controller has given up."""
-    command, number = choose_step(attempt)
-    program = attempt.target.service_pid(attempt.choice)
-    with held_agent(attempt.target, command), attempt.project.running(*attempt.arguments()) as process:
-        step = Step(attempt, command, number)
-        with stopped(program):
-            since = uptime()
-            step.end("go")
-            said = finish(attempt, process, timeout_s=120)
-            took_s = uptime() - since
-            attempt.events.append(f"given up after {took_s:.1f} s")
-            until = since + attempt.random.uniform(0.0, 25.0)
-            wait_until(lambda: uptime() >= until, timeout_s=60, what="it is time to go on")
-        attempt.excused_until = uptime()
-    assert took_s < GIVEN_UP_WITHIN_S, f"{attempt.seed}: given up only after {took_s:.1f} s"
-    return said
+    program = attempt.choice
+    return hang(attempt, program, is_silent=lambda: is_stopped(attempt.target.service_pid(program)))
 
 
 REFUSED: dict[str, str] = {

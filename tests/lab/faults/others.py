@@ -13,6 +13,7 @@ from netorch.agent.clock import uptime
 from netorch.lab import set_link
 from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import CONFIRM_TIMEOUT_S, ROLL_OUT_POP, Bed, Target
+from tests.lab.faults.daemon import GIVEN_UP_WITHIN_S
 from tests.lab.faults.play import Ending
 from tests.lab.faults.steps import Step
 from tests.lab.operator_shell import Said
@@ -29,7 +30,6 @@ ILLNESSES = ("sshd stopped", "cable pulled", "BIRD hangs", "sshd stopped from th
 _POP = f"pop{ROLL_OUT_POP}"
 _ARGUMENTS = ("deploy", _POP, "--yes", "--batch", "100%", "--confirm-timeout", str(int(CONFIRM_TIMEOUT_S)))
 _TOLD_WITHIN_S = 20.0
-_GIVEN_UP_WITHIN_S = 30.0
 _LATER_BY_S = 3.0
 _STEPS = 18
 """Of an agent with a pending change: fewer than it makes until it is done."""
@@ -47,7 +47,7 @@ def play_sick(made: Bed, seed: int) -> Ending:
     before = sick.look()
     late_s, told_s, said = _with_illness(made, seed, illness, sick=sick, well=well)
     from_the_start = illness.endswith("from the start")
-    within_s = _GIVEN_UP_WITHIN_S if illness == "BIRD hangs" else _TOLD_WITHIN_S + (usual_s if from_the_start else 0)
+    within_s = GIVEN_UP_WITHIN_S if illness == "BIRD hangs" else _TOLD_WITHIN_S + (usual_s if from_the_start else 0)
     if told_s > within_s:
         unsafe.append(f"told only after {told_s:.1f} s")
     # Facts of all devices are asked for before anything is planned: there one that says nothing is waited for, once.
