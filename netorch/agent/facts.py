@@ -78,9 +78,11 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
         neighbours = read_neighbours(kernel)
         owned = _owned_items(kernel, neighbours)
         links = _links(kernel, counters="links" in wants) if "links" in wants or request.get("aliases") else []
+        document["links_at_s"] = uptime() if "links" in wants else None
         document["neighbours"] = _neighbours(neighbours) if "neighbours" in wants else []
         document["route_counts"] = _route_counts(kernel) if "route_counts" in wants else []
-    document["links"] = [_link(link) for link in links] if "links" in wants else []
+    names = {link.index: link.name for link in links}
+    document["links"] = [_link(link, names) for link in links] if "links" in wants else []
     document["base"] = _base(document, _not_the_mirrors(owned))
     document["items"] = [
         *owned,
@@ -229,7 +231,7 @@ def _links(kernel: RouteSocket, *, counters: bool) -> List[LinkEntry]:
     return read_links(kernel, counters=counters)
 
 
-def _link(link: LinkEntry) -> Dict[str, Any]:
+def _link(link: LinkEntry, names: Dict[int, str]) -> Dict[str, Any]:
     rx_bytes, tx_bytes, rx_packets, tx_packets = link.counters
     return {
         "name": link.name,
@@ -242,6 +244,8 @@ def _link(link: LinkEntry) -> Dict[str, Any]:
         "rx_packets": rx_packets,
         "tx_packets": tx_packets,
         "mac_follows_ports": mac_follows_ports(link.name),
+        "vlan": link.vlan,
+        "vlan_on": "" if link.vlan is None else names.get(link.below or 0, ""),
     }
 
 

@@ -52,7 +52,7 @@ class Neighbour:
 @dataclass(frozen=True)
 class Link:
     """An interface and its counters since it came up. ``mac_follows_ports``: a bridge without a MAC that somebody set, whose
-    own is one of its ports' and changes when ports come and go."""
+    own is one of its ports' and changes when ports come and go. ``vlan``: the VLAN that it is of the interface ``vlan_on``."""
 
     name: str
     mac: Optional[Mac]
@@ -64,6 +64,8 @@ class Link:
     rx_packets: int
     tx_packets: int
     mac_follows_ports: bool = False
+    vlan: Optional[int] = None
+    vlan_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,8 @@ class DeviceFacts:
     ``items`` are the kernel items, overlay entries and closed sessions that netorch owns there, plus the present values
     of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
     applied only while it is still the same (counters do not count). ``confirmed`` None: no generation has been confirmed.
-    ``undone`` None: nothing was since that one. ``certificate`` None: it has none, or was not asked.
+    ``undone`` None: nothing was since that one. ``certificate`` None: it has none, or was not asked. ``links_at_s``: when the
+    counters of ``links`` were read, in seconds of the device's own, which never step; None where they were not.
     """
 
     device: str
@@ -218,6 +221,7 @@ class DeviceFacts:
     undone: Optional[Undone] = None
     agents: Tuple[AgentFacts, ...] = ()
     certificate: Optional[CertificateFacts] = None
+    links_at_s: Optional[float] = None
 
     def agent_of(self, service: str) -> Optional[AgentFacts]:
         """The mirror agent ``service``; None where none is meant to run."""

@@ -135,3 +135,12 @@ def test_request_can_be_sent_again() -> None:
             sent.append(bytes(request.data))
     assert sent[0] != sent[1]
     assert sent[0][:8] + sent[0][12:] == sent[1][:8] + sent[1][12:]
+
+
+def test_vlan_knows_its_number_and_what_is_below() -> None:
+    """An interface that is a VLAN says which, and of which interface; a cable's other end is no such thing."""
+    below, number = attribute(5, struct.pack("=I", 3)), attribute(1, struct.pack("=H", 100))
+    vlan = link(below, attribute(18, attribute(1, b"vlan\0") + attribute(2, number)))
+    veth = link(below, attribute(18, attribute(1, b"veth\0")))
+    entries = read_links(Interfaces(vlan, veth), counters=True)
+    assert [(entry.vlan, entry.below) for entry in entries] == [(100, 3), (None, 3)]

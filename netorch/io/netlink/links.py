@@ -22,9 +22,10 @@ _COUNTERS = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
 
 
 class LinkEntry:
-    """An interface; ``counters`` are received and sent bytes, received and sent packets, () if they were not read."""
+    """An interface; ``counters`` are received and sent bytes, received and sent packets, () if they were not read. ``vlan`` is
+    its number where it is a VLAN of the interface with the index ``below``; also None if counters were not read."""
 
-    __slots__ = ("alias", "carrier", "counters", "index", "mac", "name", "up")
+    __slots__ = ("alias", "below", "carrier", "counters", "index", "mac", "name", "up", "vlan")
 
     def __init__(
         self,
@@ -36,6 +37,8 @@ class LinkEntry:
         carrier: bool,
         alias: str,
         counters: Tuple[int, ...],
+        vlan: Optional[int],
+        below: Optional[int],
     ) -> None:
         self.index = index
         self.name = name
@@ -44,6 +47,8 @@ class LinkEntry:
         self.carrier = carrier
         self.alias = alias
         self.counters = counters
+        self.vlan = vlan
+        self.below = below
 
 
 def read_links(kernel: RouteSocket, *, counters: bool) -> List[LinkEntry]:
@@ -63,6 +68,8 @@ def _entry(found: ifinfmsg, *, counters: bool) -> LinkEntry:
         carrier=bool(found.get_attr("IFLA_CARRIER", 0)),
         alias=_text(found.get_attr("IFLA_IFALIAS", "")),
         counters=tuple(statistics.get(name, 0) for name in _COUNTERS) if counters else (),
+        vlan=_vlan(found) if counters else None,
+        below=found.get_attr("IFLA_LINK"),
     )
 
 
@@ -88,6 +95,14 @@ def _mac(found: ifinfmsg) -> Optional[str]:
         if attribute.name == "IFLA_ADDRESS" and attribute.nla.length == _MAC_ATTRIBUTE_BYTES:
             return str(attribute.value)
     return None
+
+
+def _vlan(found: ifinfmsg) -> Optional[int]:
+    kind = found.get_attr("IFLA_LINKINFO")
+    if kind is None or kind.get_attr("IFLA_INFO_KIND") != "vlan":
+        return None
+    vlan = kind.get_attr("IFLA_INFO_DATA").get_attr("IFLA_VLAN_ID")
+    return None if vlan is None else int(vlan)
 
 
 def _text(value: Union[str, bytes]) -> str:
