@@ -63,7 +63,7 @@ class Secrets(Protocol):
     """Resolves secret references of the inventory."""
 
     def resolve(self, reference: str) -> str:
-        """The secret behind ``env:NAME`` or ``file:PATH``; NetorchError, which never holds the value, when there is none."""
+        """The secret behind a reference (``SecretRef``); NetorchError, which never holds the value, when there is none."""
 
 
 class Progress(Protocol):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic_core import PydanticCustomError, core_schema
 
 from netorch.inventory.findings import shown_value
-from netorch.model.inventory import Link, SecretRef
+from netorch.model.inventory import Link
 from netorch.model.text import did_you_mean
 from netorch.model.types import IPAddress, IPInterface, IPNetwork, Mac
 
@@ -285,18 +285,6 @@ def _capacity(value: Any) -> int:
     return bps
 
 
-def _secret(value: Any) -> SecretRef:
-    """A secret written here by mistake is never shown."""
-    scheme, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
-    good = (scheme == "env" and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", name)) or (
-        scheme == "file" and name and name.isprintable() and not name.startswith("~")
-    )
-    if not good or not colon:
-        hint = "keep the secret out of the inventory: in an environment variable, or in a file beside it"
-        raise refusal("a reference to a secret, env:NAME or file:PATH", "something else", hint=hint)
-    return SecretRef(scheme, name)
-
-
 def _path(value: Any) -> str:
     text = text_of(value, "a path")
     if not text or text.startswith("~"):
@@ -395,7 +383,6 @@ Ipv6WithLength = Annotated[IPv6Interface, Checked(_interface_address(6), "IPv6 a
 Prefix = Annotated[IPNetwork, Checked(_prefix, "prefix")]
 RouterId = Annotated[str, Checked(_router_id, "router id")]
 Capacity = Annotated[int, Checked(_capacity, "bits per second", _CAPACITY_SCHEMA)]
-Secret = Annotated[SecretRef, Checked(_secret, "secret reference", _string("(env|file):.+"))]
 FilePath = Annotated[str, Checked(_path, "path")]
 SshHost = Annotated[str, Checked(_ssh_host, "host name or address")]
 SshUser = Annotated[str, Checked(_matching(_SSH_USER, "a user name"), "user name", _string(_SSH_USER.pattern))]

@@ -27,7 +27,6 @@ from netorch.inventory.fields import (
     Prefix,
     RouterId,
     RouterName,
-    Secret,
     SshHost,
     SshJump,
     SshUser,
@@ -37,6 +36,7 @@ from netorch.inventory.fields import (
     text_of,
     whole,
 )
+from netorch.inventory.references import Secret
 from netorch.inventory.windows import WindowOfTime
 from netorch.model.inventory import DAEMONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
 
@@ -394,7 +394,7 @@ class CircuitKeys(Keys):
     ipv6: CircuitIpv6 | None = Field(default=None, description="IPv6; at least one family is needed")
     password: Secret | None = Field(
         default=None,
-        description="TCP MD5 password, by reference: env:NAME or file:PATH",
+        description="TCP MD5 password, by reference (docs/secrets.md)",
         examples=["env:SOUTHNET_PASSWORD"],
     )
     macs: list[MacAddress] = Field(

@@ -15,7 +15,7 @@ UNDERLAYS = ("rip", "ospf", "bgp")
 
 @dataclass(frozen=True)
 class SecretRef:
-    """Where a secret is kept, never the secret: ``env:NAME`` or ``file:PATH`` (relative to the inventory)."""
+    """Where a secret is kept, never the secret: ``file:PATH``, ``env:NAME``, ... (docs/secrets.md)."""
 
     scheme: str
     name: str
