@@ -31,12 +31,47 @@ class ImportPolicy:
 
 
 @dataclass(frozen=True)
+class PrefixExport:
+    """What is otherwise for one prefix that may be announced, and for nothing inside it. A ``withheld`` one is not announced;
+    the rest is added beside what the policy adds to every prefix."""
+
+    prefix: IPNetwork
+    withheld: bool = False
+    prepend: int = 0
+    communities: Tuple[Tuple[int, int], ...] = ()
+    large_communities: Tuple[Tuple[int, int, int], ...] = ()
+
+    def with_added(self, other: PrefixExport) -> PrefixExport:
+        """Both at once, for ``self.prefix``: withheld by one is withheld, prepends add up, each community is there once."""
+        return PrefixExport(
+            self.prefix,
+            self.withheld or other.withheld,
+            self.prepend + other.prepend,
+            tuple(dict.fromkeys((*self.communities, *other.communities))),
+            tuple(dict.fromkeys((*self.large_communities, *other.large_communities))),
+        )
+
+
+@dataclass(frozen=True)
 class ExportPolicy:
-    """What is added to own prefixes when they are announced to a provider."""
+    """What is added to own prefixes when they are announced to a provider; ``prefixes`` is what is otherwise for some of
+    them, each once. Customers' prefixes go to every ``relation``, as they are; ``default_route`` to a customer that wants it."""
 
     communities: Tuple[Tuple[int, int], ...] = ()
     large_communities: Tuple[Tuple[int, int, int], ...] = ()
     prepend: int = 0
+    prefixes: Tuple[PrefixExport, ...] = ()
+
+    def of_prefix(self, prefix: IPNetwork) -> PrefixExport:
+        """All that becomes of ``prefix``: what every prefix gets, and what is its own."""
+        every = PrefixExport(prefix, False, self.prepend, self.communities, self.large_communities)
+        return next((every.with_added(own) for own in self.prefixes if own.prefix == prefix), every)
+
+    def with_prefix(self, added: PrefixExport) -> ExportPolicy:
+        """A copy in which ``added`` holds too, beside what others ask for the same prefix."""
+        former = next((own for own in self.prefixes if own.prefix == added.prefix), PrefixExport(added.prefix))
+        others = tuple(own for own in self.prefixes if own.prefix != added.prefix)
+        return replace(self, prefixes=(*others, former.with_added(added)))
 
 
 @dataclass(frozen=True)

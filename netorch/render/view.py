@@ -15,6 +15,7 @@ from netorch.model.intent import (
     PROVIDER_COMMUNITY,
     DeviceIntent,
     NextHop,
+    PrefixExport,
     ProviderTable,
     Session,
     StaticRoute,
@@ -71,6 +72,22 @@ class SessionView:
         """One member for every time that the own ASN is prepended."""
         policy = self.session.export_policy
         return range(policy.prepend if policy else 0)
+
+    @property
+    def withheld(self) -> tuple[IPNetwork, ...]:
+        """What may be announced, and is not to this neighbour."""
+        return tuple(own.prefix for own in self._exports if own.withheld)
+
+    @property
+    def exports(self) -> tuple[PrefixExport, ...]:
+        """What is added to single prefixes, beside what is added to all."""
+        return tuple(own for own in self._exports if not own.withheld and own != PrefixExport(own.prefix))
+
+    @property
+    def _exports(self) -> list[PrefixExport]:
+        policy = self.session.export_policy
+        here = [own for own in policy.prefixes if own.prefix in self.family.announced] if policy else []
+        return sorted(here, key=lambda own: _by_prefix(own.prefix))
 
     @property
     def bfd_profile(self) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
-from netorch.model.intent import Session
+from netorch.model.intent import PrefixExport, Session
 from netorch.model.types import Family
 from netorch.plan import frr
 from tests.lab.bird_pop import SWITCHES
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.lab
 
 RELEASES = {"sw1.pop1": "8.4.4", "sw2.pop1": "10.3", "h1.pop1": "10.3"}
 SERVICE_PREFIX = "192.0.2.0/24"
+SERVICE_PREFIX_V6 = ip_network("2001:db8:1::/48")
 SHARED = STOLEN[Family.IPV4]
 
 
@@ -137,6 +139,33 @@ def test_export_policy_is_what_the_provider_sees(pop: FrrPop) -> None:
     shown = pop.birdc("meadow", "show route protocol c4_v4 all")
     assert "BGP.community: (64498,7)\n" in shown
     assert "BGP.large_community: (64498, 1, 2)\n" in shown
+
+
+def without_ipv4_and_with_more_ipv6(session: Session) -> Session:
+    """Meadow hears the IPv6 prefix with communities and a longer path, beside what all prefixes get, and no IPv4 prefix."""
+    if session.export_policy is None or session.peer != "meadow":
+        return session
+    mine = PrefixExport(SERVICE_PREFIX_V6, prepend=1, communities=((64498, 8),), large_communities=((64498, 1, 3),))
+    policy = with_communities(session).export_policy
+    assert policy is not None
+    policy = policy.with_prefix(mine).with_prefix(PrefixExport(ip_network(SERVICE_PREFIX), withheld=True))
+    return replace(session, export_policy=policy)
+
+
+def test_single_prefixes_are_withheld_or_announced_otherwise(pop: FrrPop) -> None:
+    """What is asked for one prefix is on its announcement beside what is for all, and a withheld one is gone."""
+    assert change(pop, "sw1.pop1", without_ipv4_and_with_more_ipv6) == set()
+    wait_until(lambda: pop.bird_routes("meadow", "protocol c4_v4") == [], what="the IPv4 prefix is gone")
+    wait_until(
+        lambda: "BGP.as_path: 64500 64500 64500 64500\n" in pop.birdc("meadow", "show route protocol c4_v6 all"),
+        what="the prepended path arrives",
+    )
+    shown = pop.birdc("meadow", "show route protocol c4_v6 all")
+    assert "BGP.community: (64498,7) (64498,8)\n" in shown
+    assert "BGP.large_community: (64498, 1, 2) (64498, 1, 3)\n" in shown
+    pop.configure(pop.intent.device("sw1.pop1"))
+    wait_until(lambda: pop.bird_routes("meadow", "protocol c4_v4") == [SERVICE_PREFIX], what="the IPv4 prefix is back")
+    assert "BGP.community" not in pop.birdc("meadow", "show route protocol c4_v4 all")
 
 
 def test_default_route_stays_on_the_switch(pop: FrrPop) -> None:
