@@ -19,6 +19,9 @@ PROVIDER_COMMUNITY = 1
 CIRCUIT_COMMUNITY = 2
 """Large community OWN:2:CIRCUIT-ID on every route that arrived on a circuit."""
 
+USUAL, LAST, NOTHING = "usual", "last", "nothing"
+"""What a device tells over the fabric: all there is; the same as the last choice, with local preference 0; nothing."""
+
 
 @dataclass(frozen=True)
 class ImportPolicy:
@@ -207,6 +210,8 @@ class UnderlayIntent:
 @dataclass(frozen=True)
 class DeviceIntent:
     """What one device is meant to be. ``role`` is ``switch``, ``host`` or ``router``; only routers have an ``underlay``.
+    ``fabric_export`` is how a host tells its switches, or a switch its hosts, of routes: ``usual``, ``last`` (with local
+    preference 0: whoever has another way takes that) or, of hosts, ``nothing``.
 
     ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that
     this switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts
@@ -232,6 +237,7 @@ class DeviceIntent:
     default_route_via: Optional[str] = None
     routes: Tuple[StaticRoute, ...] = ()
     underlay: Optional[UnderlayIntent] = None
+    fabric_export: str = USUAL
 
     def families(self) -> Tuple[Family, ...]:
         """The families that the device's sessions carry, IPv4 first."""
