@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from netorch.app.gather import World
 from netorch.app.ping_tracks import DOWN, DRAINED, ProviderState
 from netorch.model.intent import DeviceIntent, Session
-from netorch.model.overlay import Overlay, OverlayEntry
+from netorch.model.overlay import OverlayEntry
 from netorch.model.text import utc_text
 from netorch.model.types import Family
 
@@ -35,23 +35,32 @@ def provider_states(world: World) -> dict[tuple[str, str, Family], ProviderState
 
 
 def _state(world: World, pop: str, lines: list[Line], *, is_whole: bool) -> ProviderState:
-    if all(_is_drained(session) for _, session in lines):
-        entry = _drained_by(world.overlay, pop, lines)
+    if all(is_drained(session) for _, session in lines):
+        entry = _drained_by(world, pop, lines)
         return ProviderState(DRAINED) if entry is None else ProviderState(DRAINED, _words(entry), entry.created)
-    if is_whole and not any(_is_established(world, *line) for line in lines):
-        return ProviderState(DOWN, "; ".join(_said(world, *line) for line in lines))
+    if is_whole and not any(is_established(world, *line) for line in lines):
+        return ProviderState(DOWN, "; ".join(said(world, *line) for line in lines))
     return ProviderState()
 
 
-def _is_drained(session: Session) -> bool:
+def is_drained(session: Session) -> bool:
+    """Whether nothing is meant to go over ``session``: it is closed, or announced with graceful shutdown."""
     outgoing = session.export_policy
     return not session.enabled or (outgoing is not None and _GRACEFUL_SHUTDOWN in outgoing.communities)
 
 
-def _drained_by(overlay: Overlay, pop: str, lines: Iterable[Line]) -> OverlayEntry | None:
+def drain_words(world: World, pop: str, lines: Iterable[Line]) -> str | None:
+    """Who drained ``lines`` of ``pop``, since when and why; None where no drain says so, but the inventory."""
+    entry = _drained_by(world, pop, lines)
+    return None if entry is None else _words(entry)
+
+
+def _drained_by(world: World, pop: str, lines: Iterable[Line]) -> OverlayEntry | None:
     """The drain that did it; None where no drain says so, but the inventory."""
+    circuits = {circuit.id: circuit.name for circuit in world.intent.circuits}
     names = {pop} | {name for device, session in lines for name in (session.peer, device.name)}
-    for entry in overlay.active("drain"):
+    names |= {circuits[session.circuit] for _, session in lines if session.circuit in circuits}
+    for entry in world.overlay.active("drain"):
         if entry.data.get("name") in names and entry.data.get("pop", pop) == pop:
             return entry
     return None
@@ -63,12 +72,14 @@ def _words(entry: OverlayEntry) -> str:
     return f"by {entry.author} since {utc_text(entry.created)}{until}{reason}"
 
 
-def _is_established(world: World, device: DeviceIntent, session: Session) -> bool:
+def is_established(world: World, device: DeviceIntent, session: Session) -> bool:
+    """Whether the device, which could be asked, says so."""
     protocol = world.facts[device.name].protocol(session.name)
     return protocol is not None and protocol.bgp_state == "Established"
 
 
-def _said(world: World, device: DeviceIntent, session: Session) -> str:
+def said(world: World, device: DeviceIntent, session: Session) -> str:
+    """What the device says of ``session``, in words."""
     protocol = world.facts[device.name].protocol(session.name)
     state = protocol.bgp_state or protocol.state if protocol is not None else "missing"
     error = f" ({protocol.last_error})" if protocol is not None and protocol.last_error else ""

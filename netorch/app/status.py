@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Mapping, Optional
 
+from netorch.app.circuits import INTERVAL_S, PopTraffic, circuit_rows, measure_traffic, provider_rows
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.health import judge_certificate, moving_macs
@@ -25,7 +26,7 @@ from netorch.plan.mirror import MirrorSides, compare_sides
 @dataclass(frozen=True)
 class Status:
     """The network's state. ``failures`` are devices that could not be asked or planned, with the reason. ``redact`` masks
-    secrets in what daemons said."""
+    secrets in what daemons said; ``traffic`` is that of the POPs whose switches were asked for."""
 
     world: World
     plans: dict[str, DevicePlan]
@@ -33,11 +34,14 @@ class Status:
     devices: tuple[str, ...]
     later: Mapping[str, tuple[str, ...]]
     redact: Callable[[str], str]
+    traffic: tuple[PopTraffic, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The whole status as plain JSON; keys are stable, absent values null."""
         return {
             "devices": [self._device(self.world.intent.device(name)) for name in self.devices],
+            "circuits": [row for pop in self.traffic for row in circuit_rows(self.world, pop, self.devices)],
+            "providers": [row for pop in self.traffic for row in provider_rows(self.world, pop)],
             "overlay": [to_json(entry, kinds=False) for entry in self.world.overlay.entries if not entry.removed],
         }
 
@@ -179,11 +183,13 @@ def is_up(session: dict[str, Any]) -> bool:
     return bool(up == (session["expected"] == "up"))
 
 
-def get_status(controller: Controller, targets: Iterable[str]) -> Status:
-    """Ask ``targets`` everything that is shown about them."""
+def get_status(controller: Controller, targets: Iterable[str], *, interval_s: float = INTERVAL_S) -> Status:
+    """Ask ``targets`` everything that is shown about them; traffic is measured over ``interval_s`` or a little more."""
     names = tuple(targets)
     wants = ("certificate", "neighbours", "links", "mirror", "protocols", "route_counts")
     world = gather_world(controller, names, wants=wants)
+    since_s = controller.clock.monotonic()
     plan, failures = make_plan(controller, world, names)
     plans = {device.device: device for device in plan.devices}
-    return Status(world, plans, failures, names, plan.later, controller.redact)
+    traffic = measure_traffic(controller, world, names, interval_s=interval_s, since_s=since_s)
+    return Status(world, plans, failures, names, plan.later, controller.redact, traffic)

@@ -8,18 +8,50 @@ from pathlib import Path
 import click
 
 from netorch.cli.exit_codes import exit_code_of
-from netorch.cli.options import controller_for, inventory_option, limit_option, output_option, targets_argument
+from netorch.cli.options import (
+    controller_for,
+    inventory_option,
+    limit_option,
+    metrics_option,
+    output_option,
+    targets_argument,
+)
 from netorch.errors import annotated
 
 
 @click.command()
 @targets_argument
 @limit_option
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    default=1,
+    show_default=True,
+    metavar="SECONDS",
+    help="Measure traffic over this time.",
+)
+@metrics_option
 @output_option
 @inventory_option
 @click.pass_context
-def status(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...], *, output: str) -> int:
-    """Devices, sessions, prefixes, mirror, drift and drains."""
+def status(
+    ctx: click.Context,
+    targets: tuple[str, ...],
+    limit: tuple[str, ...],
+    *,
+    interval: float,
+    metrics: Path | None,
+    output: str,
+) -> int:
+    """Devices, sessions, prefixes, traffic, mirror, drift and drains.
+
+    \b
+    netorch status
+    netorch status pop1 --interval 10
+    netorch status sw1.pop1 -o json
+
+    Traffic is what the switches' ports counted: in from a provider, out to it, the share of the circuit's capacity.
+    """
     from netorch.app.status import get_status
     from netorch.app.targets import select_devices
     from netorch.cli.output import emit
@@ -27,8 +59,13 @@ def status(ctx: click.Context, targets: tuple[str, ...], limit: tuple[str, ...],
 
     with controller_for(ctx) as controller:
         names = select_devices(controller.inventory, targets, limit=limit)
-        found = get_status(controller, names)
+        found = get_status(controller, names, interval_s=interval)
+        finished = controller.clock.now()
     document = found.document()
+    if metrics is not None:
+        from netorch.io.traffic_metrics import write_traffic_metrics
+
+        write_traffic_metrics(metrics, document["circuits"], finished=finished)
     if output == "table":
         print_status(document)
         for error in found.failures.values():

@@ -11,10 +11,11 @@ from netorch.app.health import moving_mac
 from netorch.app.status import is_up
 from netorch.cli.output import CELL_BYTES, emit_rows
 from netorch.model.conventions import MAIN_TABLE
-from netorch.model.text import one_line
+from netorch.model.text import one_line, rate_text
 
 LESS_OF_DEVICES = ("daemon", "agent", "ipv6_routes", "ipv4_routes")
 LESS_OF_SESSIONS = ("since", "expected", "peer", "exported")
+LESS_OF_CIRCUITS = ("switch", "capacity", "provider")
 """What a narrow terminal does without, first to last."""
 
 SHOWN_SESSIONS = ("provider", "router")
@@ -25,12 +26,19 @@ DRIFT_SHOWN = 10
 
 
 def print_status(document: dict[str, Any]) -> None:
-    """Devices, sessions with providers and of the underlay, and below them drift, missing neighbours and drains."""
+    """Devices, sessions with providers and of the underlay, traffic; below them drift, missing neighbours and drains."""
     emit_rows([_device_row(device) for device in document["devices"]], "table", optional=LESS_OF_DEVICES)
     sessions = [row for device in document["devices"] for row in session_rows(device)]
     if sessions:
         click.echo()
         emit_rows(sessions, "table", optional=LESS_OF_SESSIONS)
+    circuits = traffic_rows(document)
+    if circuits:
+        click.echo()
+        emit_rows(circuits, "table", optional=LESS_OF_CIRCUITS)
+    for circuit in document["circuits"]:
+        if circuit["problem"]:
+            click.secho(f"traffic: {circuit['circuit']}: not known: {circuit['problem']}", fg="yellow")
     for device in document["devices"]:
         if device["pending"]:
             click.secho(_pending(device), fg="yellow")
@@ -130,6 +138,36 @@ def session_rows(device: dict[str, Any]) -> list[dict[str, Any]]:
         for session in device["sessions"]
         if session["kind"] in SHOWN_SESSIONS or not is_up(session)
     ]
+
+
+def traffic_rows(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each circuit, and below those of a provider with several one for their sum."""
+    rows = []
+    for provider in document["providers"]:
+        mine = [c for c in document["circuits"] if (c["provider"], c["pop"]) == (provider["provider"], provider["pop"])]
+        rows += [_traffic_row(circuit["circuit"], circuit["switch"], circuit) for circuit in mine]
+        if len(provider["circuits"]) > 1:
+            rows.append(_traffic_row(f"all {len(provider['circuits'])} circuits", provider["pop"], provider))
+    return rows
+
+
+def _traffic_row(circuit: str, where: str, found: dict[str, Any]) -> dict[str, Any]:
+    shared = ", ".join(found.get("shared_with", ()))
+    return {
+        "circuit": f"{circuit} with {shared}" if shared else circuit,
+        "provider": found["provider"],
+        "switch": where,
+        "state": found["state"],
+        "in": _rate(found["in_bps"]),
+        "out": _rate(found["out_bps"]),
+        "capacity": _rate(found["capacity_bps"]),
+        "in_percent": found["in_share_percent"],
+        "out_percent": found["out_share_percent"],
+    }
+
+
+def _rate(rate_bps: float | None) -> str | None:
+    return None if rate_bps is None else rate_text(rate_bps)
 
 
 def _session_row(device: str, session: dict[str, Any], *, is_one_of_two: bool) -> dict[str, Any]:

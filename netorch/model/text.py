@@ -41,3 +41,11 @@ def counted(number: int, noun: str) -> str:
 def utc_text(seconds: float) -> str:
     """A moment, in seconds since the epoch, as people and JSON get it: ``2026-03-01T09:00:00Z``."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rate_text(rate_bps: float) -> str:
+    """A rate in bits per second as people read it, three digits: ``784 bit/s``, ``12.3 Gbit/s``."""
+    amount, units = rate_bps, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]
+    while amount >= 999.5 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.3g} {units[0]}"
