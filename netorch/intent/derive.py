@@ -8,6 +8,7 @@ from typing import Iterable, Iterator
 from netorch.intent.symbols import session_symbol
 from netorch.intent.sysctls import host_sysctls, switch_sysctls
 from netorch.intent.underlay import router_intent
+from netorch.model.bogons import refused_asns
 from netorch.model.capabilities import bfd_comes_up
 from netorch.model.intent import (
     CIRCUIT_COMMUNITY,
@@ -22,8 +23,8 @@ from netorch.model.intent import (
     ProviderTable,
     Session,
 )
-from netorch.model.inventory import Circuit, CircuitAddresses, Host, Inventory, Pop, Switch, Uplink
-from netorch.model.types import Family
+from netorch.model.inventory import Circuit, CircuitAddresses, Host, Inventory, Pop, Provider, Switch, Uplink
+from netorch.model.types import Family, family_of
 
 
 def derive_intent(inventory: Inventory) -> Intent:
@@ -106,7 +107,7 @@ def _provider_sessions(inventory: Inventory, switch: Switch, circuits: Iterable[
             password=circuit.password,
             circuit=circuit.id,
             import_policy=_import_policy(inventory, circuit, family),
-            export_policy=ExportPolicy(),
+            export_policy=ExportPolicy(relation=provider.relation, default_route=provider.default_route),
             bfd=circuit.bfd,
             bfd_timers=inventory.bfd.providers,
         )
@@ -124,7 +125,23 @@ def _import_policy(inventory: Inventory, circuit: Circuit, family: Family) -> Im
             (inventory.asn, PROVIDER_COMMUNITY, provider.id),
             (inventory.asn, CIRCUIT_COMMUNITY, circuit.id),
         ),
+        relation=provider.relation,
+        bogon_asns=refused_asns((inventory.asn, *(each.asn for each in inventory.providers))),
+        never_via=_never_via(inventory, provider),
+        prefixes=tuple(prefix for prefix in provider.prefixes if family_of(prefix) is family),
+        over_limit=provider.over_limit or policy.over_limit,
+        blackhole=provider.blackhole,
+        keep_refused=policy.keep_refused,
+        role=provider.role,
     )
+
+
+def _never_via(inventory: Inventory, provider: Provider) -> tuple[int, ...]:
+    """A transit provider may have any network behind it, and nobody is behind itself."""
+    listed = provider.never_via
+    if listed is None:
+        listed = () if provider.relation == "transit" else inventory.policy.never_via
+    return tuple(sorted({asn for asn in listed if asn != provider.asn}))
 
 
 def _host_sessions(

@@ -11,6 +11,7 @@ from netorch.inventory.schema import (
     CircuitKeys,
     HostKeys,
     NetworkFile,
+    OverLimitKeys,
     PkiKeys,
     PolicyKeys,
     ProviderKeys,
@@ -22,6 +23,7 @@ from netorch.inventory.schema import (
     SwitchKeys,
 )
 from netorch.inventory.tree import Site, Tree, router_id
+from netorch.model.bogons import TRANSIT_FREE
 from netorch.model.inventory import (
     Bfd,
     BfdTimers,
@@ -35,6 +37,7 @@ from netorch.model.inventory import (
     LabStation,
     Limits,
     Link,
+    OverLimit,
     Pki,
     PluginSettings,
     Policy,
@@ -94,10 +97,17 @@ def _policy(policy: PolicyKeys) -> Policy:
         ipv6=Limits(policy.ipv6.max_prefixes, policy.ipv6.min_length, policy.ipv6.max_length),
         max_path_length=policy.max_path_length,
         local_preference=policy.local_preference.model_dump(),
+        never_via=tuple(TRANSIT_FREE if policy.never_via is None else policy.never_via),
+        over_limit=_over_limit(policy.over_limit),
+        keep_refused=policy.keep_refused,
         guards=Guards(policy.guards.removals_percent, policy.guards.capacity_percent),
         tolerance=Tolerance(policy.tolerance.prefix_drop_percent, policy.tolerance.fib_drop_percent),
         keep_generations=policy.keep_generations,
     )
+
+
+def _over_limit(keys: OverLimitKeys) -> OverLimit:
+    return OverLimit(keys.action, keys.retry_minutes)
 
 
 def _provider(provider: ProviderKeys) -> Provider:
@@ -110,6 +120,12 @@ def _provider(provider: ProviderKeys) -> Provider:
         description=provider.description,
         local_preference=provider.local_preference,
         max_prefixes={family: count for family, count in counts.items() if count is not None},
+        prefixes=tuple(provider.prefixes),
+        never_via=None if provider.never_via is None else tuple(provider.never_via),
+        over_limit=None if provider.over_limit is None else _over_limit(provider.over_limit),
+        default_route=provider.default_route,
+        blackhole=provider.blackhole,
+        role=provider.role,
     )
 
 

@@ -38,7 +38,7 @@ from netorch.inventory.fields import (
 )
 from netorch.inventory.references import Secret
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import DAEMONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
+from netorch.model.inventory import DAEMONS, LIMIT_ACTIONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe", "routes")
 MAX_PREFIXES = 10_000_000
@@ -139,6 +139,15 @@ class LocalPreferenceKeys(Keys):
 Percent = Annotated[float, decimal(0, 100)]
 
 
+class OverLimitKeys(Keys):
+    action: Annotated[Literal["disable", "restart"], choice(LIMIT_ACTIONS)] = Field(
+        default="disable", description="closed until somebody opens it, or tried again by itself"
+    )
+    retry_minutes: Annotated[int, whole(1, 1440)] = Field(
+        default=_POLICY.over_limit.retry_minutes, description="after how long `restart` tries again"
+    )
+
+
 class GuardKeys(Keys):
     removals_percent: Percent = Field(
         default=_POLICY.guards.removals_percent,
@@ -169,6 +178,17 @@ class PolicyKeys(Keys):
     )
     local_preference: LocalPreferenceKeys = Field(
         default=LocalPreferenceKeys(), description="by relation; the highest wins"
+    )
+    never_via: list[Asn] | None = Field(
+        default=None,
+        description="networks that cannot be behind a peer, a customer or an exchange; docs/policy.md has the default",
+        examples=[[174, 1299]],
+    )
+    over_limit: OverLimitKeys = Field(
+        default=OverLimitKeys(), description="what becomes of a session with more prefixes than are accepted"
+    )
+    keep_refused: Flag = Field(
+        default=_POLICY.keep_refused, description="switches keep refused routes apart, for `netorch rejected`"
     )
     guards: GuardKeys = Field(default=GuardKeys(), description="what a change may not go beyond without an override")
     tolerance: ToleranceKeys = Field(default=ToleranceKeys(), description="what may be lost over a deploy")
@@ -213,6 +233,18 @@ class PkiKeys(Keys):
     )
 
 
+class AcceptedKeys(Keys):
+    rule: str = Field(description="the rule's name (docs/lint.md)", examples=["single-originator"])
+    of: str | None = Field(
+        default=None,
+        description="the provider, circuit, switch (full name), POP or prefix that it is about; all where left out",
+        examples=["pop1"],
+    )
+    reason: Annotated[str, Field(min_length=1)] = Field(
+        description="why it is as it should be, for those who read it next"
+    )
+
+
 class NetworkFile(Keys):
     name: Name = Field(description="the network's name", examples=["example"])
     asn: Asn = Field(description="our AS number", examples=[64500])
@@ -241,6 +273,7 @@ class NetworkFile(Keys):
         default=None,
         description="file of the audit log, relative to the inventory folder; docs/deploy.md tells the default",
     )
+    lint: list[AcceptedKeys] = Field(default=[], description="what `netorch lint` finds and is to accept")
     pki: Annotated[PkiKeys, BeforeValidator(_folder, json_schema_input_type=FilePath | PkiKeys)] | None = Field(
         default=None,
         description="the folder of netorch's certificate authority, or a mapping; with it the mirror's agents run (docs/pki.md)",
@@ -265,6 +298,20 @@ class ProviderKeys(Keys):
     description: Description = Field(default="", description="free text")
     local_preference: LocalPreference | None = Field(default=None, description="instead of the relation's")
     max_prefixes: FamilyCounts = Field(default=FamilyCounts(), description="instead of the policy's")
+    over_limit: OverLimitKeys | None = Field(default=None, description="instead of the policy's")
+    prefixes: list[Prefix] = Field(
+        default=[], description="all that it may announce, with what is inside; no such list where left out"
+    )
+    never_via: list[Asn] | None = Field(
+        default=None, description="instead of the policy's, of whatever relation; `[]` for no such network"
+    )
+    default_route: Flag = Field(
+        default=False, description="a customer that is sent the default route of its switches (`default_route_via`)"
+    )
+    blackhole: Flag = Field(
+        default=False, description="a customer that may have single addresses of its `prefixes` dropped (RFC 7999)"
+    )
+    role: Flag = Field(default=True, description="sessions tell what we are to it (RFC 9234)")
 
 
 class ProvidersFile(Keys):

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
-from netorch.model.inventory import BfdTimers, Circuit, Limits, Provider, SecretRef
+from netorch.model.bogons import BOGON_ASNS, AsnRange
+from netorch.model.inventory import BfdTimers, Circuit, Limits, OverLimit, Provider, SecretRef
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 PROVIDER_TABLE_BASE = 1000
@@ -22,15 +23,37 @@ CIRCUIT_COMMUNITY = 2
 USUAL, LAST, NOTHING = "usual", "last", "nothing"
 """What a device tells over the fabric: all there is; the same as the last choice, with local preference 0; nothing."""
 
+RELATION_COMMUNITY = 3
+"""Large community OWN:3:RELATION on every route of a switch: who it is from decides to whom it may be announced."""
+
+ORIGIN_OWN = 1
+"""OWN:3:1: from a host of ours."""
+
+ORIGIN_RELATIONS = {"customer": 2, "peer": 3, "ixp": 4, "transit": 5}
+"""OWN:3:RELATION of a provider's routes, by its relation."""
+
 
 @dataclass(frozen=True)
 class ImportPolicy:
-    """What is accepted from a provider, and what it becomes. Bogons and own prefixes are always refused."""
+    """What is accepted from a provider, and what it becomes. Bogons and own prefixes are always refused.
+
+    ``bogon_asns`` are numbers that no path may hold, in order; ``never_via`` those that it may not hold behind this neighbour;
+    ``prefixes`` all that it may announce, and what is inside, () for no such list. ``blackhole``: single addresses inside of
+    ``prefixes`` may be announced to be dropped. ``keep_refused``: refused routes are kept apart, with their reasons.
+    """
 
     limits: Limits
     max_path_length: int
     local_preference: int
     large_communities: Tuple[Tuple[int, int, int], ...]
+    relation: str = "transit"
+    bogon_asns: Tuple[AsnRange, ...] = BOGON_ASNS
+    never_via: Tuple[int, ...] = ()
+    prefixes: Tuple[IPNetwork, ...] = ()
+    over_limit: OverLimit = field(default_factory=OverLimit)
+    blackhole: bool = False
+    keep_refused: bool = True
+    role: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,6 +87,8 @@ class ExportPolicy:
     large_communities: Tuple[Tuple[int, int, int], ...] = ()
     prepend: int = 0
     prefixes: Tuple[PrefixExport, ...] = ()
+    relation: str = "transit"
+    default_route: bool = False
 
     def of_prefix(self, prefix: IPNetwork) -> PrefixExport:
         """All that becomes of ``prefix``: what every prefix gets, and what is its own."""
@@ -87,7 +112,7 @@ class Session:
     ``router`` (of the underlay). ``peer`` is that provider's or device's name, ``peer_asn`` 0 outside of BGP. Only provider
     sessions have policies and a circuit. A session that is not ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
     An unnumbered one runs between link-local addresses: ``local`` and ``neighbor`` are ``::``, and it carries the families
-    ``also`` as well (RFC 8950).
+    ``also`` as well (RFC 8950). ``bfd_first``: the neighbour waits for BFD, and this end's daemon begins it only if it is told to.
     """
 
     name: str
@@ -109,6 +134,7 @@ class Session:
     bfd_timers: BfdTimers = field(default_factory=BfdTimers)
     protocol: str = "bgp"
     also: Tuple[Family, ...] = ()
+    bfd_first: bool = False
 
     @property
     def carried(self) -> Tuple[Family, ...]:
@@ -182,6 +208,20 @@ class StaticRoute:
     announced: bool = False
 
 
+STEERED_PREFERENCE = 4294967295
+"""The local preference of a route that is steered to: the highest there is (RFC 4271 section 5.1.5)."""
+
+
+@dataclass(frozen=True)
+class Steer:
+    """A host's routes of ``provider`` to ``prefix``, and to whatever is inside it, are its first choice, except those that the
+    switches have made the last choice (local preference 0)."""
+
+    prefix: IPNetwork
+    provider: str
+    provider_id: int
+
+
 @dataclass(frozen=True)
 class UnderlayInterface:
     """An interface of an underlay. A ``passive`` one, a LAN, is announced and never spoken on; ``cost`` is OSPF's."""
@@ -216,7 +256,7 @@ class DeviceIntent:
     ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that
     this switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts
     (``/32``, ``/128``). ``default_route_via`` names the provider whose default route a switch may install. ``routes`` are
-    static ones, each prefix once.
+    static ones, ``steers`` a host's own choice of providers, each prefix once.
     """
 
     name: str
@@ -238,6 +278,7 @@ class DeviceIntent:
     routes: Tuple[StaticRoute, ...] = ()
     underlay: Optional[UnderlayIntent] = None
     fabric_export: str = USUAL
+    steers: Tuple[Steer, ...] = ()
 
     def families(self) -> Tuple[Family, ...]:
         """The families that the device's sessions carry, IPv4 first."""

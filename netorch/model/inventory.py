@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Iterable, Mapping, Optional, Protocol, Tuple, TypeVar, Union
 
+from netorch.model.bogons import TRANSIT_FREE
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 RELATIONS = ("transit", "peer", "customer", "ixp")
+LIMIT_ACTIONS = ("disable", "restart")
 DAEMONS = ("bird", "frr")
 UNDERLAYS = ("rip", "ospf", "bgp")
 
@@ -34,6 +36,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class OverLimit:
+    """What becomes of a session with more prefixes than are accepted. ``action``: ``disable`` closes it until somebody opens
+    it, ``restart`` tries again, after ``retry_minutes`` at the latest."""
+
+    action: str = "disable"
+    retry_minutes: int = 30
+
+
+@dataclass(frozen=True)
 class Guards:
     """What a change must not go beyond unless the operator says so; percentages are of one POP.
 
@@ -56,7 +67,11 @@ class Tolerance:
 
 @dataclass(frozen=True)
 class Policy:
-    """Import policy defaults of the network, what a deploy may do to it, and how many generations each device keeps."""
+    """Import policy defaults of the network, what a deploy may do to it, and how many generations each device keeps.
+
+    ``never_via`` are networks that cannot be behind a peer, a customer or an exchange. ``keep_refused``: switches keep refused
+    routes apart, so that they can be asked for the reasons.
+    """
 
     ipv4: Limits = Limits(max_prefixes=1_500_000, min_length=8, max_length=24)
     ipv6: Limits = Limits(max_prefixes=400_000, min_length=16, max_length=48)
@@ -64,6 +79,9 @@ class Policy:
     local_preference: Mapping[str, int] = field(
         default_factory=lambda: {"customer": 300, "peer": 200, "ixp": 200, "transit": 100}
     )
+    never_via: Tuple[int, ...] = tuple(TRANSIT_FREE)
+    over_limit: OverLimit = OverLimit()
+    keep_refused: bool = True
     guards: Guards = Guards()
     tolerance: Tolerance = Tolerance()
     keep_generations: int = 10
@@ -90,7 +108,12 @@ class Ssh:
 
 @dataclass(frozen=True)
 class Provider:
-    """A network that we buy from, peer with or sell to. ``id`` (1 to 999) goes into communities, marks and tables."""
+    """A network that we buy from, peer with or sell to. ``id`` (1 to 999) goes into communities, marks and tables.
+
+    ``prefixes`` is all that it may announce, () for no such list. ``never_via``: networks that cannot be behind it, None for what
+    follows from policy and relation. Of customers: ``default_route``, it is sent the switch's; ``blackhole``, it may have
+    single addresses of its ``prefixes`` dropped (RFC 7999). ``role``: sessions tell their role (RFC 9234).
+    """
 
     name: str
     id: int
@@ -99,6 +122,12 @@ class Provider:
     description: str = ""
     local_preference: Optional[int] = None
     max_prefixes: Mapping[Family, int] = field(default_factory=dict)
+    prefixes: Tuple[IPNetwork, ...] = ()
+    never_via: Optional[Tuple[int, ...]] = None
+    over_limit: Optional[OverLimit] = None
+    default_route: bool = False
+    blackhole: bool = False
+    role: bool = True
 
 
 @dataclass(frozen=True)

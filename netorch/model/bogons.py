@@ -6,10 +6,9 @@ IANA keeps the registries: "IPv4 Special-Purpose Address Registry", "IPv6 Specia
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Optional
+from typing import Iterable, Mapping, Optional, Tuple
 
 from netorch.model.types import Family, IPNetwork
 
@@ -31,7 +30,7 @@ class AsnRange:
     reason: str
 
 
-def _bogons(text: str) -> tuple[Bogon, ...]:
+def _bogons(text: str) -> Tuple[Bogon, ...]:
     pairs = (line.split(maxsplit=1) for line in text.strip().splitlines())
     return tuple(Bogon(ip_network(prefix), reason) for prefix, reason in pairs)
 
@@ -66,19 +65,53 @@ _IPV6 = """
 3fff::/20        documentation, RFC 9637
 """
 
-BOGON_PREFIXES: Mapping[Family, tuple[Bogon, ...]] = {Family.IPV4: _bogons(_IPV4), Family.IPV6: _bogons(_IPV6)}
+BOGON_PREFIXES: Mapping[Family, Tuple[Bogon, ...]] = {Family.IPV4: _bogons(_IPV4), Family.IPV6: _bogons(_IPV6)}
 
 GLOBAL_UNICAST: Mapping[Family, Optional[IPNetwork]] = {
     Family.IPV4: None,
     Family.IPV6: ip_network("2000::/3"),  # RFC 4291 section 2.4, "IPv6 Global Unicast Address Assignments" of IANA
 }
 
-# Documentation numbers (RFC 5398) are left out: example networks such as netorch's own use them for real sessions.
 BOGON_ASNS = (
     AsnRange(0, 0, "reserved, RFC 7607"),
     AsnRange(23456, 23456, "AS_TRANS, RFC 6793"),
     AsnRange(64512, 65534, "private use, RFC 6996"),
     AsnRange(65535, 65535, "reserved, RFC 7300"),
+    AsnRange(65552, 131071, "reserved, IANA's registry of AS numbers"),
     AsnRange(4200000000, 4294967294, "private use, RFC 6996"),
     AsnRange(4294967295, 4294967295, "reserved, RFC 7300"),
 )
+
+DOCUMENTATION_ASNS = (
+    AsnRange(64496, 64511, "documentation, RFC 5398"),
+    AsnRange(65536, 65551, "documentation, RFC 5398"),
+)
+"""Refused like the others, except by a network that uses such numbers itself, as examples do."""
+
+# Networks that buy transit from nobody. Whoever else announces a path through one of them leaks it, unless it sells transit.
+# Source: NLNOG BGP Filter Guide, "Filter 'Tier 1' networks" (bgpfilterguide.nlnog.net); the names are those of PeeringDB.
+TRANSIT_FREE = {
+    174: "Cogent",
+    701: "Verizon",
+    1299: "Arelion",
+    2914: "NTT",
+    3257: "GTT",
+    3320: "Deutsche Telekom",
+    3356: "Lumen",
+    3491: "PCCW Global",
+    4134: "China Telecom",
+    5511: "Orange",
+    6453: "Tata Communications",
+    6461: "Zayo",
+    6762: "Telecom Italia Sparkle",
+    6830: "Liberty Global",
+    7018: "AT&T",
+}
+
+
+def refused_asns(in_use: Iterable[int]) -> Tuple[AsnRange, ...]:
+    """The numbers that no path may hold, in order, in a network where ``in_use`` are its own and its neighbours' numbers."""
+    used = tuple(in_use)
+    documented = any(one.first <= asn <= one.last for one in DOCUMENTATION_ASNS for asn in used)
+    ranges = BOGON_ASNS if documented else (*BOGON_ASNS, *DOCUMENTATION_ASNS)
+    return tuple(sorted(ranges, key=lambda one: one.first))
