@@ -14,16 +14,26 @@ from netorch.model.conventions import KERNEL_PROTOCOL
 from netorch.model.intent import (
     PROVIDER_COMMUNITY,
     DeviceIntent,
+    STEERED_PREFERENCE,
     NextHop,
     PrefixExport,
     ProviderTable,
     Session,
     StaticRoute,
     UnderlayInterface,
+    Steer,
 )
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
-from netorch.model.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
+
+
+@dataclass(frozen=True)
+class SteerView:
+    """Routes to ``prefix``, or to what is inside it, that carry ``community`` are the first choice."""
+
+    prefix: IPNetwork
+    provider: str
+    community: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,8 @@ class FamilyView:
     addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of them switches are told of.
 
     ``underlay`` is what routers may tell each other of, ``underlay_here`` what of it this one is the origin of, ``interfaces``
+    ``steers`` are a host's, the narrowest first: the first one that a prefix lies in decides.
+
     those of the underlay.
     """
 
@@ -56,6 +68,7 @@ class FamilyView:
     underlay_here: tuple[IPNetwork, ...] = ()
     interfaces: tuple[UnderlayInterface, ...] = ()
 
+    steers: tuple[SteerView, ...] = ()
 
 @dataclass(frozen=True)
 class SessionView:
@@ -173,6 +186,7 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
         "bogon_asns": BOGON_ASNS,
         "kernel_protocol": KERNEL_PROTOCOL,
     }
+        "steered_preference": STEERED_PREFERENCE,
 
 
 def _by_address(view: SessionView) -> tuple[int, int, str]:
@@ -220,9 +234,22 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
         underlay_here=_of(device.underlay.announced if device.underlay else (), family),
         interfaces=tuple(i for i in device.underlay.interfaces if family in i.families) if device.underlay else (),
     )
+        steers=_steers(device, family),
+    )
+
+
+def _steers(device: DeviceIntent, family: Family) -> tuple[SteerView, ...]:
+    mine = [steer for steer in device.steers if family_of(steer.prefix) is family]
+    return tuple(
+        SteerView(steer.prefix, steer.provider, (device.asn, PROVIDER_COMMUNITY, steer.provider_id))
+        for steer in sorted(mine, key=_narrowest_first)
 
 
 @lru_cache(maxsize=4096)
+def _narrowest_first(steer: Steer) -> tuple[int, int]:
+    return -steer.prefix.prefixlen, int(steer.prefix.network_address)
+
+
 def _single(address: IPAddress) -> IPNetwork:
     """The network of one address; making one costs more than printing it."""
     return ip_network(address)
