@@ -22,6 +22,7 @@ from netorch.inventory.schema import (
     StationKeys,
     SwitchKeys,
 )
+from netorch.inventory.schema_sources import LabValidatorKeys, RegistriesKeys, RoaKeys, RpkiKeys
 from netorch.inventory.tree import Site, Tree, router_id
 from netorch.model.bogons import TRANSIT_FREE
 from netorch.model.inventory import (
@@ -35,6 +36,7 @@ from netorch.model.inventory import (
     Inventory,
     LabSpeaker,
     LabStation,
+    LabValidator,
     Limits,
     Link,
     OverLimit,
@@ -44,6 +46,7 @@ from netorch.model.inventory import (
     Pop,
     Port,
     Provider,
+    Roa,
     Router,
     ServicePrefix,
     Ssh,
@@ -52,6 +55,7 @@ from netorch.model.inventory import (
     Underlay,
     Uplink,
 )
+from netorch.model.sources import AsSet, Irr, PeeringDb, Registries, Rpki, Validator
 from netorch.model.types import Family
 
 
@@ -76,6 +80,8 @@ def build_inventory(tree: Tree, *, folder: str, commit: str) -> Inventory:
         pki=_pki(network.pki, folder),
         bfd=Bfd(_timers(network.bfd.fabric), _timers(network.bfd.providers)),
         stations=tuple(_station(station) for station in tree.lab.stations),
+        validators=tuple(_lab_validator(keys) for keys in tree.lab.validators),
+        registries=_registries(network.registries, folder),
     )
 
 
@@ -120,6 +126,8 @@ def _provider(provider: ProviderKeys) -> Provider:
         description=provider.description,
         local_preference=provider.local_preference,
         max_prefixes={family: count for family, count in counts.items() if count is not None},
+        irr=None if provider.irr is None else AsSet(provider.irr.as_set, provider.irr.longer_prefixes),
+        peeringdb=provider.peeringdb,
         prefixes=tuple(provider.prefixes),
         never_via=None if provider.never_via is None else tuple(provider.never_via),
         over_limit=None if provider.over_limit is None else _over_limit(provider.over_limit),
@@ -127,6 +135,35 @@ def _provider(provider: ProviderKeys) -> Provider:
         blackhole=provider.blackhole,
         role=provider.role,
     )
+
+
+def _rpki(keys: RpkiKeys | None) -> Rpki:
+    if keys is None:
+        return Rpki()
+    validators = tuple(Validator(each.name, each.address, each.port) for each in keys.validators)
+    return Rpki(validators, keys.refresh_s, keys.retry_s, keys.expire_s, keys.drop_percent)
+
+
+def _registries(keys: RegistriesKeys, folder: str) -> Registries:
+    irr, peeringdb = keys.irr, keys.peeringdb
+    return Registries(
+        folder=_absolute(keys.folder, folder) or "",
+        irr=None if irr is None else Irr(irr.server, irr.port, tuple(irr.sources)),
+        peeringdb=None if peeringdb is None else PeeringDb(peeringdb.url, peeringdb.margin_percent),
+        max_age_days=keys.max_age_days,
+        max_change_percent=keys.max_change_percent,
+        free_changes=keys.free_changes,
+        timeout_s=keys.timeout_s,
+        parallel=keys.parallel,
+    )
+
+
+def _lab_validator(keys: LabValidatorKeys) -> LabValidator:
+    return LabValidator(keys.name, tuple(map(_roa, keys.roas)), keys.refresh_s, keys.retry_s, keys.expire_s)
+
+
+def _roa(keys: RoaKeys) -> Roa:
+    return Roa(keys.prefix, keys.max_length or keys.prefix.prefixlen, keys.asn)
 
 
 def _speaker(speaker: SpeakerKeys) -> LabSpeaker:
@@ -150,6 +187,7 @@ def _pop(site: Site, network: NetworkFile, *, folder: str) -> Pop:
             for service in keys.prefixes
         ),
         maintenance=tuple(keys.maintenance),
+        rpki=_rpki(network.rpki if keys.rpki is None else keys.rpki),
         routers=tuple(_router(router, site, network, folder=folder) for router in keys.routers),
     )
 

@@ -10,11 +10,13 @@ from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
 from netorch.inventory.check_references import check_references
 from netorch.inventory.check_routers import check_routers
+from netorch.inventory.check_sources import check_sources
 from netorch.inventory.check_versions import check_versions
 from netorch.inventory.document import Document, SyntaxProblem, parse_document
 from netorch.inventory.findings import Findings
+from netorch.inventory.keys import Keys
 from netorch.inventory.messages import validated
-from netorch.inventory.schema import FILES, Keys, LabFile, NetworkFile, PopFile, ProvidersFile
+from netorch.inventory.schema import FILES, LabFile, NetworkFile, PopFile, ProvidersFile
 from netorch.inventory.tree import LAB, NETWORK, POPS, PROVIDERS, Site, Tree, kind_of_file
 from netorch.model.inventory import Inventory
 from netorch.model.text import did_you_mean
@@ -38,6 +40,7 @@ def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", s
     check_versions(tree, findings)
     check_addresses(tree, findings)
     check_routers(tree, findings)
+    check_sources(tree, findings)
     findings.raise_any()
     return build_inventory(tree, folder=folder, commit=commit)
 

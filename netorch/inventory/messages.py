@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings, shown_value
-from netorch.inventory.schema import Keys
+from netorch.inventory.keys import Keys
 from netorch.model.text import did_you_mean
 
 _EXPECTED = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from netorch.inventory.fields import (
@@ -36,7 +36,9 @@ from netorch.inventory.fields import (
     text_of,
     whole,
 )
+from netorch.inventory.keys import Keys
 from netorch.inventory.references import Secret
+from netorch.inventory.schema_sources import IrrOfProvider, LabValidatorKeys, RegistriesKeys, RpkiKeys
 from netorch.inventory.windows import WindowOfTime
 from netorch.model.inventory import DAEMONS, LIMIT_ACTIONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
 
@@ -49,12 +51,6 @@ _LAB = LabSpeaker(provider="")
 _PKI = Pki(folder="")
 _BFD = BfdTimers()
 _Item = TypeVar("_Item")
-
-
-class Keys(BaseModel):
-    """A mapping of the inventory; no other keys than its fields."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 def _named(value: Any) -> Any:
@@ -279,6 +275,10 @@ class NetworkFile(Keys):
         description="the folder of netorch's certificate authority, or a mapping; with it the mirror's agents run (docs/pki.md)",
         examples=["../pki"],
     )
+    rpki: RpkiKeys | None = Field(default=None, description="validators of route origins (docs/rpki.md)")
+    registries: RegistriesKeys = Field(
+        default=RegistriesKeys(), description="registries of routes, and PeeringDB (docs/irr.md)"
+    )
 
 
 class FamilyCounts(Keys):
@@ -298,6 +298,12 @@ class ProviderKeys(Keys):
     description: Description = Field(default="", description="free text")
     local_preference: LocalPreference | None = Field(default=None, description="instead of the relation's")
     max_prefixes: FamilyCounts = Field(default=FamilyCounts(), description="instead of the policy's")
+    irr: IrrOfProvider | None = Field(
+        default=None, description="its AS-SET, or a mapping: it may announce what is registered there, and no more"
+    )
+    peeringdb: Flag = Field(
+        default=False, description="max_prefixes from what it says of itself there, where it is not set here"
+    )
     over_limit: OverLimitKeys | None = Field(default=None, description="instead of the policy's")
     prefixes: list[Prefix] = Field(
         default=[], description="all that it may announce, with what is inside; no such list where left out"
@@ -470,6 +476,7 @@ class PopFile(Keys):
     circuits: list[CircuitKeys] = Field(default=[], description="the providers' lines into switch ports")
     prefixes: list[PrefixKeys] = Field(default=[], description="what the POP announces to providers")
     maintenance: Maintenance
+    rpki: RpkiKeys | None = Field(default=None, description="instead of the network's")
 
 
 class SpeakerKeys(Keys):
@@ -513,6 +520,7 @@ class LabFile(Keys):
     stations: list[StationKeys] = Field(
         default=[], description="ordinary machines at routers' LANs, with the router as their default gateway"
     )
+    validators: list[LabValidatorKeys] = Field(default=[], description="the lists that validators have")
 
 
 FILES: dict[str, type[Keys]] = {"network": NetworkFile, "providers": ProvidersFile, "pop": PopFile, "lab": LabFile}

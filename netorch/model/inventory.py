@@ -7,6 +7,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Iterable, Mapping, Optional, Protocol, Tuple, TypeVar, Union
 
 from netorch.model.bogons import TRANSIT_FREE
+from netorch.model.sources import AsSet, Registered, Registries, Rpki
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 RELATIONS = ("transit", "peer", "customer", "ixp")
@@ -122,6 +123,8 @@ class Provider:
     description: str = ""
     local_preference: Optional[int] = None
     max_prefixes: Mapping[Family, int] = field(default_factory=dict)
+    irr: Optional[AsSet] = None
+    peeringdb: bool = False
     prefixes: Tuple[IPNetwork, ...] = ()
     never_via: Optional[Tuple[int, ...]] = None
     over_limit: Optional[OverLimit] = None
@@ -333,6 +336,7 @@ class Pop:
     prefixes: Tuple[ServicePrefix, ...]
     maintenance: Tuple[Window, ...] = ()
     routers: Tuple[Router, ...] = ()
+    rpki: Rpki = Rpki()
 
     @property
     def devices(self) -> Tuple[Device, ...]:
@@ -387,6 +391,26 @@ class LabStation:
 
 
 @dataclass(frozen=True)
+class Roa:
+    """An entry of a validator's list: ``asn`` may announce ``prefix``, and what is inside of it up to ``max_length``."""
+
+    prefix: IPNetwork
+    max_length: int
+    asn: int
+
+
+@dataclass(frozen=True)
+class LabValidator:
+    """How the lab plays a validator: its list, and the seconds that it tells those who ask."""
+
+    name: str
+    roas: Tuple[Roa, ...] = ()
+    refresh_s: int = 3600
+    retry_s: int = 600
+    expire_s: int = 7200
+
+
+@dataclass(frozen=True)
 class Pki:
     """netorch as certificate authority. ``folder`` is the absolute path of what it keeps; a certificate is good for
     ``life_days``."""
@@ -401,7 +425,7 @@ class Inventory:
 
     Names of devices are unique by being full, those of circuits, providers and stations by themselves. ``templates`` is the
     absolute path of the folder whose templates override netorch's own, ``audit`` that of the audit log. Without ``pki`` no
-    certificates are issued, and the mirror has no agents.
+    certificates are issued, and the mirror has no agents. ``registered`` is what registries last said of each provider.
     """
 
     folder: str
@@ -419,6 +443,9 @@ class Inventory:
     pki: Optional[Pki] = None
     bfd: Bfd = Bfd()
     stations: Tuple[LabStation, ...] = ()
+    validators: Tuple[LabValidator, ...] = ()
+    registries: Registries = Registries(folder="")
+    registered: Mapping[str, Registered] = field(default_factory=dict)
 
     def provider(self, name: str) -> Provider:
         """The provider called ``name``; KeyError if there is none."""
