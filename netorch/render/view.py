@@ -9,19 +9,20 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import Any, Optional
 
+from netorch.model.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
 from netorch.model.capabilities import Capabilities
 from netorch.model.conventions import KERNEL_PROTOCOL
 from netorch.model.intent import (
     PROVIDER_COMMUNITY,
-    DeviceIntent,
     STEERED_PREFERENCE,
+    DeviceIntent,
     NextHop,
     PrefixExport,
     ProviderTable,
     Session,
     StaticRoute,
-    UnderlayInterface,
     Steer,
+    UnderlayInterface,
 )
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
@@ -45,9 +46,9 @@ class FamilyView:
     single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
     addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of them switches are told of.
 
-    ``underlay`` is what routers may tell each other of, ``underlay_here`` what of it this one is the origin of, ``interfaces``
     ``steers`` are a host's, the narrowest first: the first one that a prefix lies in decides.
 
+    ``underlay`` is what routers may tell each other of, ``underlay_here`` what of it this one is the origin of, ``interfaces``
     those of the underlay.
     """
 
@@ -67,8 +68,8 @@ class FamilyView:
     underlay: tuple[IPNetwork, ...] = ()
     underlay_here: tuple[IPNetwork, ...] = ()
     interfaces: tuple[UnderlayInterface, ...] = ()
-
     steers: tuple[SteerView, ...] = ()
+
 
 @dataclass(frozen=True)
 class SessionView:
@@ -185,8 +186,8 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
         "takes_default": any(view.takes_default for view in sessions),
         "bogon_asns": BOGON_ASNS,
         "kernel_protocol": KERNEL_PROTOCOL,
-    }
         "steered_preference": STEERED_PREFERENCE,
+    }
 
 
 def _by_address(view: SessionView) -> tuple[int, int, str]:
@@ -233,7 +234,6 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
         underlay=_of(device.underlay.networks if device.underlay else (), family),
         underlay_here=_of(device.underlay.announced if device.underlay else (), family),
         interfaces=tuple(i for i in device.underlay.interfaces if family in i.families) if device.underlay else (),
-    )
         steers=_steers(device, family),
     )
 
@@ -243,13 +243,14 @@ def _steers(device: DeviceIntent, family: Family) -> tuple[SteerView, ...]:
     return tuple(
         SteerView(steer.prefix, steer.provider, (device.asn, PROVIDER_COMMUNITY, steer.provider_id))
         for steer in sorted(mine, key=_narrowest_first)
+    )
 
 
-@lru_cache(maxsize=4096)
 def _narrowest_first(steer: Steer) -> tuple[int, int]:
     return -steer.prefix.prefixlen, int(steer.prefix.network_address)
 
 
+@lru_cache(maxsize=4096)
 def _single(address: IPAddress) -> IPNetwork:
     """The network of one address; making one costs more than printing it."""
     return ip_network(address)
