@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Generator, Mapping, Optional, Tuple, Union
 
 from netorch.errors import GuardRefused, NetorchError, PluginError, UsageError
+from netorch.model.curve import Curve
 from netorch.model.facts import (
     AgentFacts,
     DaemonFacts,
@@ -67,6 +68,7 @@ from netorch.plan.mirror import (
     sighting_in,
     uplink_is_down,
 )
+from netorch.plan.traffic import CircuitTraffic, circuit_traffic
 
 __all__ = [
     "CIRCUIT_COMMUNITY",
@@ -78,7 +80,9 @@ __all__ = [
     "ChangeOverlay",
     "Channel",
     "Circuit",
+    "CircuitTraffic",
     "ClosedSessionItem",
+    "Curve",
     "DaemonFacts",
     "Deploy",
     "DeviceFacts",
@@ -141,6 +145,7 @@ __all__ = [
     "VerbContext",
     "Wait",
     "WrongSetting",
+    "circuit_traffic",
     "compare_sides",
     "did_you_mean",
     "family_of",
@@ -244,12 +249,16 @@ class Gather:
     wants: Tuple[str, ...] = ("neighbours", "links", "protocols")
 
 
+def _no_curves(history: Tuple[Tuple[float, Facts], ...]) -> Tuple[Curve, ...]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Wait:
     """Step: gather facts of ``devices`` every ``interval_s`` until ``until(history)`` or ``timeout_s`` is over.
 
     ``until`` sees every gathering so far, the newest last, each with its monotonic time in seconds. Result: whether it
-    held.
+    held. ``curves`` is what people see of the same history meanwhile: figures over time, live on a terminal.
     """
 
     devices: Tuple[str, ...]
@@ -258,6 +267,7 @@ class Wait:
     timeout_s: float
     interval_s: float = 1.0
     wants: Tuple[str, ...] = ("links", "protocols")
+    curves: Callable[[Tuple[Tuple[float, Facts], ...]], Tuple[Curve, ...]] = _no_curves
 
 
 @dataclass(frozen=True)
@@ -284,11 +294,12 @@ class ProbeResult:
 @dataclass(frozen=True)
 class Report:
     """Step: show this. ``rows`` (plain JSON values, all with the same keys) become a table or, with ``-o``, a document;
-    ``text`` is a line for people. Result: None."""
+    ``text`` is a line for people. ``columns`` are those of the table where it is not to show them all. Result: None."""
 
     text: str = ""
     rows: Tuple[Mapping[str, Any], ...] = ()
     changed: Optional[bool] = None
+    columns: Tuple[str, ...] = ()
 
 
 Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, Report]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Protocol
+from typing import TYPE_CHECKING, Callable, Optional, Protocol, Sequence
+
+if TYPE_CHECKING:
+    from netorch.model.curve import Curve
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ class Progress(Protocol):
 
     def advance(self, device: str, *, finished: int, total: int) -> None:
         """``device`` does nothing more for now: so many of the devices that are worked on at the same time have finished."""
+
+    def curves(self, text: str, curves: Sequence[Curve]) -> None:
+        """The run as a whole waits for ``text``, and ``curves`` show how that goes."""
 
     def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
         """``device`` is finished: ``changed``, ``unchanged``, ``failed``, ``reverted`` or ``unknown``."""

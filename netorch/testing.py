@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Callable, Iterable, Mapping, Optional, Union
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 from netorch.api import (
     ChangeOverlay,
+    Curve,
     DaemonFacts,
     Deploy,
     DeviceFacts,
@@ -153,6 +154,10 @@ class RecordingProgress:
     def done(self, device: str, outcome: str, detail: Optional[str] = None) -> None:
         """Keep an outcome."""
         self.outcomes[device] = (outcome, detail)
+
+    def curves(self, text: str, curves: Sequence[Curve]) -> None:
+        """Keep the text of what is waited for."""
+        self.steps.append(("", text))
 
     def idle(self) -> None:
         """Nothing to keep."""

@@ -17,12 +17,14 @@ from netorch.render import configuration_paths
 
 @dataclass(frozen=True)
 class World:
-    """The network as it is: facts, the devices that gave none, the merged overlay, and the intent that follows from it."""
+    """The network as it is: facts, the devices that gave none, the merged overlay, and the intent that follows from it.
+    ``lapsed`` are entries of the overlay that no device holds so, since their time has come."""
 
     facts: Mapping[str, DeviceFacts]
     failures: Mapping[str, NetorchError]
     overlay: Overlay
     intent: Intent
+    lapsed: tuple[OverlayEntry, ...] = ()
 
     @property
     def blind_pops(self) -> frozenset[str]:
@@ -72,15 +74,16 @@ def gather_world(
     if plain.certificates:
         wants = (*wants, "certificate")
     facts, failures = gather_facts(controller, plain, asked, wants=wants)
-    overlay = _lapsed(controller, merge_overlays([*(fact.overlay for fact in facts.values()), entries]))
-    return World(facts, failures, overlay, controller.intent(overlay))
+    held = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
+    lapsed = _lapsed(controller, held)
+    overlay = merge_overlays([held.entries, lapsed]) if lapsed else held
+    return World(facts, failures, overlay, controller.intent(overlay), lapsed)
 
 
-def _lapsed(controller: Controller, overlay: Overlay) -> Overlay:
-    """``overlay`` as it is now that some of it is past its time."""
+def _lapsed(controller: Controller, overlay: Overlay) -> tuple[OverlayEntry, ...]:
+    """What entries of ``overlay`` become now that they are past their time."""
     now = controller.clock.now()
-    ended = [call_hook(plugin, plugin.lapse, overlay, now) for plugin in controller.plugins]
-    return merge_overlays([overlay.entries, *ended]) if any(ended) else overlay
+    return tuple(entry for plugin in controller.plugins for entry in call_hook(plugin, plugin.lapse, overlay, now))
 
 
 def gather_facts(

@@ -12,6 +12,7 @@ from netorch.app.ping_figures import Sample
 from netorch.app.ping_tracks import ProviderState, Track
 from netorch.app.provider_states import provider_states
 from netorch.errors import NetorchError, UsageError
+from netorch.model.curve import Curve
 from netorch.model.intent import DeviceIntent
 from netorch.model.overlay import Overlay
 from netorch.model.request import PingBatch, PingWatch, PingWay
@@ -164,6 +165,9 @@ class _Quiet:
         """Nothing."""
 
     def advance(self, device: str, *, finished: int, total: int) -> None:
+        """Nothing."""
+
+    def curves(self, text: str, curves: Sequence[Curve]) -> None:
         """Nothing."""
 
     def done(self, device: str, outcome: str, detail: str | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch.app.certificates import certificate_expiries, certificate_notes
@@ -11,7 +11,8 @@ from netorch.app.deploying import Options, deploy
 from netorch.app.gather import World, gather_world
 from netorch.app.history import get_history, is_rolled_back
 from netorch.app.planning import make_plan, refusals, with_notes
-from netorch.app.results import FAILURES, DeployResult, DeviceResult, failed_result
+from netorch.app.results import FAILURES, DeployResult, DeviceResult, after, failed_result
+from netorch.app.starting import wait_until_started
 from netorch.errors import NetorchError
 from netorch.io.inventory_files import lacks_commit
 from netorch.model.overlay import Overlay
@@ -21,12 +22,15 @@ from netorch.plan.windows import frozen_devices
 HINT = "look at it with netorch plan, and override it with netorch deploy if it is meant"
 OPTIONS = Options(reason="netorch run", action="run")
 
+LAPSE_STEPS = 3
+"""In how many steps at most an entry that is past its time may end."""
+
 
 @dataclass(frozen=True)
 class RunResult:
     """What a run found and did: the plan that it started from, the overlay in force, and what became of the devices.
     ``is_late``: its time was up before it was done. ``warnings`` are those of the world that it found, ``expiries`` when the
-    devices' certificates expire, in seconds since the epoch."""
+    devices' certificates expire, in seconds since the epoch. ``has_lapsed``: an entry of the overlay was past its time."""
 
     plan: Plan
     deployed: DeployResult
@@ -34,6 +38,7 @@ class RunResult:
     is_late: bool = False
     warnings: tuple[str, ...] = ()
     expiries: Mapping[str, float] = field(default_factory=dict)
+    has_lapsed: bool = False
 
     @property
     def is_quiet(self) -> bool:
@@ -51,6 +56,8 @@ class RunResult:
 def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Plan], None]) -> RunResult:
     """Bring ``targets`` back to what inventory and overlay say. ``show`` is given each plan that is not empty.
 
+    Where something of the overlay is past its time, what follows is done as well: it may take its leave in steps.
+
     Left alone are devices in maintenance, without a word; devices that were never deployed, were rolled back by a person, or were
     deployed from a commit that this inventory does not have behind it, and POPs whose plan a guard refuses, each with the reason.
     """
@@ -58,6 +65,36 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     names = tuple(name for name in targets if name not in frozen)
     if not names:
         return RunResult(Plan(()), DeployResult(()), Overlay())
+    result = _reconcile_once(controller, names, show, frozen=frozen)
+    for _ in range(LAPSE_STEPS - 1):
+        if not result.has_lapsed or result.plan.is_empty or result.exit_code or controller.is_time_up():
+            break
+        wait_until_started(controller, result.plan)
+        more = _reconcile_once(controller, names, show, frozen=frozen)
+        if more.plan.is_empty:
+            break
+        result = _joined(result, more)
+    return result
+
+
+def _joined(first: RunResult, more: RunResult) -> RunResult:
+    """Two steps of one run."""
+    former = {result.device: result for result in first.deployed.results}
+    results = tuple(
+        former[one.device]
+        if one.outcome == "unchanged" and one.device in former
+        else after(former.get(one.device), one)
+        for one in more.deployed.results
+    )
+    comparison = (*first.deployed.comparison, *more.deployed.comparison)
+    certificates = (*first.deployed.certificates, *more.deployed.certificates)
+    deployed = replace(more.deployed, results=results, comparison=comparison, certificates=certificates)
+    return replace(more, plan=first.plan, deployed=deployed)
+
+
+def _reconcile_once(
+    controller: Controller, names: tuple[str, ...], show: Callable[[Plan], None], *, frozen: Container[str]
+) -> RunResult:
     world = gather_world(controller, names)
     found, failures = make_plan(controller, world, names)
     left = _left_alone(controller, world, found)
@@ -72,7 +109,13 @@ def reconcile(controller: Controller, targets: Iterable[str], show: Callable[[Pl
     is_late = controller.is_time_up() and any(result.outcome in FAILURES for result in ordered)
     expiries = certificate_expiries(world.facts, done.certificates)
     return RunResult(
-        found, replace(done, results=ordered), world.overlay, is_late, world.warnings(but=frozen), expiries
+        found,
+        replace(done, results=ordered),
+        world.overlay,
+        is_late,
+        warnings=world.warnings(but=frozen),
+        expiries=expiries,
+        has_lapsed=bool(world.lapsed),
     )
 
 

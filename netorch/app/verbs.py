@@ -197,10 +197,14 @@ class VerbRun:
         clock = self.controller.clock
         deadline = clock.monotonic() + step.timeout_s
         history: tuple[tuple[float, Mapping[str, DeviceFacts]], ...] = ()
+        text = f"waiting until {step.what}"
         while True:
-            self.controller.progress.step("", f"waiting until {step.what}")
+            self.controller.progress.step("", text)
             facts, _ = self._gather(step.devices, step.wants)
             history = (*history, (clock.monotonic(), facts))
+            curves = step.curves(history)
+            if curves:
+                self.controller.progress.curves(text, curves)
             if step.until(history):
                 return True
             left = deadline - clock.monotonic()

@@ -5,14 +5,21 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Iterator, Mapping
+from time import monotonic
+from typing import TYPE_CHECKING, Callable, Iterator, Mapping, Sequence
 
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from netorch.model.curve import Curve
     from netorch.ports import Progress
 
 SHOWN_AT_ONCE = 3
+CURVE_BARS = 30
+"""How many of its last values a curve shows."""
+
+LOGGED_EVERY_S = 10.0
+"""How often a log is told of curves."""
 
 
 class Silence:
@@ -24,6 +31,9 @@ class Silence:
     def advance(self, device: str, *, finished: int, total: int) -> None:
         """Nothing."""
 
+    def curves(self, text: str, curves: Sequence[Curve]) -> None:
+        """Nothing."""
+
     def done(self, device: str, outcome: str, detail: str | None = None) -> None:
         """Nothing."""
 
@@ -32,18 +42,31 @@ class Silence:
 
 
 class Lines:
-    """For logs and pipes: waits and finished devices, a line each."""
+    """For logs and pipes: waits and finished devices, a line each; curves as figures, every ``LOGGED_EVERY_S`` of ``clock``."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._lock = threading.Lock()
         self._last = ""
+        self._clock = clock
+        self._told_at: float | None = None
 
     def step(self, device: str, text: str) -> None:
         """A line for what concerns the whole run, once."""
         with self._lock:
             if not device and text != self._last:
-                self._last = text
+                self._last, self._told_at = text, None
                 print(text, file=sys.stderr, flush=True)
+
+    def curves(self, text: str, curves: Sequence[Curve]) -> None:
+        """A line for each, now and then; the first after a while, since at first nothing is known."""
+        with self._lock:
+            now = self._clock()
+            if self._told_at is None or now < self._told_at + LOGGED_EVERY_S:
+                self._told_at = now if self._told_at is None else self._told_at
+                return
+            self._told_at = now
+            for curve in curves:
+                print(f"  {curve.name}: {curve.text}", file=sys.stderr, flush=True)
 
     def advance(self, device: str, *, finished: int, total: int) -> None:
         """Nothing: a log has a line for what happened, not for every look."""
@@ -67,6 +90,7 @@ class Live:
         self._lock = threading.Lock()
         self._whole = ""
         self._active: dict[str, str] = {}
+        self._curves: tuple[str, ...] = ()
         self._finished = 0
         self._total = 0
 
@@ -76,9 +100,16 @@ class Live:
             if device:
                 self._active[device] = text
             else:
+                self._curves = self._curves if text == self._whole else ()
                 self._whole = text
             self._refresh()
             self._status.start()
+
+    def curves(self, text: str, curves: Sequence[Curve]) -> None:
+        """Below what is waited for, a line for each, until something else goes on."""
+        with self._lock:
+            self._whole, self._curves = text, curve_lines(curves)
+            self._refresh()
 
     def advance(self, device: str, *, finished: int, total: int) -> None:
         """One device less that is waited for."""
@@ -94,6 +125,7 @@ class Live:
         """Take the spinner away."""
         with self._lock:
             self._whole, self._active, self._finished, self._total = "", {}, 0, 0
+            self._curves = ()
             self._status.stop()
 
     def _refresh(self) -> None:
@@ -101,6 +133,7 @@ class Live:
         from rich.text import Text
 
         lines = progress_lines(self._whole, self._active, finished=self._finished, total=self._total)
+        lines = (*lines[:1], *self._curves, *lines[1:])
         # A Group: the spinner would take a single Text apart, and its lines would wrap.
         self._status.update(Group(*(Text(line, no_wrap=True, overflow="ellipsis") for line in lines)))
 
@@ -120,6 +153,13 @@ def progress_lines(whole: str, active: Mapping[str, str], *, finished: int, tota
         first = f"{whole}, {count}" if count else whole
         return tuple(filter(None, (first, "; ".join([_named(devices), *_groups(by_text)]))))
     return tuple(filter(None, (whole, "; ".join([*([count] if count else []), *_groups(by_text)]))))
+
+
+def curve_lines(curves: Sequence[Curve]) -> tuple[str, ...]:
+    """``northtel-pop1-a  ▇▇▅▂▁  1.2 Mbit/s, 94 Mbit/s before``, one below the other."""
+    shown = [(curve.name, curve.bars(CURVE_BARS), curve.text) for curve in curves]
+    name, drawn = max((len(row[0]) for row in shown), default=0), max((len(row[1]) for row in shown), default=0)
+    return tuple(f"{row[0]:{name}}  {row[1]:{drawn}}  {row[2]}" for row in shown)
 
 
 def _groups(by_text: Mapping[str, list[str]]) -> list[str]:

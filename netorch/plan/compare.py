@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from netorch.model.checks import findings, is_up
 from netorch.model.conventions import MAIN_TABLE
 from netorch.model.facts import DeviceFacts
-from netorch.model.intent import DeviceIntent, Intent
+from netorch.model.intent import NOTHING, DeviceIntent, Intent
 from netorch.model.inventory import Tolerance
 from netorch.model.plan import Check
 from netorch.model.types import Family
@@ -23,15 +23,15 @@ def find_losses(intent: Intent, before: Facts, after: Facts, *, tolerance: Toler
     """What devices of ``before`` lost that ``intent`` does not take away, in words by device; devices that are well are missing.
 
     Every session that was up is up, or is meant to be closed; it accepts its prefixes and still announces some; the hosts'
-    main tables are not much smaller. Where the change closed a provider's sessions, its routes are missing inside of the POP as
-    well: then the providers' sessions alone are judged by their prefixes.
+    main tables are not much smaller. Where the change closed a provider's sessions, or silenced a host, these routes are missing
+    inside of the POP as well: then the providers' sessions alone are judged by their prefixes.
     """
     lost: Dict[str, Tuple[str, ...]] = {}
     for name, held in before.items():
         device, now = intent.device(name), after.get(name)
         if now is None:
             continue
-        fewer_is_meant = _closes_a_provider(intent, device.pop, before)
+        fewer_is_meant = _closes_a_provider(intent, device.pop, before) or _silences_a_host(intent, device.pop, before)
         found = _sessions(device, held, now, tolerance=tolerance, fewer_is_meant=fewer_is_meant)
         found += _exports(device, held, now)
         if not fewer_is_meant:
@@ -49,6 +49,16 @@ def _closes_a_provider(intent: Intent, pop: str, before: Facts) -> bool:
             is_external = protocol.neighbor_asn not in (None, intent.asn)
             if protocol.bgp_state == "Established" and is_external and protocol.name not in stays:
                 return True
+    return False
+
+
+def _silences_a_host(intent: Intent, pop: str, before: Facts) -> bool:
+    for device in intent.in_pop(pop, "host"):
+        held = before.get(device.name)
+        if device.fabric_export == NOTHING and held is not None:
+            for protocol in held.daemon.protocols:
+                if any(channel.routes_exported for channel in protocol.channels if protocol.protocol == "BGP"):
+                    return True
     return False
 
 
