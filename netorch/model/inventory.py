@@ -336,7 +336,7 @@ class Pop:
     prefixes: Tuple[ServicePrefix, ...]
     maintenance: Tuple[Window, ...] = ()
     routers: Tuple[Router, ...] = ()
-    rpki: Rpki = Rpki()
+    rpki: Rpki = field(default_factory=Rpki)
 
     @property
     def devices(self) -> Tuple[Device, ...]:
@@ -444,7 +444,7 @@ class Inventory:
     bfd: Bfd = Bfd()
     stations: Tuple[LabStation, ...] = ()
     validators: Tuple[LabValidator, ...] = ()
-    registries: Registries = Registries(folder="")
+    registries: Registries = field(default_factory=lambda: Registries(folder=""))
     registered: Mapping[str, Registered] = field(default_factory=dict)
 
     def provider(self, name: str) -> Provider:

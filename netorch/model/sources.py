@@ -132,10 +132,10 @@ class IrrFilter:
 class ValidatorFacts:
     """A validator as a switch sees it.
 
-    ``state`` is ``up``, ``down`` (its last answer is still good) or ``empty`` (there is none, or it expired). ``error`` says what
-    keeps it from being up. ``age_s`` is that of its last answer, ``expires_s`` how long it is good; None where the daemon does not
-    tell. ``ipv4`` and ``ipv6`` count its entries, ``before`` is the most that both came to lately. A ``standby`` one is not asked
-    while one before it answers.
+    ``state`` is ``up``, ``down`` (its last answer is still good), ``empty`` (there is none, or it expired) or ``standby`` (not
+    asked while one before it answers). ``error`` says what keeps it from being up. ``age_s`` is that of its last answer,
+    ``expires_s`` how long that is good; None where the daemon does not tell. ``ipv4`` and ``ipv6`` count its entries,
+    ``before`` is the most that both came to lately.
     """
 
     name: str
@@ -146,7 +146,6 @@ class ValidatorFacts:
     ipv4: Optional[int] = None
     ipv6: Optional[int] = None
     before: Optional[int] = None
-    standby: bool = False
 
     @property
     def entries(self) -> int:
@@ -156,8 +155,8 @@ class ValidatorFacts:
 
 @dataclass(frozen=True)
 class OriginFacts:
-    """What a switch's validators say of a prefix with an origin: ``valid``, ``invalid``, ``not-found``; ``unknown`` where none has
-    answered."""
+    """What a switch's validators say of a prefix with an origin: ``valid``, ``invalid`` or ``not-found``; ``unknown`` where none
+    has answered."""
 
     prefix: IPNetwork
     asn: int
