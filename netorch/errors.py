@@ -35,11 +35,21 @@ class InventoryError(NetorchError):
 class InventoryProblem(NetorchError):
     """One finding in the inventory; ``where`` is ``file:line:column: path.to.key``, less what is not known.
 
-    ``line`` and ``column`` count from 1; ``line`` 0 means the file as a whole.
+    ``line`` and ``column`` count from 1; ``line`` 0 means the file as a whole. ``rule`` and ``level`` (``error``, ``warning``,
+    ``note``) are those of ``netorch lint``; what makes an inventory invalid is an error of the rule ``inventory``.
     """
 
     def __init__(
-        self, message: str, *, file: str, line: int = 0, column: int = 0, key: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        file: str,
+        line: int = 0,
+        column: int = 0,
+        key: str = "",
+        hint: str = "",
+        rule: str = "inventory",
+        level: str = "error",
     ) -> None:
         position = f"{file}:{line}:{column}" if line else file
         super().__init__(message, where=f"{position}: {key}" if key else position, hint=hint)
@@ -47,6 +57,8 @@ class InventoryProblem(NetorchError):
         self.line = line
         self.column = column
         self.key = key
+        self.rule = rule
+        self.level = level
 
 
 class RenderError(NetorchError):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netorch.inventory import load_inventory, refuse_settings
+from netorch.errors import InventoryProblem
+from netorch.inventory import lint_inventory, load_inventory, refuse_settings
 from netorch.io.inventory_files import read_inventory as read_files
 from netorch.loader import find_mistakes, load_plugins
 from netorch.model.inventory import Inventory
@@ -27,3 +28,9 @@ def check_inventory(folder: Path, *, commands: frozenset[str]) -> Inventory:
     refuse_settings(files.texts, wrong, shown=files.shown)
     load_plugins(inventory.plugins, reserved=commands)
     return inventory
+
+
+def lint_folder(folder: Path) -> tuple[InventoryProblem, ...]:
+    """What ``netorch lint`` finds in the inventory in ``folder``; InventoryError with every finding when it is wrong."""
+    files = read_files(str(folder))
+    return lint_inventory(files.texts, folder=files.folder, shown=files.shown)

@@ -36,6 +36,38 @@ def validate(ctx: click.Context, *, form: str) -> int:
 
 
 @click.command()
+@click.option("--format", "form", type=click.Choice(["text", "json", "junit", "sarif"]), default="text")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
+@click.option("--rules", is_flag=True, help="List the rules: what goes wrong, and who says so.")
+@inventory_option
+@click.pass_context
+def lint(ctx: click.Context, *, form: str, strict: bool, rules: bool) -> int:
+    """Look for mistakes of policy that a parser cannot see: every line is right, and the network is not safe.
+
+    Exit code 1 where there is an error, with --strict a warning; notes are for reading. What is meant to be so is accepted,
+    with the reason, under `lint` in network.yml.
+
+    \b
+    netorch lint
+    netorch lint --strict --format sarif > lint.sarif
+    """
+    from netorch.app.inventory import lint_folder
+    from netorch.inventory.lint import ERROR, NOTE, RULES
+    from netorch.inventory.report import format_problems
+
+    if rules:
+        for rule in RULES:
+            click.echo(f"{rule.name} ({rule.level}): {rule.why}. {rule.source}")
+        return 0
+    found = lint_folder(inventory_folder(ctx))
+    if found or form != "text":
+        click.echo(format_problems(found, form), nl=False)
+    else:
+        click.echo(f"{inventory_folder(ctx)}: {len(RULES)} rules, nothing found")
+    return int(any(problem.level == ERROR or (strict and problem.level != NOTE) for problem in found))
+
+
+@click.command()
 def schema() -> None:
     """Print the JSON Schema of the inventory, for editors."""
     from netorch.cli.output import emit

@@ -30,6 +30,7 @@ COMMANDS = {
     "run": ("netorch.cli.run:run", "For cron: reconcile; silent when all is well."),
     "schema": ("netorch.cli.inventory:schema", "JSON Schema of the inventory, for editors."),
     "status": ("netorch.cli.state:status", "Devices, sessions, prefixes, mirror, drift and drains."),
+    "lint": ("netorch.cli.inventory:lint", "Look for mistakes of policy that a parser cannot see."),
     "validate": ("netorch.cli.inventory:validate", "Check the inventory, and report every mistake at once."),
 }
 

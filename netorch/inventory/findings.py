@@ -30,15 +30,22 @@ class Findings:
 
     def add(self, file: str, path: Path, *, message: str, hint: str = "", of_key: bool = False) -> None:
         """A finding about the value at ``path`` (about its key with ``of_key``); steps below a plain value are cut."""
-        document = self._documents.get(file)
-        path = document.clip(path) if document else path
-        line, column = document.position(path, of_key=of_key) if document else (0, 0)
-        self.add_at(file, line, column, message=message, key=shown_path(path), hint=hint)
+        self._problems.append(self.problem(file, path, message=message, hint=hint, of_key=of_key))
 
     def add_at(self, file: str, line: int, column: int, *, message: str, key: str = "", hint: str = "") -> None:
         """A finding at a known position; line 0 is the file as a whole."""
         problem = InventoryProblem(message, file=self.shown_file(file), line=line, column=column, key=key, hint=hint)
         self._problems.append(problem)
+
+    def problem(
+        self, file: str, path: Path, *, message: str, hint: str = "", of_key: bool = False, **words: str
+    ) -> InventoryProblem:
+        """What is wrong with the value at ``path``, with its place; ``words`` are its rule and level."""
+        document = self._documents.get(file)
+        path = document.clip(path) if document else path
+        line, column = document.position(path, of_key=of_key) if document else (0, 0)
+        key, shown = shown_path(path), self.shown_file(file)
+        return InventoryProblem(message, file=shown, line=line, column=column, key=key, hint=hint, **words)
 
     def place(self, file: str, path: Path) -> str:
         """``inventory/pops/pop1.yml:14`` of a value, to name it in another finding."""

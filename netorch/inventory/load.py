@@ -28,10 +28,18 @@ def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", s
     ``folder`` is the absolute path that relative paths start from, ``commit`` the git commit it stands at. Errors name
     files below ``shown``, the folder as the operator wrote it (by default its last part).
 
-    Raises InventoryError with every finding, sorted by file and position. It comes in two stages: what the files say
-    about each other is checked once each is right by itself, since half an inventory would accuse the wrong ones.
+    Raises InventoryError with every finding, sorted by file and position.
     """
-    findings = Findings(posixpath.basename(folder.rstrip("/")) if shown is None else shown)
+    tree = load_tree(files, folder, findings=Findings(shown_folder(folder, shown)))
+    return build_inventory(tree, folder=folder, commit=commit)
+
+
+def load_tree(files: Mapping[str, str], folder: str, *, findings: Findings) -> Tree:
+    """The files with their places, which ``findings`` learns.
+
+    Raises InventoryError with every finding. It comes in two stages: what the files say about each other is checked once
+    each is right by itself, since half an inventory would accuse the wrong ones.
+    """
     tree = _read_tree(files, folder=folder, findings=findings)
     findings.raise_any()
     if tree is None:
@@ -42,7 +50,12 @@ def load_inventory(files: Mapping[str, str], *, folder: str, commit: str = "", s
     check_routers(tree, findings)
     check_sources(tree, findings)
     findings.raise_any()
-    return build_inventory(tree, folder=folder, commit=commit)
+    return tree
+
+
+def shown_folder(folder: str, shown: str | None) -> str:
+    """How errors name the inventory's folder: as the operator did, else by its last part."""
+    return posixpath.basename(folder.rstrip("/")) if shown is None else shown
 
 
 def _read_tree(files: Mapping[str, str], *, folder: str, findings: Findings) -> Tree | None:

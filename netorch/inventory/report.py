@@ -11,7 +11,9 @@ from xml.etree import ElementTree
 from netorch.errors import InventoryProblem, annotated
 
 _TOOL = "netorch"
-_RULE = "inventory"
+INVALID = "inventory"
+"""The rule of what makes an inventory invalid; any other is one of ``netorch lint``."""
+
 _URI_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~/")  # RFC 3986 section 2.3, and the slash
 
 
@@ -24,7 +26,14 @@ def format_problems(problems: Sequence[InventoryProblem], fmt: str) -> str:
 
 
 def _text(problems: Sequence[InventoryProblem]) -> str:
-    return "".join(f"{annotated(problem)}\n" for problem in problems)
+    return "".join(f"{_line(problem)}\n" for problem in problems)
+
+
+def _line(problem: InventoryProblem) -> str:
+    if problem.rule == INVALID:
+        return annotated(problem)
+    hint = f"\n  hint: {problem.hint}" if problem.hint else ""
+    return f"{problem.where}: {problem.level}: {problem.message} [{problem.rule}]{hint}"
 
 
 def _json(problems: Sequence[InventoryProblem]) -> str:
@@ -34,6 +43,8 @@ def _json(problems: Sequence[InventoryProblem]) -> str:
             "line": problem.line or None,
             "column": problem.column or None,
             "key": problem.key or None,
+            "rule": problem.rule,
+            "level": problem.level,
             "message": problem.message,
             "hint": problem.hint or None,
         }
@@ -46,13 +57,13 @@ def _junit(problems: Sequence[InventoryProblem]) -> str:
     """A test case for each finding, or one that passed where there is none."""
     count = str(len(problems))
     tests = str(max(len(problems), 1))
-    suite = ElementTree.Element("testsuite", name="netorch validate", tests=tests, failures=count, errors="0")
+    suite = ElementTree.Element("testsuite", name=_TOOL, tests=tests, failures=count, errors="0")
     for problem in problems:
         case = ElementTree.SubElement(suite, "testcase", classname=problem.file, name=problem.where, file=problem.file)
-        failure = ElementTree.SubElement(case, "failure", message=problem.message, type=_RULE)
+        failure = ElementTree.SubElement(case, "failure", message=problem.message, type=problem.rule)
         failure.text = annotated(problem)
     if not problems:
-        ElementTree.SubElement(suite, "testcase", classname=_RULE, name="the inventory is valid")
+        ElementTree.SubElement(suite, "testcase", classname=INVALID, name="nothing was found")
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
@@ -60,9 +71,9 @@ def _junit(problems: Sequence[InventoryProblem]) -> str:
 
 
 def _sarif(problems: Sequence[InventoryProblem]) -> str:
-    rule = {"id": _RULE, "shortDescription": {"text": "The inventory is wrong"}}
+    rules = [{"id": rule} for rule in sorted({problem.rule for problem in problems} | {INVALID})]
     run = {
-        "tool": {"driver": {"name": _TOOL, "rules": [rule]}},
+        "tool": {"driver": {"name": _TOOL, "rules": rules}},
         "columnKind": "unicodeCodePoints",
         "results": [_sarif_result(problem) for problem in problems],
     }
@@ -76,8 +87,8 @@ def _sarif_result(problem: InventoryProblem) -> dict[str, Any]:
     if problem.line:
         location["region"] = {"startLine": problem.line, "startColumn": problem.column}
     return {
-        "ruleId": _RULE,
-        "level": "error",
+        "ruleId": problem.rule,
+        "level": problem.level,
         "message": {"text": f"{said} (hint: {problem.hint})" if problem.hint else said},
         "locations": [{"physicalLocation": location}],
     }

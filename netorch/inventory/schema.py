@@ -230,15 +230,13 @@ class PkiKeys(Keys):
 
 
 class AcceptedKeys(Keys):
-    rule: str = Field(description="the rule's name (docs/lint.md)", examples=["single-originator"])
-    of: str | None = Field(
+    rule: Description = Field(description="the rule's name (docs/lint.md)", examples=["single-originator"])
+    of: Description | None = Field(
         default=None,
         description="the provider, circuit, switch (full name), POP or prefix that it is about; all where left out",
         examples=["pop1"],
     )
-    reason: Annotated[str, Field(min_length=1)] = Field(
-        description="why it is as it should be, for those who read it next"
-    )
+    reason: Description = Field(description="why it is meant to be so, for those who read it next")
 
 
 class NetworkFile(Keys):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from netorch.errors import InventoryError
 from netorch.inventory import load_inventory
 from netorch.model.inventory import Inventory
@@ -44,6 +46,22 @@ def edited(files: dict[str, str], file: str, *edits: tuple[str, str]) -> dict[st
         assert find in text, find
         text = text.replace(find, put, 1)
     return {**files, file: text}
+
+
+def edited_by(files: dict[str, str], edits: Path) -> dict[str, str]:
+    """``files`` after a list of edits: in ``file`` the text ``find``, once there, gives way to ``put``; without ``find`` the
+    whole file is written, without ``put`` it is removed."""
+    files = dict(files)
+    for edit in YAML(typ="safe", pure=True).load(edits):
+        file, find, put = edit["file"], edit.get("find"), edit.get("put")
+        if find is not None:
+            assert files[file].count(find) == 1, f"{edits}: {find!r} is {files[file].count(find)} times in {file}"
+            files[file] = files[file].replace(find, put)
+        elif put is not None:
+            files[file] = put
+        else:
+            del files[file]
+    return files
 
 
 def load(files: dict[str, str]) -> Inventory:

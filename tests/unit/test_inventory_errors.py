@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ruamel.yaml import YAML
 
 from netorch.errors import InventoryError
 from netorch.inventory import format_problems
-from tests.unit.inventory_texts import ROOT, load, routers, small
+from tests.unit.inventory_texts import ROOT, edited_by, load, routers, small
 
 ERRORS = ROOT / "tests" / "errors"
 CASES = sorted(path.stem for path in ERRORS.glob("*.yml"))
@@ -15,17 +14,7 @@ CASES = sorted(path.stem for path in ERRORS.glob("*.yml"))
 
 def edited_files(case: str) -> dict[str, str]:
     """The base with the edits of ``case``."""
-    files = routers() if case.startswith("underlay-") else small()
-    for edit in YAML(typ="safe", pure=True).load(ERRORS / f"{case}.yml"):
-        file, find, put = edit["file"], edit.get("find"), edit.get("put")
-        if find is not None:
-            assert files[file].count(find) == 1, f"{case}: {find!r} is {files[file].count(find)} times in {file}"
-            files[file] = files[file].replace(find, put)
-        elif put is not None:
-            files[file] = put
-        else:
-            del files[file]
-    return files
+    return edited_by(routers() if case.startswith("underlay-") else small(), ERRORS / f"{case}.yml")
 
 
 def complaint(case: str) -> str:

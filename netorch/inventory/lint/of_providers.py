@@ -1,0 +1,173 @@
+"""Rules about what is accepted of providers, and what is preferred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, Rule, Spot, carried, of_provider, providers
+from netorch.inventory.schema import PolicyKeys, ProviderKeys
+from netorch.inventory.tree import NETWORK, Tree
+from netorch.model.bogons import refused_asns
+from netorch.model.inventory import Policy
+from netorch.model.types import Family
+
+_UPHILL = {"customer": ("peer", "ixp", "transit"), "peer": ("transit",), "ixp": ("transit",), "transit": ()}
+"""Whose routes a relation's are to be preferred to."""
+
+_FULL_TABLE = {Family.IPV4: 1_000_000, Family.IPV6: 230_000}
+"""About what the global table holds; source: the CIDR report and the table of AS 6447, 2025."""
+
+_A = {"peer": "a peer", "customer": "a customer", "ixp": "at an exchange"}
+
+_MOST = 0.5
+"""A network that sends more than this share of the global table sends what it has of others."""
+
+
+def _preference(provider: ProviderKeys, policy: PolicyKeys) -> int:
+    return provider.local_preference or int(getattr(policy.local_preference, provider.relation))
+
+
+def _local_preference(tree: Tree) -> Iterator[Spot]:
+    """The relations' own values first; then every provider against everyone it must stay below."""
+    values = tree.network.policy.local_preference
+    for better, others in _UPHILL.items():
+        for worse in others:
+            if getattr(values, worse) >= getattr(values, better):
+                found = f"expected less than {better}'s {getattr(values, better)}, found {getattr(values, worse)}"
+                hint = "a path that costs money, or is longer, must not win over one that pays"
+                yield Spot(NETWORK, ("policy", "local_preference", worse), worse, found, hint)
+    policy, listed = tree.network.policy, list(providers(tree))
+    for path, provider in listed:
+        if provider.local_preference is None:
+            continue
+        for _, other in listed:
+            higher = provider.relation in _UPHILL[other.relation]
+            if higher and _preference(provider, policy) >= _preference(other, policy):
+                found = (
+                    f"expected a {provider.relation}'s below the {_preference(other, policy)} of {other.name}, "
+                    f"a {other.relation}, found {provider.local_preference}"
+                )
+                hint = "leave it out, or lower it"
+                yield of_provider(path, provider, key="local_preference", message=found, hint=hint)
+                break
+
+
+def _max_prefixes(tree: Tree) -> Iterator[Spot]:
+    for path, provider in providers(tree):
+        for family in carried(tree, provider.name):
+            limit = getattr(provider.max_prefixes, family.value)
+            general = getattr(tree.network.policy, family.value).max_prefixes
+            if provider.relation != "transit":
+                if limit is None and not provider.peeringdb:
+                    found = f"no limit of its own for {family.value}, {_A[provider.relation]}: {general} prefixes are let in"
+                    hint = f"max_prefixes: {{{family.value}: N}}, a fifth above what it announces"
+                    yield of_provider(path, provider, key="max_prefixes", message=found, hint=hint)
+                elif limit is not None and limit > _FULL_TABLE[family] * _MOST:
+                    found = (
+                        f"a {provider.relation} may send {limit} prefixes of {family.value}, most of the global table"
+                    )
+                    hint = "a limit near what it announces stops a leak of everything"
+                    yield of_provider(path, provider, key="max_prefixes", message=found, hint=hint, level=WARNING)
+            elif (limit or general) < _FULL_TABLE[family]:
+                found = f"{limit or general} prefixes of {family.value}, fewer than the global table: the session will be closed"
+                hint = "raise it, or ask the transit for part of the table and accept this finding"
+                yield of_provider(path, provider, key="max_prefixes", message=found, hint=hint, level=WARNING)
+
+
+def _prefix_list(tree: Tree) -> Iterator[Spot]:
+    for path, provider in providers(tree):
+        if provider.relation == "transit" or provider.prefixes or provider.irr is not None:
+            continue
+        if provider.relation == "customer":
+            found = "a customer without a list of its prefixes: whatever it announces is believed, and passed on"
+            hint = "prefixes: [...], all that it may announce, or irr: its AS-SET"
+            yield of_provider(path, provider, key="relation", message=found, hint=hint)
+        else:
+            found = f"{_A[provider.relation]}: nothing says which prefixes are its own and its customers'"
+            yield of_provider(path, provider, key="relation", message=found, hint="irr: its AS-SET", level=NOTE)
+
+
+def _rpki(tree: Tree) -> Iterator[Spot]:
+    """Validators of the network, else of each POP: none, one, or several."""
+    network = tree.network.rpki
+    for site in tree.sites:
+        rpki = site.keys.rpki or network
+        if not site.keys.circuits:
+            continue
+        if rpki is None or not rpki.validators:
+            found = f"sessions of {site.name} are without RPKI: whoever announces somebody's prefix is believed"
+            yield Spot(
+                site.file, ("circuits",), site.name, found, "rpki: {validators: [...]} in network.yml (docs/rpki.md)"
+            )
+        elif len(rpki.validators) == 1:
+            found = f"one validator for {site.name}: while it is away, what it knew runs out"
+            file, where = (site.file, ("rpki",)) if site.keys.rpki else (NETWORK, ("rpki",))
+            yield Spot(file, where, site.name, found, "a second one, of other software")
+
+
+def _provider_asn(tree: Tree) -> Iterator[Spot]:
+    refused_ranges = refused_asns([tree.network.asn, *(provider.asn for provider in tree.providers.providers)])
+    for path, provider in providers(tree):
+        for refused in refused_ranges:
+            if refused.first <= provider.asn <= refused.last:
+                found = f"{provider.asn} may be in no path ({refused.reason}): all its routes are refused"
+                hint = "agree on a public AS number with it"
+                yield of_provider(path, provider, key="asn", message=found, hint=hint)
+
+
+def _never_via(tree: Tree) -> Iterator[Spot]:
+    own = tree.network.policy.never_via
+    listed = Policy().never_via if own is None else own
+    for path, provider in providers(tree):
+        if provider.relation == "transit" or provider.never_via is not None:
+            continue
+        if provider.asn in listed:
+            found = f"AS {provider.asn} is one that no {provider.relation} may have in its paths: all its routes are refused"
+            hint = "never_via: [...] of this provider, with the others of the list"
+            yield of_provider(path, provider, key="asn", message=found, hint=hint)
+
+
+RULES = (
+    Rule(
+        "local-preference",
+        ERROR,
+        "traffic that customers or peers would take leaves by a transit; where two networks do so, routing may never settle",
+        "Gao and Rexford, Stable Internet Routing Without Global Coordination, 2001",
+        _local_preference,
+    ),
+    Rule(
+        "max-prefixes",
+        ERROR,
+        "a neighbour that leaks the global table is believed until somebody notices",
+        "RFC 7454 section 8",
+        _max_prefixes,
+    ),
+    Rule(
+        "prefix-list",
+        ERROR,
+        "a customer can announce anybody's addresses, and our transits hear it from us",
+        "RFC 7454 section 6.2.2; MANRS for network operators, action 1",
+        _prefix_list,
+    ),
+    Rule(
+        "rpki",
+        WARNING,
+        "a hijacked prefix is accepted as if it were announced by its owner",
+        "RFC 6811; MANRS, action 1",
+        _rpki,
+    ),
+    Rule(
+        "provider-asn",
+        ERROR,
+        "the session comes up and carries nothing",
+        "RFC 7607, RFC 6793, RFC 6996, RFC 7300",
+        _provider_asn,
+    ),
+    Rule(
+        "never-via",
+        ERROR,
+        "the session comes up and carries nothing",
+        "NANOG 67, Peer Locking, Job Snijders, 2016",
+        _never_via,
+    ),
+)
