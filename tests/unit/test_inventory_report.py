@@ -35,6 +35,8 @@ def test_json_has_every_part_and_null_for_what_is_not_known() -> None:
         "key": "circuits[2].id",
         "message": "expected x, found 'ü'",
         "hint": "mend <it>",
+        "rule": "inventory",
+        "level": "error",
     }
     assert (second["line"], second["column"], second["key"], second["hint"]) == (None, None, None, None)
 
