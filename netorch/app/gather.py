@@ -7,6 +7,7 @@ from typing import Container, Iterable, Mapping
 
 from netorch.app.controller import Controller
 from netorch.app.hooks import call_hook
+from netorch.app.registries import registry_warnings
 from netorch.errors import NetorchError
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
@@ -18,13 +19,15 @@ from netorch.render import configuration_paths
 @dataclass(frozen=True)
 class World:
     """The network as it is: facts, the devices that gave none, the merged overlay, and the intent that follows from it.
-    ``lapsed`` are entries of the overlay that no device holds so, since their time has come."""
+    ``lapsed`` are entries of the overlay that no device holds so, since their time has come; ``notes`` what ought to be known of
+    the inventory's sources."""
 
     facts: Mapping[str, DeviceFacts]
     failures: Mapping[str, NetorchError]
     overlay: Overlay
     intent: Intent
     lapsed: tuple[OverlayEntry, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def blind_pops(self) -> frozenset[str]:
@@ -35,12 +38,13 @@ class World:
         """What may be missing although there is a plan, in words: a switch that was away may know better than the others; those
         of ``but`` are expected to be away."""
         half = self._pops_of(self._missed_switches) & self._pops_of(self._asked_switches)
-        return tuple(
+        away = tuple(
             f"{name} could not be asked: a drain that it alone knows of is left out for {pop}"
             for name in self._missed_switches
             for pop in (self.intent.device(name).pop,)
             if pop in half and name not in but
         )
+        return (*away, *self.notes)
 
     @property
     def _missed_switches(self) -> tuple[str, ...]:
@@ -77,7 +81,8 @@ def gather_world(
     held = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
     lapsed = _lapsed(controller, held)
     overlay = merge_overlays([held.entries, lapsed]) if lapsed else held
-    return World(facts, failures, overlay, controller.intent(overlay), lapsed)
+    notes = registry_warnings(controller.inventory, now=controller.clock.now())
+    return World(facts, failures, overlay, controller.intent(overlay), lapsed, notes)
 
 
 def _lapsed(controller: Controller, overlay: Overlay) -> tuple[OverlayEntry, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from netorch.errors import InventoryProblem
+from netorch.app.registries import with_registered
 from netorch.inventory import lint_inventory, load_inventory, refuse_settings
 from netorch.io.inventory_files import read_inventory as read_files
 from netorch.loader import find_mistakes, load_plugins
@@ -14,7 +15,7 @@ from netorch.model.inventory import Inventory
 def read_inventory(folder: Path) -> Inventory:
     """The inventory in ``folder``; InventoryError with every finding when it is wrong."""
     files = read_files(str(folder))
-    return load_inventory(files.texts, folder=files.folder, commit=files.commit, shown=files.shown)
+    return with_registered(load_inventory(files.texts, folder=files.folder, commit=files.commit, shown=files.shown))
 
 
 def check_inventory(folder: Path, *, commands: frozenset[str]) -> Inventory:

@@ -16,6 +16,7 @@ COMMANDS = {
     "check": ("netorch.cli.check:check", "For Nagios: is all well, in one line and an exit code."),
     "confirm": ("netorch.cli.history:confirm", "Make a change stay that waits for its confirmation."),
     "deploy": ("netorch.cli.deploy:deploy", "Bring devices to what the inventory says, as a roll-out."),
+    "filters": ("netorch.cli.filters:filters", "What registries say that providers may announce."),
     "history": ("netorch.cli.history:history", "What was applied to devices, when, by whom and why."),
     "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),
     "parse": ("netorch.cli.state:parse", "Output of birdc or vtysh to JSON."),

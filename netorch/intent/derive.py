@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterable, Iterator
 
+from netorch.intent.registered import irr_filter, max_prefixes
 from netorch.intent.symbols import session_symbol
 from netorch.intent.sysctls import host_sysctls, switch_sysctls
 from netorch.intent.underlay import router_intent
@@ -69,6 +70,7 @@ def _switch_intent(inventory: Inventory, pop: Pop, switch: Switch) -> DeviceInte
         interfaces=tuple(_switch_interfaces(switch, circuits, uplinks)),
         sysctls=switch_sysctls(switch, has_feed=inventory.pki is not None),
         default_route_via=switch.default_route_via,
+        rpki=pop.rpki,
     )
 
 
@@ -106,19 +108,19 @@ def _provider_sessions(inventory: Inventory, switch: Switch, circuits: Iterable[
             interface=switch.fabric,
             password=circuit.password,
             circuit=circuit.id,
-            import_policy=_import_policy(inventory, circuit, family),
+            import_policy=_import_policy(inventory, circuit, family, pop=switch.pop),
             export_policy=ExportPolicy(relation=provider.relation, default_route=provider.default_route),
             bfd=circuit.bfd,
             bfd_timers=inventory.bfd.providers,
         )
 
 
-def _import_policy(inventory: Inventory, circuit: Circuit, family: Family) -> ImportPolicy:
+def _import_policy(inventory: Inventory, circuit: Circuit, family: Family, *, pop: str) -> ImportPolicy:
     provider, policy = inventory.provider(circuit.provider), inventory.policy
     limits = policy.limits(family)
     preference = provider.local_preference
     return ImportPolicy(
-        limits=replace(limits, max_prefixes=provider.max_prefixes.get(family, limits.max_prefixes)),
+        limits=replace(limits, max_prefixes=max_prefixes(inventory, provider, family)),
         max_path_length=policy.max_path_length,
         local_preference=policy.local_preference[provider.relation] if preference is None else preference,
         large_communities=(
@@ -133,6 +135,8 @@ def _import_policy(inventory: Inventory, circuit: Circuit, family: Family) -> Im
         blackhole=provider.blackhole,
         keep_refused=policy.keep_refused,
         role=provider.role,
+        irr=irr_filter(inventory, provider, family),
+        rpki=bool(inventory.pop(pop).rpki.validators),
     )
 
 

@@ -51,14 +51,19 @@ def _source(value: Any) -> str:
 
 def _url(value: Any) -> str:
     text = text_of(value, _URL)
-    try:
-        parts = urlsplit(text)
-        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        is_whole = False
-    if not is_whole or parts.query or parts.fragment or parts.username or " " in text:
+    if not _is_url(text):
         raise refusal(_URL, shown_value(text), hint="without a query, and without a user")
     return text.rstrip("/")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    extra = parts.query or parts.fragment or parts.username or " " in text
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port and not extra
 
 
 def _named_set(value: Any) -> Any:

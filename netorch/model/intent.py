@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from netorch.model.bogons import BOGON_ASNS, AsnRange
 from netorch.model.inventory import BfdTimers, Circuit, Limits, OverLimit, Provider, SecretRef
+from netorch.model.sources import IrrFilter, Rpki, Validator
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
 PROVIDER_TABLE_BASE = 1000
@@ -39,7 +40,8 @@ class ImportPolicy:
 
     ``bogon_asns`` are numbers that no path may hold, in order; ``never_via`` those that it may not hold behind this neighbour;
     ``prefixes`` all that it may announce, and what is inside, () for no such list. ``blackhole``: single addresses inside of
-    ``prefixes`` may be announced to be dropped. ``keep_refused``: refused routes are kept apart, with their reasons.
+    ``prefixes`` may be announced to be dropped. ``keep_refused``: refused routes are kept apart, with their reasons. ``irr``:
+    what is registered for it, and nothing else, is accepted. ``rpki``: origins are held against the device's validators.
     """
 
     limits: Limits
@@ -54,6 +56,8 @@ class ImportPolicy:
     blackhole: bool = False
     keep_refused: bool = True
     role: bool = True
+    irr: Optional[IrrFilter] = None
+    rpki: bool = False
 
 
 @dataclass(frozen=True)
@@ -279,6 +283,12 @@ class DeviceIntent:
     underlay: Optional[UnderlayIntent] = None
     fabric_export: str = USUAL
     steers: Tuple[Steer, ...] = ()
+    rpki: Rpki = field(default_factory=Rpki)
+
+    @property
+    def validators(self) -> Tuple[Validator, ...]:
+        """The validators that it asks."""
+        return self.rpki.validators
 
     def families(self) -> Tuple[Family, ...]:
         """The families that the device's sessions carry, IPv4 first."""

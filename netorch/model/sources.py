@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
@@ -50,6 +51,10 @@ class PeeringDb:
 
     url: str
     margin_percent: float = 20.0
+
+    def limit(self, count: int) -> int:
+        """So many prefixes are accepted of a network that says it has ``count``: ten more at least."""
+        return max(math.ceil(count * (1 + self.margin_percent / 100)), count + 10)
 
 
 @dataclass(frozen=True)

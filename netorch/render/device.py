@@ -42,7 +42,18 @@ def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[File
             where=device.name,
             hint=f"supported: {', '.join(supported_versions())}",
         )
+    _require_registered(device)
     return render_for(can, device, templates=templates)
+
+
+def _require_registered(device: DeviceIntent) -> None:
+    """A provider whose list was never fetched would be refused all, or let in with all."""
+    for session in device.sessions:
+        registered = session.import_policy.irr if session.import_policy else None
+        if registered is not None and registered.missing:
+            hint = f"netorch filters update {session.peer}"
+            where = f"{device.name}: {session.name}"
+            raise RenderError(f"expected what is registered under {registered.as_set}, {registered.missing}", where=where, hint=hint)
 
 
 def render_for(can: Capabilities, device: DeviceIntent, *, templates: TemplateSource) -> tuple[FileItem, ...]:
