@@ -11,12 +11,9 @@ from netorch.app.gather import World
 from netorch.app.provider_states import Line, drain_words, is_drained, is_established, said
 from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Circuit, Pop
+from netorch.model.picture import DOWN, DRAINED, PARTLY, UNKNOWN, UP
 from netorch.model.request import FactsRequest
 from netorch.plan.traffic import CircuitTraffic, Counters, ProviderTraffic, Rates, circuit_traffic, provider_traffic
-
-UP, PARTLY, DOWN, DRAINED, UNKNOWN = "up", "partly up", "down", "drained", "unknown"
-"""Of a circuit's or a provider's sessions: all that are meant to be are Established, some, none; none is meant to carry
-traffic; nobody can tell."""
 
 INTERVAL_S = 1.0
 """Over how long rates are measured unless somebody says otherwise."""

@@ -177,10 +177,25 @@ def _row(session: Session, family: Family, facts: DeviceFacts) -> dict[str, Any]
     }
 
 
-def is_up(session: dict[str, Any]) -> bool:
+def is_up(session: Mapping[str, Any]) -> bool:
     """Whether a session of ``Status.document`` is as it is meant to be."""
     up = session["bgp_state"] == "Established" if session["protocol"] == "bgp" else session["state"] == "up"
     return bool(up == (session["expected"] == "up"))
+
+
+def device_state(device: dict[str, Any]) -> str:
+    """What a device of ``Status.document`` is, in a few words."""
+    if not device["reachable"]:
+        return "unreachable"
+    if device["daemon_running"] is None:
+        return "cannot be read"
+    if not device["daemon_running"]:
+        return "daemon down"
+    if device["pending"]:
+        return "pending"
+    if device["live_stamp"] is None:
+        return "not deployed"
+    return str(device["drift_state"] or "not planned")
 
 
 def get_status(controller: Controller, targets: Iterable[str], *, interval_s: float = INTERVAL_S) -> Status:

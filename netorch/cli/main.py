@@ -16,6 +16,7 @@ COMMANDS = {
     "check": ("netorch.cli.check:check", "For Nagios: is all well, in one line and an exit code."),
     "confirm": ("netorch.cli.history:confirm", "Make a change stay that waits for its confirmation."),
     "deploy": ("netorch.cli.deploy:deploy", "Bring devices to what the inventory says, as a roll-out."),
+    "graph": ("netorch.cli.graph:graph", "A POP as a picture: sessions, states, traffic."),
     "filters": ("netorch.cli.filters:filters", "What registries say that providers may announce."),
     "history": ("netorch.cli.history:history", "What was applied to devices, when, by whom and why."),
     "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),
@@ -30,7 +31,7 @@ COMMANDS = {
     "rollback": ("netorch.cli.history:rollback", "Go back to what a device was."),
     "run": ("netorch.cli.run:run", "For cron: reconcile; silent when all is well."),
     "schema": ("netorch.cli.inventory:schema", "JSON Schema of the inventory, for editors."),
-    "status": ("netorch.cli.state:status", "Devices, sessions, prefixes, mirror, drift and drains."),
+    "status": ("netorch.cli.state:status", "Devices, sessions, prefixes, traffic, mirror, drift and drains."),
     "lint": ("netorch.cli.inventory:lint", "Look for mistakes of policy that a parser cannot see."),
     "validate": ("netorch.cli.inventory:validate", "Check the inventory, and report every mistake at once."),
 }

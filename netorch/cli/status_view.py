@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from netorch.app.health import moving_mac
-from netorch.app.status import is_up
+from netorch.app.status import device_state, is_up
 from netorch.cli.output import CELL_BYTES, emit_rows
 from netorch.model.conventions import MAIN_TABLE
 from netorch.model.text import one_line, rate_text
@@ -47,7 +47,7 @@ def print_status(document: dict[str, Any]) -> None:
             text = f"change {undone['change']} by {undone['author']} did not stay, {undone['time']}: {undone['reason']}"
             click.secho(f"undone: {device['device']}: {one_line(text, max_bytes=CELL_BYTES)}", fg="yellow")
         drift = device["drift"] or ()
-        shown = () if _state(device) == "not deployed" else drift[:DRIFT_SHOWN]
+        shown = () if device_state(device) == "not deployed" else drift[:DRIFT_SHOWN]
         for change in shown:
             click.secho(f"drift: {device['device']}: {change}", fg="yellow")
         if len(drift) > len(shown):
@@ -96,7 +96,7 @@ def _device_row(device: dict[str, Any]) -> dict[str, Any]:
     routes = {(count["family"], count["table"]): count["routes"] for count in device["route_counts"]}
     return {
         "device": device["device"],
-        "state": _state(device),
+        "state": device_state(device),
         "daemon": f"{device['daemon']} {device['daemon_version'] or '?'}",
         "generation": device["generation"],
         "sessions": f"{sum(map(is_up, sessions))}/{len(sessions)}" if sessions else None,
@@ -114,20 +114,6 @@ def _pending(device: dict[str, Any]) -> str:
         gone = f"is no longer what {device['daemon']} runs: somebody reloaded or restarted it"
         return f"{change} {gone}; the rest goes back in {left}, or now with netorch revert {name}"
     return f"{change}, {left} are left: netorch confirm or revert {name}"
-
-
-def _state(device: dict[str, Any]) -> str:
-    if not device["reachable"]:
-        return "unreachable"
-    if device["daemon_running"] is None:
-        return "cannot be read"
-    if not device["daemon_running"]:
-        return "daemon down"
-    if device["pending"]:
-        return "pending"
-    if device["live_stamp"] is None:
-        return "not deployed"
-    return str(device["drift_state"] or "not planned")
 
 
 def session_rows(device: dict[str, Any]) -> list[dict[str, Any]]:
