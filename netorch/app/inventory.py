@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netorch.errors import InventoryProblem
 from netorch.app.registries import with_registered
+from netorch.errors import InventoryProblem
 from netorch.inventory import lint_inventory, load_inventory, refuse_settings
 from netorch.io.inventory_files import read_inventory as read_files
 from netorch.loader import find_mistakes, load_plugins

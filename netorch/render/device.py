@@ -53,7 +53,9 @@ def _require_registered(device: DeviceIntent) -> None:
         if registered is not None and registered.missing:
             hint = f"netorch filters update {session.peer}"
             where = f"{device.name}: {session.name}"
-            raise RenderError(f"expected what is registered under {registered.as_set}, {registered.missing}", where=where, hint=hint)
+            raise RenderError(
+                f"expected what is registered under {registered.as_set}, {registered.missing}", where=where, hint=hint
+            )
 
 
 def render_for(can: Capabilities, device: DeviceIntent, *, templates: TemplateSource) -> tuple[FileItem, ...]:
