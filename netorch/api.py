@@ -55,7 +55,7 @@ from netorch.model.items import (
 )
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.state import Channel, Protocol
-from netorch.model.text import did_you_mean, one_line, utc_text
+from netorch.model.text import did_you_mean, one_line, rate_text, utc_text
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
 from netorch.plan.mirror import (
     MirrorSides,
@@ -157,6 +157,7 @@ __all__ = [
     "one_line",
     "own_macs_by_pop",
     "provider_ids",
+    "rate_text",
     "sighting_in",
     "uplink_is_down",
     "utc_text",

@@ -17,10 +17,10 @@ from netorch.api import (
     newest,
 )
 
-from .entries import at_stage, drain_row, ended
+from .entries import drain_row, ended, ending, is_closed
 from .quiet import prefixes as count_prefixes
 from .quiet import until_settled
-from .scope import CLOSED, GRACEFUL, KINDS, Line, Scope, all_scopes, covered, resolve
+from .scope import KINDS, Line, Scope, all_scopes, concerned, keepers, resolve
 from .scope import drains as in_force
 
 
@@ -41,15 +41,14 @@ def undrain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
 
 
 def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s: float) -> Steps:
-    pops = tuple(dict.fromkeys(scope.pop for scope in drained))
-    switches = tuple(switch.name for pop in pops for switch in context.intent.in_pop(pop, "switch"))
+    devices = keepers(drained, context.intent)
     name = "; ".join(map(str, drained))
     lines = _opened(context, drained)
     rows: Tuple[Mapping[str, Any], ...] = ()
-    if any(entry.data.get("stage") == CLOSED for entry in drained.values()):
-        drained = {scope: at_stage(entry, GRACEFUL) for scope, entry in drained.items()}
+    if any(map(is_closed, drained.values())):
+        drained = {scope: ending(entry) for scope, entry in drained.items()}
         yield ChangeOverlay(tuple(drained.values()))
-        away = yield Deploy(switches, why=f"undrain {name}: sessions open", goes_on=True)
+        away = yield Deploy(devices, why=f"undrain {name}: sessions open", goes_on=True)
         lines = tuple(line for line in lines if line.device.name not in away)
         holders = tuple(dict.fromkeys(line.device.name for line in lines))
         watch = until_settled(lines)
@@ -57,20 +56,17 @@ def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s:
         rows = _rows(lines, newest(watch.history))
         yield Report(text=_words(name, rows, is_back=bool(is_back)))
     yield ChangeOverlay(tuple(ended(entry, context) for entry in drained.values()))
-    away = yield Deploy(switches, why=f"undrain {name}", goes_on=True)
+    away = yield Deploy(devices, why=f"undrain {name}", goes_on=True)
     later = f"; on {', '.join(away)} once netorch run or a deploy reaches it" if away else ""
     yield Report(text=f"{name}: no longer drained{later}", rows=rows, changed=True)
 
 
-def _opened(context: VerbContext, ending: Mapping[Scope, OverlayEntry]) -> Tuple[Line, ...]:
-    """The sessions that come back: those of ``ending`` that no other drain keeps closed."""
-    others = [
-        scope for entry, scope in in_force(context.overlay) if scope not in ending and entry.data.get("stage") == CLOSED
-    ]
-    closed = {(line.device.name, line.session.name) for line in covered(others, context.intent)}
-    return tuple(
-        line for line in covered(ending, context.intent) if (line.device.name, line.session.name) not in closed
-    )
+def _opened(context: VerbContext, over: Mapping[Scope, OverlayEntry]) -> Tuple[Line, ...]:
+    """The sessions that come back: those of ``over`` that no other drain keeps closed."""
+    others = [scope for entry, scope in in_force(context.overlay) if scope not in over and is_closed(entry)]
+    closed = {(line.device.name, line.session.name) for line in concerned(others, context.intent)}
+    lines = concerned(over, context.intent)
+    return tuple(line for line in lines if (line.device.name, line.session.name) not in closed)
 
 
 def _rows(lines: Sequence[Line], facts: Facts) -> Tuple[Mapping[str, Any], ...]:
@@ -82,7 +78,8 @@ def _rows(lines: Sequence[Line], facts: Facts) -> Tuple[Mapping[str, Any], ...]:
             {
                 "device": line.device.name,
                 "session": line.session.name,
-                "provider": line.session.peer,
+                "provider": line.session.peer if line.session.kind == "provider" else None,
+                "peer": line.session.peer,
                 "family": line.session.family.value,
                 "bgp_state": protocol.bgp_state if protocol is not None else None,
                 "routes_imported": count_prefixes(facts, line),

@@ -1,16 +1,17 @@
-"""Overlay entries of drains: new versions of them, and how they are shown."""
+"""Overlay entries of drains: new versions of them, how they end by themselves, and how they are shown."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
-from netorch.api import OverlayEntry, VerbContext, one_line
+from netorch.api import Overlay, OverlayEntry, VerbContext, one_line, utc_text
 
-from .scope import GRACEFUL, Scope
+from .scope import CLOSED, GRACEFUL, Scope, drains
 
 REASON_BYTES = 1000
+
+RETURNING = "returning"
 
 
 def new_entry(
@@ -38,9 +39,15 @@ def new_entry(
     )
 
 
-def at_stage(entry: OverlayEntry, stage: str) -> OverlayEntry:
-    """The next version of ``entry``, at ``stage``."""
-    return replace(entry, version=entry.version + 1, data={**entry.data, "stage": stage})
+def at_stage(entry: OverlayEntry, stage: str, **data: Any) -> OverlayEntry:
+    """The next version of ``entry``, at ``stage``, with ``data`` beside what it has."""
+    return replace(entry, version=entry.version + 1, data={**entry.data, **data, "stage": stage})
+
+
+def ending(entry: OverlayEntry) -> OverlayEntry:
+    """The next version of ``entry``, on its way back: open, still the last choice. It ends when its command says so, not by the
+    clock."""
+    return replace(at_stage(entry, GRACEFUL, prepend=0), until=None)
 
 
 def ended(entry: OverlayEntry, context: VerbContext) -> OverlayEntry:
@@ -50,21 +57,36 @@ def ended(entry: OverlayEntry, context: VerbContext) -> OverlayEntry:
     )
 
 
+def is_closed(entry: OverlayEntry) -> bool:
+    """Whether sessions have to be opened before it can end: they are closed, or were when its time came."""
+    return entry.data.get("stage") == CLOSED or bool(entry.data.get(RETURNING))
+
+
+def lapse(overlay: Overlay, now: float) -> Tuple[OverlayEntry, ...]:
+    """Drains that are past their time, in their next step: what was closed opens as the last choice first, and ends after that.
+    Whoever looks finds the same: all times are the entry's own."""
+    return tuple(
+        _next_step(entry, entry.until) for entry, _ in drains(overlay) if entry.until is not None and entry.until <= now
+    )
+
+
+def _next_step(entry: OverlayEntry, until: float) -> OverlayEntry:
+    if entry.data.get("stage") == CLOSED:
+        return at_stage(entry, GRACEFUL, prepend=0, **{RETURNING: True})
+    return replace(entry, version=entry.version + 1, removed=True, created=until, until=None)
+
+
 def drain_row(entry: OverlayEntry, scope: Scope, now: float) -> Dict[str, Any]:
     """One line of ``netorch drains``; times in UTC."""
     return {
         "kind": scope.kind,
         "name": scope.name,
         "pop": scope.pop,
-        "stage": entry.data.get("stage"),
+        "stage": RETURNING if entry.data.get(RETURNING) else entry.data.get("stage"),
         "keep_session": bool(entry.data.get("keep_session")),
         "author": entry.author,
-        "since": _utc(entry.created),
-        "until": _utc(entry.until) if entry.until is not None else None,
+        "since": utc_text(entry.created),
+        "until": utc_text(entry.until) if entry.until is not None else None,
         "expired": entry.until is not None and entry.until <= now,
         "reason": entry.reason or None,
     }
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, tz=timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,13 +1,13 @@
-"""When a provider's port is quiet, and when a session has settled. Pure: histories of facts in, answers out."""
+"""When a port is quiet, and when a session has settled. Pure: histories of facts in, answers out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from netorch.api import Circuit, Facts, Family, Inventory, Link, newest
+from netorch.api import Circuit, Curve, Facts, Family, Intent, Inventory, Link, Session, newest
 
-from .scope import Line, Scope
+from .scope import HOST, SWITCH, Line, Scope, host_lines, provider_lines
 
 History = Tuple[Tuple[float, Facts], ...]
 """Gatherings with their monotonic times in seconds, the newest last."""
@@ -17,8 +17,6 @@ MEASURE_S = 3.0
 
 WINDOW_S = 5.0
 """Over how long a port must be quiet, so that one lucky second does not count."""
-
-QUIET_SHARE = 0.01
 
 CONTROL_BYTES_PER_S = 250.0
 """What an idle port carries, 2 kbit/s: keepalives of two BGP sessions every few seconds with their acknowledgements
@@ -39,41 +37,80 @@ EMPTY_STEADY_S = 10.0
 
 @dataclass(frozen=True)
 class Port:
-    """A provider's port on a switch. ``control`` is what it carries without any traffic, in bytes per second."""
+    """An interface that a drain makes quiet: a provider's port or a host's on a switch, or a host's uplink. ``name`` is what
+    people call it, ``circuit`` None where it is no provider's. ``control`` is what it carries without any traffic, in bytes per
+    second. Of a host's uplink only what comes in counts (``only_in``): what the host itself sends goes on.
+    """
 
-    circuit: Circuit
+    name: str
+    device: str
+    interface: str
     scope: Scope
     control: float
+    circuit: Optional[Circuit] = None
+    only_in: bool = False
 
     def link(self, facts: Facts) -> Optional[Link]:
         """The port's counters: those of the circuit's own VLAN where the switch has an interface for it."""
-        switch = facts.get(self.circuit.switch)
-        if switch is None:
+        device = facts.get(self.device)
+        if device is None:
             return None
-        vlan = switch.link(f"{self.circuit.port}.{self.circuit.vlan}") if self.circuit.vlan is not None else None
-        return vlan or switch.link(self.circuit.port)
+        vlan = self.circuit.vlan if self.circuit is not None else None
+        return (device.link(f"{self.interface}.{vlan}") if vlan is not None else None) or device.link(self.interface)
+
+    def octets(self, link: Link) -> int:
+        """What counts of ``link``'s counters."""
+        return link.rx_bytes if self.only_in else link.rx_bytes + link.tx_bytes
 
 
-def ports(scopes: Sequence[Scope], inventory: Inventory, lines: Sequence[Line]) -> Tuple[Port, ...]:
-    """The ports that ``scopes`` drain; ``lines`` are their sessions."""
-    return tuple(
-        Port(circuit, scope, _control(circuit, inventory, lines))
-        for scope in scopes
-        for circuit in scope.circuits(inventory.pop(scope.pop).circuits)
-    )
+def ports(scope: Scope, inventory: Inventory, intent: Intent) -> Tuple[Port, ...]:
+    """The ports that ``scope`` drains: those of its circuits, of a switch those to hosts as well; of a host its uplinks."""
+    has_agents = inventory.pki is not None
+    pop = inventory.pop(scope.pop)
+    providers = provider_lines(intent, scope.pop)
+    found = [
+        Port(
+            circuit.name,
+            circuit.switch,
+            circuit.port,
+            scope,
+            _control(circuit, providers, has_agents=has_agents),
+            circuit=circuit,
+        )
+        for circuit in scope.circuits(pop.circuits)
+    ]
+    if scope.kind in (SWITCH, HOST):
+        fabric = [line for line in host_lines(intent, scope.pop) if scope.name in (line.device.name, line.session.peer)]
+        found += _fabric_ports(scope, intent, fabric, has_agents=has_agents)
+    return tuple(found)
 
 
-def _control(circuit: Circuit, inventory: Inventory, lines: Sequence[Line]) -> float:
+def _fabric_ports(scope: Scope, intent: Intent, lines: Sequence[Line], *, has_agents: bool) -> Iterator[Port]:
+    is_host = scope.kind == HOST
+    role = "uplink" if is_host else "host"
+    peers = dict.fromkeys(line.device.name if is_host else line.session.peer for line in lines)
+    for interface in intent.device(scope.name).interfaces:
+        if interface.role == role and interface.peer in peers:
+            mine = [ln for ln in lines if interface.peer in (ln.device.name, ln.session.peer)]
+            control = CONTROL_BYTES_PER_S + sum(_bfd_rate(line.session) for line in mine)
+            control += PROBE_BYTES_PER_S if has_agents else 0.0  # the mirror's feed
+            yield Port(f"{scope.name} {interface.name}", scope.name, interface.name, scope, control, only_in=is_host)
+
+
+def _bfd_rate(session: Session) -> float:
+    return BFD_BYTES_PER_PACKET * 1000 / session.bfd_timers.interval_ms if session.bfd else 0.0
+
+
+def _control(circuit: Circuit, lines: Sequence[Line], *, has_agents: bool) -> float:
     """What the circuit's port carries without any traffic, in bytes per second."""
-    mine = [line.session for line in lines if line.session.circuit == circuit.id]
-    bfd = sum(BFD_BYTES_PER_PACKET * 1000 / session.bfd_timers.interval_ms for session in mine if session.bfd)
-    addresses = sum(circuit.addresses(family) is not None for family in Family) if inventory.pki is not None else 0
+    bfd = sum(_bfd_rate(line.session) for line in lines if line.session.circuit == circuit.id)
+    addresses = sum(circuit.addresses(family) is not None for family in Family) if has_agents else 0
     return CONTROL_BYTES_PER_S + bfd + PROBE_BYTES_PER_S * addresses
 
 
 def rate(history: History, port: Port, window_s: float) -> Optional[float]:
-    """Bytes per second in both directions over the last ``window_s`` or a little more; None while the history is too
-    short, and after the counters were reset."""
+    """Bytes per second over the last ``window_s`` or a little more; None while the history is too short, and after the
+    counters were reset."""
     samples = [(at, link) for at, facts in history for link in [port.link(facts)] if link is not None]
     if not samples:
         return None
@@ -82,16 +119,40 @@ def rate(history: History, port: Port, window_s: float) -> Optional[float]:
     if not before:
         return None
     start, first = before[-1]
-    octets = _octets(last) - _octets(first)
+    octets = port.octets(last) - port.octets(first)
     return octets / (end - start) if octets >= 0 else None
 
 
-def is_quiet(now: Optional[float], former: Optional[float], port: Port) -> bool:
-    """Whether ``now`` is below 1 % of ``former``, both in bytes per second, what the port carries anyway left out of
+def course(history: History, port: Port) -> Tuple[Optional[int], ...]:
+    """The rate at each look of ``history`` but the first, in bit/s, since the look before; None where it is not known."""
+    found: List[Optional[int]] = []
+    for (then, before), (now, after) in zip(history, history[1:]):
+        first, last = port.link(before), port.link(after)
+        octets = port.octets(last) - port.octets(first) if first is not None and last is not None else -1
+        found.append(round(octets * 8 / (now - then)) if octets >= 0 and now > then else None)
+    return tuple(found)
+
+
+def curves(watched: Sequence[Port], former: Mapping[str, Optional[float]]) -> Callable[[History], Tuple[Curve, ...]]:
+    """What people see of a wait; ``former`` are the rates before, in bytes per second, by the port's name."""
+
+    def seen(history: History) -> Tuple[Curve, ...]:
+        return tuple(Curve(port.name, course(history, port), bits(former.get(port.name))) for port in watched)
+
+    return seen
+
+
+def bits(octets_per_s: Optional[float]) -> Optional[int]:
+    """Bytes per second as bit/s."""
+    return None if octets_per_s is None else round(octets_per_s * 8)
+
+
+def is_quiet(now: Optional[float], former: Optional[float], port: Port, *, percent: float) -> bool:
+    """Whether ``now`` is below so many percent of ``former``, both in bytes per second, what the port carries anyway left out of
     both. A rate that is not known is never quiet."""
     if now is None:
         return False
-    return now <= port.control + QUIET_SHARE * max((former or 0.0) - port.control, 0.0)
+    return now <= port.control + percent / 100.0 * max((former or 0.0) - port.control, 0.0)
 
 
 @dataclass
@@ -111,12 +172,19 @@ def measured(history: History) -> bool:
     return history[-1][0] - history[0][0] >= MEASURE_S
 
 
-def until_quiet(watched: Sequence[Port], former: Mapping[str, Optional[float]]) -> Watch:
-    """A condition that holds once every port is quiet; ``former`` are the rates before, by the circuit's name."""
-    return Watch(
-        lambda history: all(
-            is_quiet(rate(history, port, WINDOW_S), former.get(port.circuit.name), port) for port in watched
-        )
+def until_quiet(watched: Sequence[Port], former: Mapping[str, Optional[float]], *, percent: float) -> Watch:
+    """A condition that holds once every port is quiet; ``former`` are the rates before, by the port's name."""
+    return Watch(lambda history: not noisy(history, watched, former, percent=percent))
+
+
+def noisy(
+    history: History, watched: Sequence[Port], former: Mapping[str, Optional[float]], *, percent: float
+) -> Tuple[Port, ...]:
+    """The ports that are not quiet."""
+    return tuple(
+        port
+        for port in watched
+        if not is_quiet(rate(history, port, WINDOW_S), former.get(port.name), port, percent=percent)
     )
 
 
@@ -163,7 +231,3 @@ def _has_settled(history: History, line: Line) -> bool:
             break
         since = at
     return history[-1][0] - since >= (STEADY_S if now else EMPTY_STEADY_S)
-
-
-def _octets(link: Link) -> int:
-    return link.rx_bytes + link.tx_bytes

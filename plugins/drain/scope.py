@@ -12,19 +12,22 @@ from netorch.api import (
     Inventory,
     Overlay,
     OverlayEntry,
+    Pop,
     Session,
     UsageError,
     did_you_mean,
 )
 
-KINDS = ("provider", "circuit", "switch")
+PROVIDER, CIRCUIT, SWITCH, HOST, POP = KINDS = ("provider", "circuit", "switch", "host", "pop")
 GRACEFUL = "graceful"
 CLOSED = "closed"
+
+_ANY_KIND = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
 
 
 @dataclass(frozen=True)
 class Scope:
-    """One drain: a provider, circuit or switch (by its full name) in one POP."""
+    """One drain: a provider, circuit, switch or host (by its full name) in one POP, or all of the POP."""
 
     kind: str
     name: str
@@ -35,31 +38,40 @@ class Scope:
         """The overlay entry that holds this drain."""
         return f"drain/{self.kind}/{self.name}@{self.pop}"
 
+    @property
+    def title(self) -> str:
+        """``provider northtel``."""
+        return f"{self.kind} {self.name}"
+
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} in {self.pop}"
+        return self.title if self.kind == POP else f"{self.title} in {self.pop}"
 
     def circuits(self, circuits: Iterable[Circuit]) -> Tuple[Circuit, ...]:
         """Those of one POP's ``circuits`` that this drain covers."""
         return tuple(
             circuit
             for circuit in circuits
-            if self.name == {"provider": circuit.provider, "circuit": circuit.name, "switch": circuit.switch}[self.kind]
+            if self.kind == POP
+            or self.name
+            == {PROVIDER: circuit.provider, CIRCUIT: circuit.name, SWITCH: circuit.switch}.get(self.kind, "")
         )
 
     def covers(self, device: DeviceIntent, session: Session, names: Mapping[int, str]) -> bool:
-        """Whether ``session`` is one that this drain closes; ``names`` are the circuits' by id."""
-        if session.kind != "provider" or device.pop != self.pop:
+        """Whether ``session`` is one with a provider that this drain closes; ``names`` are the circuits' by id."""
+        if session.kind != "provider" or device.pop != self.pop or self.kind == HOST:
             return False
-        if self.kind == "provider":
+        if self.kind == POP:
+            return True
+        if self.kind == PROVIDER:
             return session.peer == self.name
-        if self.kind == "switch":
+        if self.kind == SWITCH:
             return device.name == self.name
         return session.circuit is not None and names.get(session.circuit) == self.name
 
 
 @dataclass(frozen=True)
 class Line:
-    """A provider session and the switch that holds it."""
+    """A session and the switch that holds it."""
 
     device: DeviceIntent
     session: Session
@@ -67,11 +79,20 @@ class Line:
 
 def provider_lines(intent: Intent, pop: str) -> Tuple[Line, ...]:
     """Every provider session of ``pop``."""
+    return _lines(intent, pop, kind="provider")
+
+
+def host_lines(intent: Intent, pop: str) -> Tuple[Line, ...]:
+    """Every session that switches of ``pop`` have with hosts."""
+    return _lines(intent, pop, kind="host")
+
+
+def _lines(intent: Intent, pop: str, *, kind: str) -> Tuple[Line, ...]:
     return tuple(
         Line(device, session)
         for device in intent.in_pop(pop, "switch")
         for session in device.sessions
-        if session.kind == "provider"
+        if session.kind == kind
     )
 
 
@@ -85,6 +106,24 @@ def covered(scopes: Iterable[Scope], intent: Intent) -> Tuple[Line, ...]:
         for line in provider_lines(intent, pop)
         if any(scope.covers(line.device, line.session, names) for scope in scopes)
     )
+
+
+def concerned(scopes: Iterable[Scope], intent: Intent) -> Tuple[Line, ...]:
+    """The same, and the sessions with hosts that are drained: what has to be seen."""
+    scopes = tuple(scopes)
+    hosts = {scope.name for scope in scopes if scope.kind == HOST}
+    pops = dict.fromkeys(scope.pop for scope in scopes if scope.kind == HOST)
+    with_hosts = (line for pop in pops for line in host_lines(intent, pop) if line.session.peer in hosts)
+    return (*covered(scopes, intent), *with_hosts)
+
+
+def keepers(scopes: Iterable[Scope], intent: Intent) -> Tuple[str, ...]:
+    """The devices that a drain of ``scopes`` changes: the switches of their POPs, which keep it, and hosts that are drained."""
+    scopes = tuple(scopes)
+    pops = dict.fromkeys(scope.pop for scope in scopes)
+    switches = (switch.name for pop in pops for switch in intent.in_pop(pop, "switch"))
+    known = {device.name for device in intent.devices}
+    return (*switches, *(scope.name for scope in scopes if scope.kind == HOST and scope.name in known))
 
 
 def circuit_names(intent: Intent) -> Dict[int, str]:
@@ -110,17 +149,22 @@ def all_scopes(inventory: Inventory, kind: str) -> Tuple[Scope, ...]:
     """Everything of ``kind`` that can be drained, in the inventory's order."""
     found: List[Scope] = []
     for pop in inventory.pops:
-        names = {
-            "provider": [circuit.provider for circuit in pop.circuits],
-            "circuit": [circuit.name for circuit in pop.circuits],
-            "switch": [circuit.switch for circuit in pop.circuits],
-        }[kind]
-        found += [Scope(kind, name, pop.name) for name in dict.fromkeys(names)]
+        found += [Scope(kind, name, pop.name) for name in dict.fromkeys(_names_of(kind, pop))]
     return tuple(found)
 
 
+def _names_of(kind: str, pop: Pop) -> Tuple[str, ...]:
+    if kind == SWITCH:
+        return tuple(switch.name for switch in pop.switches)
+    if kind == HOST:
+        return tuple(host.name for host in pop.hosts)
+    if kind == POP:
+        return (pop.name,) if pop.circuits else ()
+    return tuple(circuit.provider if kind == PROVIDER else circuit.name for circuit in pop.circuits)
+
+
 def resolve(words: Sequence[str], pop: Optional[str], known: Sequence[Scope]) -> Tuple[Scope, ...]:
-    """Those of ``known`` that ``[KIND] NAME`` and ``--pop`` mean. A switch may be named without its POP.
+    """Those of ``known`` that ``[KIND] NAME`` and ``--pop`` mean. Switches and hosts may be named without their POP.
 
     Raises UsageError where they mean nothing, or things of several kinds.
     """
@@ -134,10 +178,11 @@ def resolve(words: Sequence[str], pop: Optional[str], known: Sequence[Scope]) ->
         )
     if not found:
         place = f" in {pop}" if pop else ""
-        raise UsageError(f"no {kind or 'provider, circuit or switch'} {name!r}{place}", hint=_near(name, here))
-    if kinds == ["switch"] and len({scope.name for scope in found}) > 1:
+        raise UsageError(f"no {kind or _ANY_KIND} {name!r}{place}", hint=_near(name, here))
+    if kinds[0] in (SWITCH, HOST) and len({scope.name for scope in found}) > 1:
         names = ", ".join(scope.name for scope in found)
-        raise UsageError(f"several switches are called {name!r}", hint=f"name one of {names}")
+        plural = {SWITCH: "switches", HOST: "hosts"}[kinds[0]]
+        raise UsageError(f"several {plural} are called {name!r}", hint=f"name one of {names}")
     return found
 
 
@@ -147,13 +192,13 @@ def _split(words: Sequence[str]) -> Tuple[Optional[str], str]:
     if len(words) == 2 and words[0] in KINDS:
         return words[0], words[1]
     if len(words) == 2:
-        raise UsageError(f"{words[0]!r} is no kind that can be drained", hint=f"KIND is {', '.join(KINDS)}")
-    raise UsageError(f"expected [KIND] NAME, found {' '.join(words)!r}", hint=f"KIND is {', '.join(KINDS)}")
+        raise UsageError(f"{words[0]!r} is no kind that can be drained", hint=f"KIND is {_ANY_KIND}")
+    raise UsageError(f"expected [KIND] NAME, found {' '.join(words)!r}", hint=f"KIND is {_ANY_KIND}")
 
 
 def _names(scope: Scope) -> Tuple[str, ...]:
     short = scope.name[: -len(scope.pop) - 1] if scope.name.endswith(f".{scope.pop}") else scope.name
-    return (scope.name, short) if scope.kind == "switch" else (scope.name,)
+    return (scope.name, short) if scope.kind in (SWITCH, HOST) else (scope.name,)
 
 
 def _near(name: str, known: Iterable[Scope]) -> str:

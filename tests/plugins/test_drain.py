@@ -23,6 +23,8 @@ from netorch.testing import FakeNetwork, fake_facts
 from tests.plugins.drain_network import PLUGIN, SWITCHES, Traffic, entry, run
 from tests.plugins.example import INTENT, INVENTORY, NOW, context, protocol
 
+ANY_KIND = "KIND is provider, circuit, switch, host or pop"
+
 
 def test_drain_goes_through_its_stages() -> None:
     """Graceful shutdown, a wait, then closing; each change of the overlay is deployed to the POP's switches."""
@@ -43,11 +45,14 @@ def test_drain_reports_each_port_and_its_rates() -> None:
         "circuit": "northtel-pop1-a",
         "provider": "northtel",
         "pop": "pop1",
+        "device": "sw1.pop1",
         "switch": "sw1.pop1",
         "interface": "swp1",
         "rate_before_bps": 8_000_000,
         "rate_after_bps": 1200,
         "quiet": True,
+        "waited_s": 5.0,
+        "curve_bps": [1200] * 5,
         "best_routes_before": 1000,
         "best_routes_after": 1000,
     }
@@ -58,7 +63,7 @@ def test_drain_reports_each_port_and_its_rates() -> None:
 def test_drain_waits_no_longer_than_told_and_then_closes() -> None:
     """A provider that ignores the community keeps its port busy; when the time is up the sessions close all the same."""
     done = run("drain", "northtel", pop="pop1", traffic=Traffic(leaves=False), wait=20.0)
-    assert done.stages == ["graceful", "closed"]
+    assert done.stages == ["graceful", "graceful", "closed"]
     assert [row["quiet"] for row in done.rows] == [False, False]
     assert "not quiet when the time was up: 8 Mbit/s before, 8 Mbit/s now" in done.text
     assert 20 <= done.network.clock.monotonic() < 30
@@ -169,11 +174,11 @@ def test_dead_provider_may_be_drained_while_another_lives() -> None:
     assert run("drain", "meadow", pop="pop1", traffic=Traffic(dead=dead)).stages == ["graceful", "closed"]
 
 
-@pytest.mark.parametrize("words", [("provider",), ("circuit",), ("switch",), ()])
+@pytest.mark.parametrize("words", [("provider",), ("circuit",), ("switch",), ("host",), ("pop",), ()])
 def test_kind_alone_lists_what_it_could_mean(words: tuple[str, ...]) -> None:
     """Rows to choose from, with what is drained already."""
     done = run("drain", *words, held=Overlay((entry("northtel", "closed"),)))
-    assert {row["kind"] for row in done.rows} == set(words or ("provider", "circuit", "switch"))
+    assert {row["kind"] for row in done.rows} == set(words or ("provider", "circuit", "switch", "host", "pop"))
     drained = [row for row in done.rows if row["drain"]]
     assert [(row["name"], row["pop"], row["sessions"]) for row in drained] == (
         [("northtel", "pop1", 4)] if words in ((), ("provider",)) else []
@@ -183,11 +188,12 @@ def test_kind_alone_lists_what_it_could_mean(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("words", "options", "message", "hint"),
     [
-        (("nothtel",), {}, "no provider, circuit or switch 'nothtel'", "did you mean 'northtel'?"),
+        (("nothtel",), {}, "no provider, circuit, switch, host or pop 'nothtel'", "did you mean 'northtel'?"),
         (("provider", "southnet"), {"pop": "pop2"}, "no provider 'southnet' in pop2", "there are northtel, meadow"),
-        (("host", "h1.pop1"), {}, "'host' is no kind that can be drained", "KIND is provider, circuit, switch"),
+        (("router", "r1.pop1"), {}, "'router' is no kind that can be drained", ANY_KIND),
+        (("host", "h1"), {}, "several hosts are called 'h1'", "name one of h1.pop1, h1.pop2"),
         (("switch", "sw1"), {}, "several switches are called 'sw1'", "name one of sw1.pop1, sw1.pop2"),
-        (("provider", "a", "b"), {}, "expected [KIND] NAME, found 'provider a b'", "KIND is provider, circuit, switch"),
+        (("provider", "a", "b"), {}, "expected [KIND] NAME, found 'provider a b'", ANY_KIND),
         (("northtel",), {"for": -1.0}, "--for -1s: expected a duration above zero", "--for 2h"),
     ],
 )
@@ -218,6 +224,7 @@ def test_undrain_goes_back_the_same_way() -> None:
         "device": "sw1.pop1",
         "session": "northtel_1_v4",
         "provider": "northtel",
+        "peer": "northtel",
         "family": "ipv4",
         "bgp_state": "Established",
         "routes_imported": 1000,

@@ -152,8 +152,8 @@ def test_setting_that_the_plugin_does_not_know_is_refused(tmp_path: Path) -> Non
     with pytest.raises(PluginError, match=r"thing: settings\.lable: unknown setting") as refused:
         load_plugins([PluginSettings("thing", {"lable": "x"}, str(folder))])
     assert refused.value.hint == "did you mean 'label'?"
-    with pytest.raises(PluginError, match=r"drain: settings\.x: unknown setting") as refused:
-        load_plugins([PluginSettings("drain", {"x": 1})])
+    with pytest.raises(PluginError, match=r"describe: settings\.x: unknown setting") as refused:
+        load_plugins([PluginSettings("describe", {"x": 1})])
     assert refused.value.hint == "it has no settings"
 
 

@@ -1,0 +1,273 @@
+"""One drain of one POP, step by step: ask everybody to leave, wait until they have, close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, Generator, List, Mapping, Optional, Tuple
+
+from netorch.api import (
+    ChangeOverlay,
+    Deploy,
+    Facts,
+    NetorchError,
+    OverlayEntry,
+    Report,
+    Step,
+    VerbContext,
+    Wait,
+    newest,
+    rate_text,
+)
+
+from .entries import at_stage, new_entry
+from .load import LOAD_PERCENT, refuse_overload
+from .quiet import (
+    MEASURE_S,
+    WINDOW_S,
+    History,
+    Port,
+    Watch,
+    best_routes,
+    bits,
+    course,
+    curves,
+    is_quiet,
+    measured,
+    noisy,
+    ports,
+    rate,
+    until_quiet,
+)
+from .refuse import affected_pops, refuse_dangerous
+from .scope import CLOSED, GRACEFUL, HOST, POP, SWITCH, Line, Scope, concerned, keepers
+
+QUIET_PERCENT = 1.0
+PREPEND = 4
+
+JUDGED = frozenset({"last", "capacity", "empty"})
+"""Guards of a deploy that a drain has answered by its own before it begins."""
+
+COLUMNS = ("device", "interface", "circuit", "rate_before_bps", "rate_after_bps", "quiet", "waited_s")
+
+Rows = Tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line wants of a drain; ``until`` in seconds since the epoch."""
+
+    reason: str
+    until: Optional[float]
+    wait_s: float
+    keep_session: bool
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One drain: the sessions that have to be seen (``lines``), the ports that are to fall quiet, and the devices that change."""
+
+    context: VerbContext
+    scope: Scope
+    wish: Wish
+    lines: Tuple[Line, ...]
+    ports: Tuple[Port, ...]
+    devices: Tuple[str, ...]
+
+    @property
+    def sessions(self) -> Tuple[Line, ...]:
+        """Those with providers that are closed."""
+        return tuple(line for line in self.lines if line.session.kind == "provider")
+
+    @property
+    def quiet_percent(self) -> float:
+        """Below how much of its former rate a port is quiet."""
+        return float(self.context.settings.get("quiet_percent", QUIET_PERCENT))
+
+    def why(self, stage: str) -> str:
+        """What the history of devices says of a step."""
+        return f"drain {self.scope}: {stage}" + (f" ({self.wish.reason})" if self.wish.reason else "")
+
+
+def new_task(context: VerbContext, scope: Scope, wish: Wish) -> Task:
+    """The drain of ``scope``."""
+    return Task(
+        context,
+        scope,
+        wish,
+        concerned([scope], context.intent),
+        ports(scope, context.inventory, context.intent),
+        keepers([scope], context.intent),
+    )
+
+
+def measured_devices(task: Task) -> Tuple[str, ...]:
+    """Everything that is looked at before: the switches that take the traffic, and the ports that are to fall quiet."""
+    intent = task.context.intent
+    switches = [
+        switch.name for pop in affected_pops(task.scope, task.context) for switch in intent.in_pop(pop, "switch")
+    ]
+    return tuple(dict.fromkeys((*switches, *(port.device for port in task.ports))))
+
+
+def refuse(task: Task, facts: Facts) -> None:
+    """GuardRefused for what is too dangerous; NetorchError where nobody could see what the drain does."""
+    refuse_dangerous(task.scope, task.sessions, context=task.context, facts=facts, arguments=task.wish.arguments)
+    _within_reach(task, facts)
+
+
+def run(task: Task) -> Generator[Step, Any, Tuple[str, Rows]]:
+    """Drain it. Returns what there is to say at its end, and a row for each port."""
+    context, wish = task.context, task.wish
+    before = Watch(measured)
+    yield Wait(measured_devices(task), until=before, what="the rate of today is measured", timeout_s=4 * MEASURE_S)
+    facts = newest(before.history)
+    refuse(task, facts)
+    if not wish.arguments["allow_capacity"]:
+        percent = float(context.settings.get("load_percent", LOAD_PERCENT))
+        refuse_overload(task.scope, task.sessions, context=context, history=before.history, percent=percent)
+    task, away = _within_reach(task, facts)
+    former = {port.name: rate(before.history, port, MEASURE_S) for port in task.ports}
+
+    entry = new_entry(context, task.scope, reason=wish.reason, until=wish.until, keep_session=wish.keep_session)
+    yield ChangeOverlay((entry,))
+    yield Deploy(task.devices, why=task.why("graceful shutdown"), allow=JUDGED, goes_on=True)
+    yield Report(text=_graceful_text(task))
+
+    entry, history = yield from _wait(task, entry, former)
+    rows = _rows(task, before=facts, after=history, former=former)
+    yield Report(text="\n".join(_words(row) for row in rows))
+
+    if not wish.keep_session:
+        yield ChangeOverlay((at_stage(entry, CLOSED),))
+        yield Deploy(task.devices, why=task.why("sessions closed"), allow=JUDGED, goes_on=True)
+    return f"{task.scope}: drained, {_closed_text(task)}{_left_open(away)}", rows
+
+
+def _wait(
+    task: Task, entry: OverlayEntry, former: Mapping[str, Optional[float]]
+) -> Generator[Step, Any, Tuple[OverlayEntry, History]]:
+    """Wait until the ports are quiet. After half of the time, who goes on sending although the community asks it not to is told a
+    longer path as well: that much every neighbour understands."""
+    prepend = int(task.context.settings.get("prepend", PREPEND))
+    rest_s = task.wish.wait_s
+    history: History = ()
+    if prepend and rest_s and task.sessions:
+        watch = until_quiet(task.ports, former, percent=task.quiet_percent)
+        yield _watch(task, watch, former, timeout_s=rest_s / 2)
+        history, rest_s = watch.history, rest_s / 2
+        late = noisy(history, task.ports, former, percent=task.quiet_percent)
+        if not _comes_in(history, late):
+            return entry, history
+        entry = at_stage(entry, GRACEFUL, prepend=prepend)
+        yield ChangeOverlay((entry,))
+        yield Deploy(task.devices, why=task.why("longer paths"), allow=JUDGED, goes_on=True)
+        names = ", ".join(port.name for port in late)
+        yield Report(
+            text=f"{names}: still used; our prefixes are told with {prepend} times our AS number in front as well"
+        )
+    watch = until_quiet(task.ports, former, percent=task.quiet_percent)
+    yield _watch(task, watch, former, timeout_s=rest_s)
+    return entry, (*history, *watch.history)
+
+
+def _comes_in(history: History, late: Tuple[Port, ...]) -> bool:
+    """Whether providers go on sending on one of the ports that are not quiet in time."""
+    watched = [replace(port, only_in=True) for port in late if port.circuit is not None]
+    return any(not is_quiet(rate(history, port, WINDOW_S), None, port, percent=0) for port in watched)
+
+
+def _watch(task: Task, until: Watch, former: Mapping[str, Optional[float]], *, timeout_s: float) -> Wait:
+    names = ", ".join(port.name for port in task.ports[:4])
+    more = f" and {len(task.ports) - 4} more" if len(task.ports) > 4 else ""
+    what = f"{names}{more} are below {task.quiet_percent:g} % of the former rate"
+    devices = tuple(dict.fromkeys(port.device for port in task.ports))
+    return Wait(devices, until=until, what=what, timeout_s=timeout_s, curves=curves(task.ports, former))
+
+
+def _within_reach(task: Task, facts: Facts) -> Tuple[Task, Tuple[str, ...]]:
+    """What can be done now, and the switches with sessions of it that cannot be asked. They learn of the drain from the others of
+    their POP, by the next deploy or run that reaches them."""
+    if task.scope.kind == HOST and task.scope.name not in facts:
+        raise NetorchError(
+            f"{task.scope}: it cannot be reached",
+            hint="what it announces is its own to say; bring it back, or close its sessions",
+        )
+    holders = dict.fromkeys(line.device.name for line in task.lines)
+    away = tuple(name for name in holders if name not in facts)
+    if away and len(away) == len(holders):
+        raise NetorchError(
+            f"{task.scope}: no switch that holds its sessions can be reached: {', '.join(away)}",
+            hint="what a drain does must be seen; bring the switch back, or close the line at the provider",
+        )
+    lines = tuple(line for line in task.lines if line.device.name not in away)
+    return replace(task, lines=lines, ports=tuple(port for port in task.ports if port.device in facts)), away
+
+
+def _graceful_text(task: Task) -> str:
+    scope = task.scope
+    if scope.kind == HOST:
+        host = task.context.intent.device(scope.name)
+        own = ", ".join(map(str, host.service))
+        told = f"{scope}: told to the switches as the last choice"
+        return f"{told}; flows to {own} itself go on until the last step" if own else told
+    if scope.kind == POP:
+        return f"{scope}: announced with graceful shutdown (RFC 8326); what leaves goes on by its usual ways"
+    text = f"{scope}: announced with graceful shutdown (RFC 8326), its routes are the last choice"
+    return f"{text}, hosts leave its uplinks" if scope.kind == SWITCH else text
+
+
+def _closed_text(task: Task) -> str:
+    if task.scope.kind == HOST:
+        return "its own addresses are announced still" if task.wish.keep_session else "it announces nothing any more"
+    return "its sessions stay open" if task.wish.keep_session else "its sessions are closed"
+
+
+def _left_open(away: Tuple[str, ...]) -> str:
+    if not away:
+        return ""
+    return f"; on {', '.join(away)} they are as they were, until netorch run or a deploy reaches it"
+
+
+def _rows(task: Task, *, before: Facts, after: History, former: Mapping[str, Optional[float]]) -> Rows:
+    """What became of each port; rates in bit/s, best routes as the switch prefers them; ``curve_bps`` the rate at each look, a
+    second or so apart."""
+    rows: List[Dict[str, Any]] = []
+    for port in task.ports:
+        circuit = port.circuit
+        lines = [line for line in task.lines if circuit is not None and line.session.circuit == circuit.id]
+        then, now = former.get(port.name), rate(after, port, WINDOW_S)
+        rows.append(
+            {
+                "circuit": circuit.name if circuit is not None else None,
+                "provider": circuit.provider if circuit is not None else None,
+                "pop": port.scope.pop,
+                "device": port.device,
+                "switch": circuit.switch if circuit is not None else None,
+                "interface": port.interface,
+                "rate_before_bps": bits(then),
+                "rate_after_bps": bits(now),
+                "quiet": is_quiet(now, then, port, percent=task.quiet_percent),
+                "waited_s": round(after[-1][0] - after[0][0], 1) if after else 0.0,
+                "curve_bps": list(course(after, port)),
+                "best_routes_before": best_routes(before, lines),
+                "best_routes_after": best_routes(newest(after), lines),
+            }
+        )
+    return tuple(rows)
+
+
+def _words(row: Mapping[str, Any]) -> str:
+    quiet = "quiet" if row["quiet"] else "not quiet when the time was up"
+    if row["rate_after_bps"] is None:
+        quiet = f"not known to be quiet, since that takes {WINDOW_S:g} s to tell"
+    name = (
+        f"{row['circuit']} ({row['switch']} {row['interface']})"
+        if row["circuit"]
+        else f"{row['device']} {row['interface']}"
+    )
+    return f"{name}: {quiet}: {_shown(row['rate_before_bps'])} before, {_shown(row['rate_after_bps'])} now"
+
+
+def _shown(bits_per_s: Optional[int]) -> str:
+    return "unknown" if bits_per_s is None else rate_text(bits_per_s)
