@@ -10,7 +10,7 @@ from netorch.intent.symbols import session_symbol
 from netorch.intent.sysctls import host_sysctls, switch_sysctls
 from netorch.intent.underlay import router_intent
 from netorch.model.bogons import refused_asns
-from netorch.model.capabilities import bfd_comes_up
+from netorch.model.capabilities import begins_bfd
 from netorch.model.intent import (
     CIRCUIT_COMMUNITY,
     PROVIDER_COMMUNITY,
@@ -164,7 +164,8 @@ def _host_sessions(
                 local=switch.fabric_address(family).ip,
                 neighbor=uplink.address(family).ip,
                 interface=switch.fabric,
-                bfd=bfd_comes_up((switch.daemon, switch.version), (host.daemon, host.version)),
+                bfd=True,
+                bfd_first=begins_bfd((switch.daemon, switch.version), (host.daemon, host.version)),
                 bfd_timers=inventory.bfd.fabric,
             )
 
@@ -186,7 +187,8 @@ def _switch_sessions(inventory: Inventory, pop: Pop, host: Host) -> Iterator[Ses
                 local=uplink.address(family).ip,
                 neighbor=switch.fabric_address(family).ip,
                 interface=uplink.interface,
-                bfd=bfd_comes_up((switch.daemon, switch.version), (host.daemon, host.version)),
+                bfd=True,
+                bfd_first=begins_bfd((host.daemon, host.version), (switch.daemon, switch.version)),
                 bfd_timers=inventory.bfd.fabric,
             )
 

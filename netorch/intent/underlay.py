@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 
 from netorch.intent.symbols import adjacency_name, session_symbol
 from netorch.intent.sysctls import router_sysctls
-from netorch.model.capabilities import bfd_comes_up
+from netorch.model.capabilities import begins_bfd, bfd_comes_up
 from netorch.model.intent import DeviceIntent, Interface, Session, UnderlayIntent, UnderlayInterface
 from netorch.model.inventory import Interface as RouterInterface
 from netorch.model.inventory import Inventory, Link, Pop, Router
@@ -126,6 +126,7 @@ def _bgp(
     ends: tuple[IPAddress, IPAddress] | None,
 ) -> Session:
     local, neighbor = ends or (_UNKNOWN, _UNKNOWN)
+    daemons = (router.daemon, router.version), (peer.daemon, peer.version)
     return Session(
         name=name,
         kind="router",
@@ -135,7 +136,8 @@ def _bgp(
         local=local,
         neighbor=neighbor,
         interface=one.name,
-        bfd=bfd_comes_up((router.daemon, router.version), (peer.daemon, peer.version)),
+        bfd=ends is not None or bfd_comes_up(*daemons),
+        bfd_first=ends is not None and begins_bfd(*daemons),
         bfd_timers=inventory.bfd.fabric,
         also=() if ends else (Family.IPV4,),
     )

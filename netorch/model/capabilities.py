@@ -30,7 +30,8 @@ class Capabilities:
     ``mends_next_hops``: next hops that the kernel takes away with a carrier are put back when it returns. FRR 8.4.4 keeps routes
     in groups of next hops, takes a group that it used before for what it was, and leaves the kernel with the rest of it.
     ``waits_for_bfd``: a BGP session with BFD does not begin while BFD is down. ``bfd_waits``: BFD does not begin before the BGP
-    session. Each is well with itself and with BIRD, where neither waits; the two together never come up again.
+    session, unless it is configured apart from it. Each is well with itself and with BIRD, where neither waits; the two together
+    never come up again.
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -89,10 +90,16 @@ def capabilities_of(daemon: str, version: Optional[str]) -> Optional[Capabilitie
     return next((known for known in RELEASES if known.daemon == daemon and is_release(version, known.release)), None)
 
 
+def begins_bfd(own: Tuple[str, str], other: Tuple[str, str]) -> bool:
+    """Whether ``own`` has to begin BFD before the BGP session, since ``other`` waits for it and nothing else would begin it; each
+    is a daemon as name and version."""
+    mine, theirs = capabilities_of(*own), capabilities_of(*other)
+    return mine is not None and theirs is not None and mine.bfd_waits and theirs.waits_for_bfd
+
+
 def bfd_comes_up(one: Tuple[str, str], other: Tuple[str, str]) -> bool:
-    """Whether sessions between two daemons, each as name and version, come up with BFD whichever of them was there first."""
-    ends = [can for can in (capabilities_of(*one), capabilities_of(*other)) if can is not None]
-    return not (any(can.waits_for_bfd for can in ends) and any(can.bfd_waits for can in ends))
+    """Whether BFD comes up between two daemons, each as name and version, with nothing but their BGP session to begin it."""
+    return not begins_bfd(one, other) and not begins_bfd(other, one)
 
 
 def is_release(version: str, release: str) -> bool:

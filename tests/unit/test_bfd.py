@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from netorch.intent import derive_intent
+from netorch.model.intent import Intent
 from netorch.model.inventory import BfdTimers
+from netorch.render import render_device
 from tests.unit.inventory_texts import edited, example, load
-from tests.unit.planned import configuration
+from tests.unit.planned import TEMPLATES, configuration
 
 TIMERS = "\nbfd:\n  fabric: {interval_ms: 50, multiplier: 3}\n  providers: {interval_ms: 200, multiplier: 4}\n"
 
@@ -45,3 +49,51 @@ def test_defaults_are_those_of_before() -> None:
     sessions = derive_intent(load(example())).device("sw1.pop1").sessions
     assert {session.bfd_timers for session in sessions} == {BfdTimers(300, 5)}
     assert {session.kind for session in sessions if session.bfd} == {"host"}
+
+
+def mixed(switch: str, host: str) -> dict[str, str]:
+    """The example with FRR on its first switch and its first host, in these releases."""
+    found = example()
+    for name, version in (("sw1", switch), ("h1", host)):
+        line = f"  - name: {name}\n"
+        chosen = f"{line}    daemon: frr\n    version: '{version}'\n"
+        found = edited(found, "pops/pop1.yml", (line, chosen))
+    return found
+
+
+def frr_conf(intent: Intent, device: str) -> str:
+    """The main configuration of a device with FRR."""
+    return next(file.text for file in render_device(intent.device(device), TEMPLATES) if file.path.endswith("frr.conf"))
+
+
+@pytest.mark.parametrize(
+    ("switch", "host", "beginners"),
+    [
+        ("8.4.4", "10.3", {"sw1.pop1"}),
+        ("10.3", "8.4.4", {"h1.pop1"}),
+        ("8.4.4", "8.4.4", set()),
+        ("10.3", "10.3", set()),
+    ],
+)
+def test_frr_8_begins_bfd_for_a_neighbour_that_waits(switch: str, host: str, beginners: set[str]) -> None:
+    """Only the end whose BFD would wait for BGP names its neighbour in BFD's own section, and only one that waits for BFD."""
+    intent = derive_intent(load(mixed(switch, host)))
+    found = {
+        name: re.findall(
+            r"^ peer (\S+) interface (\S+)\n  profile timers_300_5$",
+            frr_conf(intent, name),
+            re.MULTILINE,
+        )
+        for name in ("sw1.pop1", "h1.pop1")
+    }
+    assert {name for name, peers in found.items() if peers} == beginners
+    for name, peers in found.items():
+        neighbours = [str(s.neighbor) for s in intent.device(name).sessions if s.peer in {"sw1.pop1", "h1.pop1"}]
+        assert [address for address, _ in peers] == (sorted(neighbours) if name in beginners else [])
+
+
+def test_every_session_of_the_fabric_has_bfd() -> None:
+    """Whichever releases are at its ends: none has a hold time of seconds in its place."""
+    text = frr_conf(derive_intent(load(mixed("8.4.4", "10.3"))), "sw1.pop1")
+    assert "timers 3 9" not in text
+    assert len(re.findall(r"^ neighbor \S+ bfd$", text, re.MULTILINE)) == 6
