@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from netorch.agent import boot, checks, cold, facts, journal, services, slots, watchdog, way_back
 from netorch.agent.clock import boot_id, now, uptime
-from netorch.agent.daemons import DaemonAbsent, daemon_of, no_longer_live, refuse_beside
+from netorch.agent.daemons import DaemonAbsent, daemon_of, no_longer_live, other_speaker, refuse_beside
 from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Refused, Stop, answer, reason_of
@@ -92,7 +92,7 @@ class Change:
             if self._configuration is None:
                 hint = f"start it: systemctl start {self._daemon.unit}"
                 raise Refused(f"{self._daemon.title} does not run", hint=hint)
-            refuse_beside(self._daemon)
+            refuse_beside(self._daemon, other_speaker(self._daemon))
             self._is_cold = True
         self._found = document["items"]
         return tuple(session.name for session in sessions if session.is_closed)

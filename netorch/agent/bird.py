@@ -154,6 +154,9 @@ class Bird:
         """Every protocol, in one line each."""
         return [found for found in map(_short_protocol, self.ask("show protocols").lines) if found is not None]
 
+    def live_lines(self, live: Optional[str]) -> None:
+        """See ``daemons.Control``: BIRD does not tell what it runs."""
+
     def last_reconfiguration(self) -> Optional[str]:
         """When the live configuration was loaded, in the router's local time."""
         head = "Last reconfiguration on "

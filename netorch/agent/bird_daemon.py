@@ -55,6 +55,9 @@ class BirdDaemon:
         run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
         return (run.stderr or run.stdout).strip().rpartition(" ")[2] or None
 
+    def refuse_manager(self) -> None:
+        """See ``daemons.Daemon``: no manager is known that writes BIRD's."""
+
     def validate(self, candidate: str, *, path: str, text: str) -> None:
         """See ``daemons.Daemon``."""
         validate(candidate, path=path, text=text)

@@ -97,6 +97,11 @@ class Control(Protocol):
     def live_stamp(self) -> Optional[str]:
         """The stamp of the configuration that is live; None where it has none."""
 
+    def live_lines(self, live: Optional[str]) -> Optional[List[Dict[str, Any]]]:
+        """What runs otherwise than in the file that it was loaded from, since somebody typed it: the JSON of
+        ``facts.LineChange``, without secrets. None from a daemon that does not tell what it runs. ``live`` is what
+        ``live_stamp`` has just said."""
+
     def last_reconfiguration(self) -> Optional[str]:
         """When the live configuration was loaded, in the router's local time; None where the daemon does not know."""
 
@@ -170,6 +175,9 @@ class Daemon(Protocol):
     def installed_version(self) -> Optional[str]:
         """The version that is installed, for a daemon that does not run; None for none."""
 
+    def refuse_manager(self) -> None:
+        """Raise Refused where somebody else is in charge of its files: a switch's own manager."""
+
     def validate(self, candidate: str, *, path: str, text: str) -> None:
         """Let a process of its own read the file ``candidate``, which holds ``text`` and will be ``path``.
 
@@ -199,13 +207,18 @@ def daemon_of(name: str) -> Daemon:
     raise Refused(f"this agent cannot work with the daemon {name!r}", hint="supported: bird, frr")
 
 
-def refuse_beside(daemon: Daemon) -> None:
-    """Raise Refused where ``daemon`` is about to be started and another one speaks: both would want one port, and write the
-    same routes."""
-    for other in (daemon_of(name) for name in CONFIGURATIONS if name != daemon.name):
-        if other.speaks():
-            hint = f"end it first: systemctl disable --now {other.unit}; its sessions close, so drain the device before"
-            raise Refused(f"{other.title} runs here: expected no other routing daemon beside {daemon.title}", hint=hint)
+def other_speaker(daemon: Daemon) -> Optional[Daemon]:
+    """Another routing daemon than ``daemon`` that speaks here."""
+    others = (daemon_of(name) for name in CONFIGURATIONS if name != daemon.name)
+    return next((other for other in others if other.speaks()), None)
+
+
+def refuse_beside(daemon: Daemon, other: Optional[Daemon]) -> None:
+    """Raise Refused where ``daemon`` is about to be started and the ``other_speaker`` is there: both would want one port, and
+    write the same routes."""
+    if other is not None:
+        hint = f"end it first: systemctl disable --now {other.unit}; its sessions close, so drain the device before"
+        raise Refused(f"{other.title} runs here: expected no other routing daemon beside {daemon.title}", hint=hint)
 
 
 def no_longer_live(title: str, live: Optional[str], *, wanted: str) -> str:

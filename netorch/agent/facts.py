@@ -11,9 +11,16 @@ from contextlib import suppress
 
 from netorch.agent import journal, services
 from netorch.agent.clock import now, uptime
-from netorch.agent.daemons import DaemonAbsent, daemon_of
+from netorch.agent.daemons import (
+    DaemonAbsent,
+    DaemonRefused,
+    DaemonSilent,
+    daemon_of,
+    other_speaker,
+    refuse_beside,
+)
 from netorch.agent.files import file_fact, read_json, read_sysctl, read_text, sha256_of
-from netorch.agent.outcome import Busy, answer
+from netorch.agent.outcome import Busy, Refused, answer
 from netorch.agent.paths import OVERLAY
 from netorch.agent.record import read_state
 from netorch.io.netlink.addresses import read_addresses
@@ -25,9 +32,9 @@ from netorch.model.conventions import KERNEL_PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
-    from netorch.agent.daemons import ShortProtocol
+    from netorch.agent.daemons import Daemon, ShortProtocol
     from netorch.agent.journal import Journal
     from netorch.io.netlink.links import LinkEntry
     from netorch.io.netlink.neighbours import NeighbourEntry
@@ -138,17 +145,38 @@ def _daemon(name: str, *, full: bool) -> Tuple[Dict[str, Any], List[ShortProtoco
         "running": False,
         "live_stamp": None,
         "disk_stamp": None if disk is None else daemon.stamp_of(disk),
+        "obstacle": _obstacle(daemon.refuse_manager),
     }
     try:
         with daemon.connect() as control:
             facts.update(version=control.version, running=True, live_stamp=control.live_stamp())
+            facts["live_lines"] = control.live_lines(facts["live_stamp"])
             facts["last_reconfiguration"] = control.last_reconfiguration()
             found = control.short_protocols()
             facts["protocols"] = control.full_protocols() if full else [_protocol(short) for short in found]
             return facts, found
     except DaemonAbsent:
         facts["version"] = daemon.installed_version()
-        return facts, []
+    other = other_speaker(daemon)
+    if other is not None:
+        facts["other"] = {"name": other.name, "sessions": _open_sessions(other)}
+        facts["obstacle"] = facts["obstacle"] or _obstacle(lambda: refuse_beside(daemon, other))
+    return facts, []
+
+
+def _obstacle(refuse: Callable[[], None]) -> Optional[Dict[str, str]]:
+    """What ``refuse`` has against a new configuration."""
+    try:
+        refuse()
+    except Refused as exc:
+        return {"message": exc.message, "hint": exc.hint}
+    return None
+
+
+def _open_sessions(daemon: Daemon) -> List[str]:
+    with suppress(DaemonAbsent, DaemonSilent, DaemonRefused), daemon.connect() as control:
+        return [found.name for found in control.short_protocols() if found.protocol == "BGP" and not found.is_closed]
+    return []
 
 
 def _protocol(short: ShortProtocol) -> Dict[str, Any]:

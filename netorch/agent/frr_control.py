@@ -10,9 +10,10 @@ from netorch.agent import frr_programs, frr_reload
 from netorch.agent.clock import utc_text
 from netorch.agent.daemons import ShortProtocol, no_longer_live, short_neighbours
 from netorch.agent.files import read_text
-from netorch.agent.frr_text import changes_policy, session_names, shown_stamp, stamp_of, statements
+from netorch.agent.frr_text import changes_policy, session_names, shown_stamp, stamp_of
 from netorch.agent.frr_vty import FrrRefused
 from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
+from netorch.model.frr_lines import differing, lines_of, statements, without_secrets
 from netorch.model.frr_words import FAMILIES, session_error, session_state, split_description
 
 TYPE_CHECKING = False
@@ -68,10 +69,21 @@ class FrrControl:
         stamp = stamps[0]
         if stamp is None:
             return None
-        path = next((path for path in (PATH, CANDIDATE) if stamp_of(read_text(path) or "") == stamp), None)
+        path = _file_with(stamp)
         if path is None or self._runs(path) or not frr_reload.differences(path):
             return stamp
         return f"{stamp} {BY_HAND}"
+
+    def live_lines(self, live: Optional[str]) -> List[Dict[str, Any]]:
+        """See ``daemons.Control``. A line for which FRR has another form, or that is its default, is told together with those
+        that were typed."""
+        stamp, _, by_hand = (live or "").partition(" ")
+        path = _file_with(stamp) if by_hand else None
+        if path is None:
+            return []
+        running = dict.fromkeys(said for text in self._shown() for said in lines_of(text))
+        changes = differing(tuple(running), lines_of(read_text(path) or ""))
+        return [{"sign": sign, "line": without_secrets(said)} for sign, said in changes]
 
     def _stamps(self) -> Dict[str, Optional[str]]:
         found = {}
@@ -241,6 +253,10 @@ class FrrControl:
         self._reconnect()
         self.reload()
         return [f"FRR was started anew, since it would not go back otherwise: {why}"]
+
+
+def _file_with(stamp: str) -> Optional[str]:
+    return next((path for path in (PATH, CANDIDATE) if stamp_of(read_text(path) or "") == stamp), None)
 
 
 def _name(address: str, row: Dict[str, Any]) -> str:

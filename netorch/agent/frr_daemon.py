@@ -48,9 +48,13 @@ class FrrDaemon:
         found = _VERSION.search(run.stdout)
         return found.group(1) if found else None
 
-    def validate(self, candidate: str, *, path: str, text: str) -> None:
+    def refuse_manager(self) -> None:
         """See ``daemons.Daemon``."""
         refuse_foreign_manager()
+
+    def validate(self, candidate: str, *, path: str, text: str) -> None:
+        """See ``daemons.Daemon``."""
+        self.refuse_manager()
         frr_reload.validate(candidate, path=path, text=text)
 
     def speaks(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an FRR configuration says, line by line, so that a file can be compared with what FRR runs; and its stamp."""
+"""What the agent looks for in FRR configurations: stamps, names, secrets."""
 
 from __future__ import annotations
 
@@ -8,25 +8,13 @@ from netorch.model.conventions import FRR_STAMP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+    from typing import Dict, Iterable, Optional
 
-    Said = Tuple[str, ...]
+    from netorch.model.frr_lines import Said
 
 _STAMP = re.compile(rf"^route-map {FRR_STAMP} \w+ \d+\n description (\S+)", re.MULTILINE)
 _DESCRIPTION = re.compile(r"^ neighbor (\S+) description \[(\w+)\]", re.MULTILINE)
 _SHOWN_STAMP = re.compile(r"^ +Description:\s+(\S+)", re.MULTILINE)
-# FRR says these of itself, whatever the file has.
-_NOT_SAID = (
-    "!",
-    "#",
-    "frr version ",
-    "hostname ",
-    "service integrated-vtysh-config",
-    "Building configuration...",
-    "Current configuration:",
-    "exit-",
-)
-_ENDS = ("end", "exit")
 # Words behind which a line may hold a secret; of a neighbour's line only the keyword is shown, however it is spelt.
 _SECRET_BEHIND = re.compile(r"key|md5|auth|string|secret|community|pass", re.IGNORECASE)
 _NEIGHBOR_WORDS = 3
@@ -57,26 +45,6 @@ def shown_stamp(said: str) -> Optional[str]:
     """The stamp in what a program answers to ``show route-map``; None where it has no such route map."""
     found = _SHOWN_STAMP.search(said)
     return found.group(1) if found else None
-
-
-def statements(texts: Iterable[str]) -> FrozenSet[Said]:
-    """Every line of ``texts``, behind those that it stands in (``router bgp 64500``, ``address-family ipv4 unicast``).
-
-    What a line stands in is told by its indentation, which is FRR's own in whatever it shows.
-    """
-    found: Set[Said] = set()
-    for text in texts:
-        place: List[Tuple[int, str]] = []
-        for raw in text.splitlines():
-            line = raw.strip()
-            if not line or line.startswith(_NOT_SAID) or line in _ENDS:
-                continue
-            indent = len(raw) - len(raw.lstrip())
-            while place and place[-1][0] >= indent:
-                place.pop()
-            place.append((indent, " ".join(line.split())))
-            found.add(tuple(said for _, said in place))
-    return frozenset(found)
 
 
 def changes_policy(changed: Iterable[Said]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Mapping
 from netorch.app.certificates import CertificateKeeper
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_facts, gather_world
-from netorch.app.planning import make_plan, pending_steps
+from netorch.app.planning import make_plan, pending_steps, without_obstacles
 from netorch.app.pop_check import PopCheck
 from netorch.app.results import FAILURES, DeployResult, DeviceResult, after, failed_result
 from netorch.app.transaction import Options, change_device
@@ -46,9 +46,10 @@ def deploy(
 ) -> DeployResult:
     """Execute ``plan``; ``show`` is given the plan of a later step (the mirror) before that is executed.
 
-    ``failures`` are devices that gave no facts or no plan: they fail alone. ``certified`` are devices without a plan that get
-    certificates all the same.
+    ``failures`` are devices that gave no facts or no plan: they fail alone, as those that would refuse their plan do.
+    ``certified`` are devices without a plan that get certificates all the same.
     """
+    plan, failures = without_obstacles(plan, failures)
     total = sum(not device.is_empty for device in plan.devices)
     keeper: CertificateKeeper | None = None
     if options.action in CERTIFYING:

@@ -54,7 +54,29 @@ def make_plan(
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
     notes = {name: _waiting(pending) for name in chosen if (pending := world.facts[name].pending) is not None}
-    return Plan(tuple(plans), controller.inventory.commit, later, notes), failures
+    whole = Plan(tuple(plans), controller.inventory.commit, later, notes)
+    return with_notes(whole, {name: _foreseen(error) for name, error in obstacles(whole).items()}), failures
+
+
+def obstacles(plan: Plan) -> dict[str, DeviceError]:
+    """The devices of ``plan`` that would refuse it, as the errors that they would answer with."""
+    return {
+        device.device: DeviceError(device.obstacle.message, where=device.device, hint=device.obstacle.hint)
+        for device in plan.devices
+        if device.obstacle is not None
+    }
+
+
+def without_obstacles(plan: Plan, failures: Mapping[str, NetorchError]) -> tuple[Plan, dict[str, NetorchError]]:
+    """``plan`` without the devices that would refuse it, which have failed before anything is begun."""
+    met = obstacles(plan)
+    devices = tuple(device for device in plan.devices if device.device not in met)
+    later = {name: steps for name, steps in plan.later.items() if name not in met}
+    return replace(plan, devices=devices, later=later), {**failures, **met}
+
+
+def _foreseen(error: DeviceError) -> str:
+    return f"will be refused: {error.message}; {error.hint}"
 
 
 def _waiting(pending: Pending) -> str:
@@ -129,4 +151,5 @@ def _sealed(file: FileItem, controller: Controller) -> FileItem:
 
 
 def _narrowed(plan: DevicePlan, kinds: tuple[type, ...]) -> DevicePlan:
-    return replace(plan, operations=tuple(o for o in plan.operations if isinstance(o.item, kinds)), resets=())
+    operations = tuple(o for o in plan.operations if isinstance(o.item, kinds))
+    return replace(plan, operations=operations, resets=(), live_lines=(), obstacle=None)

@@ -14,6 +14,7 @@ from netorch.errors import NetorchError, TransportError
 from netorch.model.certificate import CertificateFacts
 from netorch.model.codec import to_json
 from netorch.model.facts import AgentFacts, DeviceFacts, Undone
+from netorch.model.frr_lines import change_rows
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.plan import DevicePlan
 from netorch.model.text import utc_text
@@ -71,6 +72,8 @@ class Status:
             "drift": [summarise(operation) for operation in plan.operations] if plan else None,
             "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,
             "drift_state": _drift_state(plan),
+            "live_lines": self._live_lines(facts),
+            "obstacle": facts.daemon.obstacle.message if facts and facts.daemon.obstacle else None,
             "sessions": [row for session in device.sessions for row in _session(session, facts)] if facts else [],
             "next_hops": self._next_hops(device) if facts else [],
             "moving_macs": list(moving_macs(device, facts)) if facts else [],
@@ -81,6 +84,12 @@ class Status:
                 for count in (facts.route_counts if facts else ())
             ],
         }
+
+    def _live_lines(self, facts: Optional[DeviceFacts]) -> Optional[list[str]]:
+        if facts is None or facts.daemon.live_lines is None:
+            return None
+        changes = ((change.sign, change.line) for change in facts.daemon.live_lines)
+        return [self.redact(row) for row in change_rows(changes)]
 
     def _next_hops(self, device: DeviceIntent) -> list[dict[str, Any]]:
         pairs = [(device.name, hop) for hop in device.next_hops]

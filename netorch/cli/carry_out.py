@@ -44,7 +44,7 @@ def carry_out(
 ) -> int:
     """Execute ``plan`` as ``wish`` says; the exit code."""
     from netorch.app.deploying import deploy
-    from netorch.app.planning import refusals
+    from netorch.app.planning import refusals, without_obstacles
     from netorch.cli.plan_view import plan_document, print_plan
     from netorch.plan.guards import relaxed
 
@@ -52,12 +52,15 @@ def carry_out(
     refused = refusals(controller, world, plan, wish.allowed)
     if wish.check:
         show_plan(controller, plan, failures, refused=refused, diff=wish.diff, output=wish.output)
-        return GuardRefused.exit_code if refused else exit_code_of(failures, asked=len(plan.devices) + len(failures))
+        asked = len(plan.devices) + len(failures)
+        _, failures = without_obstacles(plan, failures)
+        return GuardRefused.exit_code if refused else exit_code_of(failures, asked=asked)
     documents = [plan_document(plan, redact)]
     if wish.output == "table" and not plan.is_empty:
         print_plan(plan, redact, diff=wish.diff)
     if refused:
         return _refuse(controller, documents, refused, wish)
+    plan, failures = without_obstacles(plan, failures)
     if not plan.is_empty and not wish.yes:
         for error in failures.values():
             click.echo(annotated(error), err=True)

@@ -13,11 +13,14 @@ import click
 from netorch.app.results import CertificateResult, DeployResult, DeviceResult
 from netorch.cli.many import Block, Line, merge, shorten
 from netorch.cli.output import emit_rows
+from netorch.model.facts import LineChange
+from netorch.model.frr_lines import change_rows
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Operation, Plan
 from netorch.model.text import counted, utc_text
 from netorch.plan import summarise
 from netorch.plan.compare import FIGURES
+from netorch.plan.daemons import language_of
 from netorch.plan.drift import NOT_RUNNING
 
 Redact = Callable[[str], str]
@@ -68,7 +71,7 @@ def _block(device: DevicePlan, redact: Redact, *, diff: bool) -> Block:
         text = summarise(operation)
         lines.append(Line(text, _SIGNS[text[0]]))
         if diff and isinstance(operation.item, FileItem):
-            lines += [Line(f"  {row}", _DIFF_COLOURS.get(row[:1])) for row in file_diff(operation, redact)]
+            lines += [Line(f"  {row}", _DIFF_COLOURS.get(row[:1])) for row in file_diff(operation, redact, device)]
     for reset in device.resets:
         lines.append(Line(f"session {reset.session} will {reset.effect}: {reset.reason}", "magenta"))
     effects = Counter(reset.effect for reset in device.resets)
@@ -77,22 +80,40 @@ def _block(device: DevicePlan, redact: Redact, *, diff: bool) -> Block:
     return Block((device.device,), tuple(lines), short=short, generations=(device.generation,))
 
 
-def file_diff(operation: Operation, redact: Redact) -> list[str]:
-    """A unified diff of a file operation, secrets masked on both sides."""
-    assert isinstance(operation.item, FileItem)
+def file_diff(operation: Operation, redact: Redact, device: DevicePlan) -> list[str]:
+    """A unified diff of a file operation of ``device``'s plan, secrets masked on both sides; then what its daemon runs otherwise
+    than in its file."""
+    item = operation.item
+    assert isinstance(item, FileItem)
     before = operation.before.text if isinstance(operation.before, FileItem) else ""
-    after = "" if operation.action == "remove" else operation.item.text
-    old, new = redact(before).splitlines(), redact(after).splitlines()
-    rows = list(difflib.unified_diff(old, new, "device", "inventory", lineterm="", n=2))
+    after = "" if operation.action == "remove" else item.text
+    rows = _text_diff(item.daemon, redact(before), redact(after))
+    typed = live_rows(device.live_lines, redact) if item.daemon else []
+    if typed:
+        return [*rows, f"--- what {item.daemon} runs", f"+++ {item.path}", *typed]
     if not rows and before != after:
         rows = ["(only a secret changes)"]
-    was = operation.before.mode if isinstance(operation.before, FileItem) else operation.item.mode
-    if not rows and was != operation.item.mode:
-        rows = [f"(its mode is {was:04o}, expected {operation.item.mode:04o})"]
+    was = operation.before.mode if isinstance(operation.before, FileItem) else item.mode
+    if not rows and was != item.mode:
+        rows = [f"(its mode is {was:04o}, expected {item.mode:04o})"]
     if not rows:
         state = "does not run, and is started" if operation.cause == NOT_RUNNING else "runs another one, and loads it"
         rows = [f"(the file is right; the daemon {state})"]
     return rows
+
+
+def _text_diff(daemon: str, old: str, new: str) -> list[str]:
+    rows = language_of(daemon).differing_lines(old, new) if daemon else None
+    if rows is None:
+        return list(difflib.unified_diff(old.splitlines(), new.splitlines(), "device", "inventory", lineterm="", n=2))
+    if not rows:
+        return [f"({daemon} has written it anew: the same lines in a form of its own)"]
+    return [f"--- device, as {daemon} has written it", "+++ inventory", *rows]
+
+
+def live_rows(lines: Sequence[LineChange], redact: Redact) -> list[str]:
+    """What somebody typed into the running daemon, and took away there, under the lines that it stands in."""
+    return [redact(row) for row in change_rows((change.sign, change.line) for change in lines)]
 
 
 def plan_document(plan: Plan, redact: Redact) -> dict[str, Any]:
@@ -117,7 +138,7 @@ def _device_document(device: DevicePlan, redact: Redact) -> dict[str, Any]:
                 "summary": summarise(operation),
                 "risk": operation.risk,
                 "cause": operation.cause or None,
-                "diff": file_diff(operation, redact) if isinstance(operation.item, FileItem) else None,
+                "diff": file_diff(operation, redact, device) if isinstance(operation.item, FileItem) else None,
             }
             for operation in device.operations
         ],

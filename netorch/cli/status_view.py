@@ -53,10 +53,23 @@ def print_status(document: dict[str, Any]) -> None:
         if len(drift) > len(shown):
             more = f"{len(drift) - len(shown)} {'more ' if shown else ''}changes: netorch plan {device['device']}"
             click.secho(f"drift: {device['device']}: {more}", fg="yellow")
+        _print_live_lines(device)
+        if device["obstacle"]:
+            click.secho(f"would be refused: {device['device']}: {device['obstacle']}", fg="yellow")
         _print_mirror(device)
     for entry in document["overlay"]:
         reason = f": {entry['reason']}" if entry["reason"] else ""
         click.secho(f"in force: {entry['id']}, by {entry['author']}{reason}", fg="yellow")
+
+
+def _print_live_lines(device: dict[str, Any]) -> None:
+    """What was typed into the daemon: ``-`` for lines that a deploy takes away, ``+`` for those that it puts back."""
+    lines = device["live_lines"] or ()
+    for line in lines[:DRIFT_SHOWN]:
+        click.secho(f"    {line}", fg="yellow")
+    if len(lines) > DRIFT_SHOWN:
+        more = f"{len(lines) - DRIFT_SHOWN} more lines: netorch plan --diff {device['device']}"
+        click.secho(f"    {more}", fg="yellow")
 
 
 def _print_mirror(device: dict[str, Any]) -> None:

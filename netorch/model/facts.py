@@ -13,9 +13,36 @@ from netorch.model.types import Family, IPAddress, Mac
 
 
 @dataclass(frozen=True)
+class LineChange:
+    """A line that somebody typed into a running daemon (``sign`` ``-``: loading its file takes it away), or took away there
+    (``+``: loading puts it back). ``line`` begins with the lines that it stands in; secrets are cut off."""
+
+    sign: str
+    line: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why a device would refuse another configuration of its daemon now, and what to do about it."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class OtherDaemon:
+    """Another routing daemon than the inventory's, which runs: its name (``frr``), and its BGP sessions that are not closed."""
+
+    name: str
+    sessions: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DaemonFacts:
     """The routing daemon. Stamps are those of the configuration that is live, and of the file on disk; None where there
-    is none. ``protocols`` is () when the daemon does not run.
+    is none. ``protocols`` is () when the daemon does not run. ``live_lines`` is what runs otherwise than in the file; None where
+    the daemon does not tell what it runs. ``obstacle`` None: nothing keeps netorch from configuring it. ``other`` is looked for
+    while the daemon does not run.
     """
 
     name: str
@@ -25,6 +52,9 @@ class DaemonFacts:
     disk_stamp: Optional[str]
     last_reconfiguration: Optional[str] = None
     protocols: Tuple[Protocol, ...] = ()
+    live_lines: Optional[Tuple[LineChange, ...]] = None
+    obstacle: Optional[Obstacle] = None
+    other: Optional[OtherDaemon] = None
 
 
 @dataclass(frozen=True)

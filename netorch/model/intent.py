@@ -116,7 +116,7 @@ class Session:
     ``router`` (of the underlay). ``peer`` is that provider's or device's name, ``peer_asn`` 0 outside of BGP. Only provider
     sessions have policies and a circuit. A session that is not ``enabled`` is closed with ``shutdown_message`` (RFC 9003).
     An unnumbered one runs between link-local addresses: ``local`` and ``neighbor`` are ``::``, and it carries the families
-    ``also`` as well (RFC 8950). ``bfd_first``: the neighbour waits for BFD, and this end's daemon begins it only if it is told to.
+    ``also`` as well (RFC 8950). ``bfd_first``: the neighbour waits for BFD, which this end begins only if it is told to.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
+from netorch.model.facts import LineChange, Obstacle
 from netorch.model.items import Item
 
 
@@ -58,7 +59,8 @@ NO_CHECK = Check()
 @dataclass(frozen=True)
 class DevicePlan:
     """The operations for one device, in the order in which they are applied. ``base`` is that of the facts it was made
-    from.
+    from. ``live_lines`` are what the daemon runs otherwise than in its file, by somebody's hand: loading a file ends that.
+    ``obstacle``: why the device would refuse this plan; None where nothing is known to be in its way.
     """
 
     device: str
@@ -67,6 +69,8 @@ class DevicePlan:
     operations: Tuple[Operation, ...] = ()
     resets: Tuple[Reset, ...] = ()
     check: Check = NO_CHECK
+    live_lines: Tuple[LineChange, ...] = ()
+    obstacle: Optional[Obstacle] = None
 
     @property
     def is_empty(self) -> bool:

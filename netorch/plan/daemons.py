@@ -5,11 +5,11 @@ A further daemon is a package beside ``netorch.plan.bird`` with the functions of
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, Mapping, Optional, Protocol, Tuple
+from typing import AbstractSet, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from netorch.errors import InternalError
 from netorch.model.conventions import CONFIGURATIONS
-from netorch.model.facts import DeviceFacts
+from netorch.model.facts import DeviceFacts, LineChange
 from netorch.model.plan import Reset
 from netorch.plan import bird, frr
 from netorch.plan.bgp_text import BgpText
@@ -35,6 +35,15 @@ class Language(Protocol):
 
     def read_passwords(self, text: str) -> Dict[str, Optional[str]]:
         """The password, None without one, of every BGP session, by the neighbour's address."""
+        ...
+
+    def running_text(self, text: str, live_lines: Sequence[LineChange]) -> str:
+        """What runs where ``text`` was loaded and ``live_lines`` were typed afterwards; secrets among these are cut."""
+        ...
+
+    def differing_lines(self, old: str, new: str) -> Optional[Tuple[str, ...]]:
+        """What ``new`` has otherwise than ``old``, as rows with ``-`` and ``+``, where the daemon has written ``old`` in a form
+        of its own; None where texts can be compared as they are."""
         ...
 
     def rewrite_closed(self, text: str, *, to_close: AbstractSet[str], to_open: AbstractSet[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import AbstractSet, Dict, List, Optional, Sequence, Tuple
+from typing import AbstractSet, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from netorch.errors import PluginError
 from netorch.model.checks import is_up
@@ -42,7 +42,7 @@ def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = N
         for key, item in {**_left_services(facts), **present}.items()
         if key not in wanted and _is_ours_to_remove(item, wanted, facts)
     ]
-    resets = _resets(operations, removals)
+    resets = _resets(operations, removals, facts)
     operations.sort(key=lambda operation: (_rank(operation.item), operation.item.key))
     removals.sort(key=lambda operation: (-_rank(operation.item), operation.item.key))
     return DevicePlan(
@@ -54,7 +54,13 @@ def plan_device(desired: Sequence[Item], facts: DeviceFacts, *, check: Check = N
         ),
         resets=resets,
         check=replace(check, settle_s=max(_settle_s(operations, facts), _neighbours_settle_s(resets, facts))),
+        live_lines=facts.daemon.live_lines or (),
+        obstacle=facts.daemon.obstacle if any(_configures(operation) for operation in operations) else None,
     )
+
+
+def _configures(operation: Operation) -> bool:
+    return isinstance(operation.item, FileItem) and bool(operation.item.daemon)
 
 
 def _by_key(desired: Sequence[Item], device: str) -> Dict[Key, Item]:
@@ -120,14 +126,11 @@ def _risk(item: Item) -> str:
     return "reset" if isinstance(item, ClosedSessionItem) else "routing"
 
 
-def _resets(operations: Sequence[Operation], removals: Sequence[Operation]) -> Tuple[Reset, ...]:
+def _resets(operations: Sequence[Operation], removals: Sequence[Operation], facts: DeviceFacts) -> Tuple[Reset, ...]:
     resets: Dict[str, Reset] = {}
     for operation in operations:
         if isinstance(operation.item, FileItem) and operation.item.daemon:
-            before: Optional[Item] = operation.before
-            old = before.text if isinstance(before, FileItem) else ""
-            foreseen = language_of(operation.item.daemon).foresee_resets(old, operation.item.text)
-            resets.update({reset.session: reset for reset in foreseen})
+            resets.update({reset.session: reset for reset in _foreseen(operation.item, operation.before, facts)})
     for operation in operations:
         if isinstance(operation.item, ClosedSessionItem):
             name = operation.item.session
@@ -136,6 +139,23 @@ def _resets(operations: Sequence[Operation], removals: Sequence[Operation]) -> T
         if isinstance(operation.item, ClosedSessionItem):
             resets.setdefault(operation.item.session, Reset(operation.item.session, "start", "it was closed"))
     return tuple(resets[name] for name in sorted(resets))
+
+
+def _foreseen(item: FileItem, before: Optional[Item], facts: DeviceFacts) -> Iterator[Reset]:
+    """What the daemon's configuration does to its sessions: from what it runs, not from what is in its file."""
+    language = language_of(item.daemon)
+    old = before.text if isinstance(before, FileItem) else ""
+    if facts.daemon.running:
+        yield from language.foresee_resets(language.running_text(old, facts.daemon.live_lines or ()), item.text)
+        return
+    other = facts.daemon.other
+    held = dict.fromkeys(other.sessions, f"{other.name} has it, {item.daemon} will") if other is not None else {}
+    starting = {reset.session for reset in language.foresee_resets("", item.text)}
+    for session in sorted(starting):
+        why = f"{item.daemon} does not run" if old else "new"
+        yield Reset(session, "restart", held[session]) if session in held else Reset(session, "start", why)
+    for session in sorted(held.keys() - starting):
+        yield Reset(session, "close", f"{other.name if other else ''} has it, and has to end")
 
 
 def _settle_s(operations: Sequence[Operation], facts: DeviceFacts) -> float:
@@ -156,5 +176,4 @@ def _neighbours_settle_s(resets: Sequence[Reset], facts: DeviceFacts) -> float:
 
 
 def _with_reset_risk(operation: Operation, resets: Sequence[Reset]) -> Operation:
-    is_daemon_file = isinstance(operation.item, FileItem) and bool(operation.item.daemon)
-    return replace(operation, risk="reset") if is_daemon_file and resets else operation
+    return replace(operation, risk="reset") if _configures(operation) and resets else operation

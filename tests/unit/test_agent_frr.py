@@ -12,7 +12,8 @@ import pytest
 from netorch.agent import frr_hook
 from netorch.agent.frr_programs import asked_for
 from netorch.agent.frr_reload import complaint
-from netorch.agent.frr_text import changes_policy, redacted, session_names, shown_stamp, stamp_of, statements
+from netorch.agent.frr_text import changes_policy, redacted, session_names, shown_stamp, stamp_of
+from netorch.model.frr_lines import statements
 from netorch.model.frr_words import session_error, session_state, split_description
 
 FILE = """\

@@ -20,6 +20,7 @@ from netorch.model.items import (
     ServiceItem,
     SysctlItem,
 )
+from netorch.model.plan import DevicePlan
 from netorch.model.types import Mac
 from netorch.plan import plan_device, summarise
 
@@ -129,7 +130,7 @@ def test_a_file_that_others_may_read_now() -> None:
     facts = replace(device(confirmed="one", disk="one"), files=(fact,), confirmed=held)
     (operation,) = plan_device([item], facts).operations
     assert operation.cause == "changed by hand"
-    assert file_diff(operation, str) == ["(its mode is 0666, expected 0640)"]
+    assert file_diff(operation, str, DevicePlan("h1.pop1", "", 1)) == ["(its mode is 0666, expected 0640)"]
 
 
 def test_a_daemon_that_is_dead() -> None:

@@ -2,6 +2,15 @@
 
 from netorch.plan.frr.bgp import read_bgp, read_passwords, rewrite_closed
 from netorch.plan.frr.imports import may_change_imports
+from netorch.plan.frr.lines import differing_lines, running_text
 from netorch.plan.frr.resets import foresee_resets
 
-__all__ = ["foresee_resets", "may_change_imports", "read_bgp", "read_passwords", "rewrite_closed"]
+__all__ = [
+    "differing_lines",
+    "foresee_resets",
+    "may_change_imports",
+    "read_bgp",
+    "read_passwords",
+    "rewrite_closed",
+    "running_text",
+]

@@ -10,11 +10,12 @@ from typing import Optional
 
 from netorch.agent.bird import Bird
 from netorch.agent.bird import stamp_of as bird_stamp_of
-from netorch.agent.frr_text import shown_stamp, statements
+from netorch.agent.frr_text import shown_stamp
 from netorch.agent.frr_text import stamp_of as frr_stamp_of
 from netorch.agent.frr_vty import FrrAbsent, Vty
 from netorch.agent.outcome import Stop
 from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
+from netorch.model.frr_lines import statements
 
 SOCKET = "/run/bird/bird.ctl"
 REAL_SOCKET = "/run/bird/real.ctl"
