@@ -154,7 +154,8 @@ class FrrControl:
         """See ``daemons.Control``. FRR has no way of closing but its configuration, so that is what is typed."""
         for address, row in self._neighbors().items():
             if _name(address, row) == session and not row.get("adminShutDown"):
-                text = " ".join("".join(char if char.isprintable() else " " for char in message).split())
+                text = message.replace("|", "/")  # FRR takes what stands behind a bar for a filter of its answer
+                text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
                 text = text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
                 self._type(f"neighbor {address} shutdown{f' message {text}' if text else ''}")
 

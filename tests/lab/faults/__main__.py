@@ -22,7 +22,7 @@ from tests.lab.faults.mirror import MirrorFault
 from tests.lab.faults.mirror_table import MIRROR_FAULTS
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.rollout import RollOuts
-from tests.lab.faults.router import ROUTERS
+from tests.lab.faults.router import ROUTERS, router_of
 from tests.lab.faults.table import FAULTS, faults_of
 
 SECRETS_A_SEED = {"bird": 500, "frr": 25}
@@ -35,9 +35,6 @@ STRINGS_A_SEED = 5_000
 GROUPS: dict[str, Callable[[Bed, int], Ending]] = {others.NAME: others.play_sick}
 """Rows that take a whole POP each time."""
 
-NAMES = (*(fault.name for fault in FAULTS), *GROUPS, rollout.NAME, secrets.NAME, strings.NAME)
-"""Rows that deploy."""
-
 
 def tell(text: str, file: TextIO = sys.stdout) -> None:
     """A line, at once."""
@@ -47,28 +44,18 @@ def tell(text: str, file: TextIO = sys.stdout) -> None:
 
 def main() -> int:
     """Exit 1 where anything was unsafe, or a fault did not happen."""
-    parser = argparse.ArgumentParser(prog="./dev faults", description=__doc__)
-    parser.add_argument("seeds", nargs="?", type=int, default=20, metavar="SEEDS")
-    parser.add_argument(
-        "--only", action="append", metavar="TEXT", help="rows whose name has this text; may be repeated"
-    )
-    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed, 1 unless given")
-    parser.add_argument("--daemon", choices=tuple(ROUTERS), default="bird", help="what the devices run")
-    parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
-    parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
-    options = parser.parse_args()
-
-    playable = None if options.daemon == "bird" else {secrets.NAME, *(f.name for f in faults_of(options.daemon))}
+    options = _arguments()
+    rows = {*(fault.name for fault in faults_of(options.daemon)), *GROUPS, rollout.NAME, secrets.NAME, strings.NAME}
+    if options.daemon == "bird":  # no agent of the mirror asks what runs
+        rows |= {mirror.PREFIX + fault.name for fault in MIRROR_FAULTS}
 
     def is_wanted(name: str) -> bool:
-        if playable is not None and name not in playable:
-            return False
-        return options.only is None or any(text in name for text in options.only)
+        return name in rows and (options.only is None or any(text in name for text in options.only))
 
     mirrors = [fault for fault in MIRROR_FAULTS if is_wanted(mirror.PREFIX + fault.name)]
     started = time.monotonic()  # noqa: TID251 - for the last line
     endings = play_mirror_rows(mirrors, range(options.first, options.first + options.seeds))
-    if any(map(is_wanted, NAMES)):
+    if any(is_wanted(name) for name in rows if not name.startswith(mirror.PREFIX)):
         endings += play_deploys(options, is_wanted)
     if mirrors:
         tell(f"\n{mirror.table(mirrors, endings)}\n")
@@ -78,6 +65,27 @@ def main() -> int:
     return 1 if any(ending.unsafe for ending in endings) else 0
 
 
+def _arguments() -> argparse.Namespace:
+    """The command line; ``router`` is what its daemon and release are."""
+    releases = ", ".join(f"{router.name} {router.version}" for router in ROUTERS)
+    parser = argparse.ArgumentParser(prog="./dev faults", description=__doc__)
+    parser.add_argument("seeds", nargs="?", type=int, default=20, metavar="SEEDS")
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="rows whose name has this text; may be repeated"
+    )
+    parser.add_argument("--first", type=int, default=1, metavar="SEED", help="the first seed, 1 unless given")
+    parser.add_argument("--daemon", choices=("bird", "frr"), default="bird", help="what the devices run")
+    parser.add_argument("--version", default="", metavar="RELEASE", help=f"its release, of {releases}")
+    parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
+    parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
+    options = parser.parse_args()
+    try:
+        options.router = router_of(options.daemon, options.version)
+    except KeyError as error:
+        parser.error(f"{error.args[0]}: expected one of {releases}")
+    return options
+
+
 def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) -> list[Ending]:
     """The rows that break deploys, in one lab; prints their table."""
     chosen = [fault for fault in faults_of(options.daemon) if is_wanted(fault.name)]
@@ -85,7 +93,7 @@ def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) 
     hosts = rollout.HOSTS if groups or is_wanted(rollout.NAME) else 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        bed(Path(folder), pops=options.devices, hosts=hosts, router=ROUTERS[options.daemon]) as made,
+        bed(Path(folder), pops=options.devices, hosts=hosts, router=options.router) as made,
     ):
         canaries = SECRETS_A_SEED[options.daemon] if is_wanted(secrets.NAME) else 0
         texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0

@@ -17,8 +17,9 @@ from typing import Any, Optional
 from netorch.agent.clock import uptime
 from netorch.inventory import load_inventory
 from netorch.io.inventory_files import read_inventory
+from netorch.lab.daemons import LAB_FOLDER
 from netorch.lab.processes import recorded
-from tests.lab.faults.router import BIRD, ROUTERS, Router
+from tests.lab.faults.router import BIRD, Router, router_of
 from tests.lab.labs import Lab, booted, lab_settings, own_network
 from tests.lab.looker import Looker
 from tests.lab.quick_lab import Project
@@ -30,13 +31,15 @@ ANNOUNCING_POP = 1
 
 CONFIRM_TIMEOUT_S = 5.0
 STATE = "/var/lib/netorch"
+_STARTS_FRR = f"{LAB_FOLDER}/frr.sh"
+"""Runs until its program has been given the configuration."""
 
 _NETWORK = """\
 name: faults
 asn: 64500
 own_prefixes: [192.0.2.0/24, "2001:db8:1::/48"]
 ssh: {{user: root, identity: ../.lab/id_ed25519, known_hosts: ../.lab/known_hosts}}
-defaults: {{daemon: {daemon}, version: {version}}}
+defaults: {{daemon: {daemon}, version: "{version}"}}
 plugins: [drain, arp_mirror, describe]
 """
 _PROVIDERS = """\
@@ -77,6 +80,8 @@ _SECOND_CIRCUIT = """\
 """
 _HOST = """\
   - name: h{h}
+    daemon: {daemon}
+    version: "{version}"
     ssh: {{address: 198.18.{n}.1{h}}}
     service: [192.0.2.{service}]
     uplinks: [{{interface: eth0, switch: sw1, port: swp1{h}, ipv4: 10.{n}.1.1{h}/24, ipv6: "fd00:{n}:1::1{h}/64"}}]
@@ -86,14 +91,18 @@ _HOST = """\
 def inventory_texts(pops: int, *, hosts: int, router: Router = BIRD) -> dict[str, str]:
     """An inventory of ``pops`` POPs with one switch each; where ``hosts`` is not 0, of one more with that many hosts.
 
-    One of the POPs has a host as well, and a second circuit, so that its switch has something to announce, and to lose.
+    One of the POPs has a host as well, and a second circuit, so that its switch has something to announce, and to lose. Every
+    second host runs BIRD whatever the others run.
     """
     network = _NETWORK.format(daemon=router.name, version=router.version)
     texts = {"network.yml": network, "providers.yml": _PROVIDERS, "lab.yml": _SPEAKERS}
     for n in [*range(1, pops + 1), *([ROLL_OUT_POP] if hosts else [])]:
         numbers = range(1, {ROLL_OUT_POP: hosts, ANNOUNCING_POP: 1}.get(n, 0) + 1)
         first = 0 if n == ROLL_OUT_POP else 100
-        text = "hosts:\n" + "".join(_HOST.format(n=n, h=h, service=first + h) for h in numbers) if numbers else ""
+        text = "hosts:\n" if numbers else ""
+        for h in numbers:
+            runs = router if h % 2 else BIRD
+            text += _HOST.format(n=n, h=h, service=first + h, daemon=runs.name, version=runs.version)
         if numbers:
             originators = ", ".join(f"h{h}" for h in numbers[:2])
             text += f"prefixes:\n  - prefix: 192.0.2.0/24\n    originators: [{originators}]\n"
@@ -127,7 +136,8 @@ class Target:
     @property
     def router(self) -> Router:
         """What it runs."""
-        return ROUTERS[self.lab.inventory.device(self.name).daemon]
+        device = self.lab.inventory.device(self.name)
+        return router_of(device.daemon, device.version)
 
     @property
     def configuration(self) -> Path:
@@ -176,6 +186,16 @@ class Target:
             self.path(f"/sys/class/net/{self.port}/ifalias").read_text().strip(),
             max((int(path.name) for path in self.path(f"{STATE}/generations").iterdir()), default=0),
         )
+
+    def is_up(self) -> bool:
+        """Whether its daemon runs a configuration: each of FRR's programs is given it some time after it has been started, and
+        some of them have no stamp."""
+        live = self.live()
+        return live is not None and "no stamp" not in live and not self.processes(_STARTS_FRR)
+
+    def is_busy(self) -> bool:
+        """Whether an agent is at work that changes something."""
+        return any(self.processes(command) for command in ("apply", "confirm"))
 
     def pending(self) -> Optional[dict[str, Any]]:
         """The journal of the change that waits; None without one."""
@@ -301,6 +321,14 @@ class Bed:
         project = self.project.copy(self._folder / f"checkout-{number}")
         for pop, description in told.items():
             project.edit(f"pops/{pop}.yml", "description: told by nobody", f"description: {description}")
+        return project
+
+    def changed(self, text: str) -> Project:
+        """The same in which every device of the group differs from all before: the file of each says ``text``."""
+        project = self.checkout({f"pop{ROLL_OUT_POP}": text})
+        for router in {target.router for target in self.group}:
+            for role in ("switch", "host"):
+                project.override(f"{router.name}/local-{role}.conf.j2", router.remark.replace("@TEXT@", text))
         return project
 
     def forget(self, project: Project) -> None:

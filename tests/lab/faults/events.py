@@ -127,7 +127,8 @@ class Sight:
         watch(folder / "agent", _MOVED_TO, lambda entry: self._see(name, "agent installed", when=entry[:1] != "."))
         watch(folder / "pending", _CREATE | _MOVED_TO, lambda entry: self._see_pending(name, folder, entry))
         watch(folder / "generations", _MOVED_TO, lambda _: self._see(name, "filed"))
-        watch(root / "etc/bird", _MOVED_TO, lambda entry: self._see(name, "file in place", when=entry == "bird.conf"))
+        place, _, file = target.router.configuration.lstrip("/").rpartition("/")
+        watch(root / place, _MOVED_TO, lambda entry: self._see(name, "file in place", when=entry == file))
 
     def _see_pending(self, name: str, folder: Path, entry: str) -> None:
         if entry.startswith("."):

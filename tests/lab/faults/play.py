@@ -82,10 +82,9 @@ def _wait_until_decided(attempt: Attempt) -> None:
     def is_over() -> bool:
         if target.pending() is not None:
             return uptime() > watcher.deadline() + GRACE_S + 5
-        live = target.live()
-        if live is None or "no stamp" in live or uptime() <= attempt.quiet_until:
-            return False  # of FRR's programs each is given its configuration some time after it has been started
-        return not any(target.processes(command) for command in ("apply", "confirm")) and target.pending() is None
+        if not target.is_up() or uptime() <= attempt.quiet_until:
+            return False
+        return not target.is_busy() and target.pending() is None
 
     try:
         attempt.until(is_over, 120, "the device has decided")

@@ -139,9 +139,7 @@ class RollOuts:
         """An inventory in which every device differs from all before, in its file and in its kernel; and what it tells."""
         self._versions += 1
         text = f"roll-out {self._versions}"
-        project = self._made.checkout({_POP: text})
-        for role in ("switch", "host"):
-            project.override(f"bird/local-{role}.conf.j2", f"# {text}\n")
+        project = self._made.changed(text)
         (project.folder / "told").mkdir()
         (project.folder / "told/__init__.py").write_text(_PLUGIN)
         plugin = f"{{name: told, path: ../told, settings: {{text: {text}}}}}"
@@ -210,14 +208,14 @@ class RollOuts:
 def _has_decided(target: Target, watcher: Watcher) -> bool:
     if target.pending() is not None:
         return uptime() > watcher.deadline() + GRACE_S + 5
-    return target.live() is not None and bool(watcher.samples) and not target.processes("apply")
+    return target.is_up() and bool(watcher.samples) and not target.is_busy()
 
 
 def _wrong(target: Target, watcher: Watcher, before: Look, *, after: Look, text: str) -> Iterator[str]:
     """What the kill left that must not be: every device is wholly as it was, or wholly new."""
     if target.pending() is not None:
         yield f"still pending {GRACE_S + 5:g} s after its deadline"
-    left = target.sh(f"ls -A {STATE}/pending; ls -A /etc/bird | grep netorch || true").split()
+    left = target.sh(f"ls -A {STATE}/pending; ls -A {target.router.folder} | grep netorch || true").split()
     if left:
         yield f"left behind: {' '.join(left)}"
     if after.generation == before.generation:
@@ -231,5 +229,5 @@ def _wrong(target: Target, watcher: Watcher, before: Look, *, after: Look, text:
     changes = watcher.changes.values()
     lost = {c["daemon"]["candidate"] for c in changes if not target.is_confirmed(c["id"])} - {None, before.live}
     last = watcher.last_live(lost)
-    if last is not None and last > watcher.deadline() + GRACE_S:
+    if last is not None and last > watcher.deadline() + GRACE_S + target.router.undo_s:
         yield f"unconfirmed {last - watcher.deadline():.1f} s after its deadline"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -14,6 +14,7 @@ from netorch.agent.frr_text import shown_stamp
 from netorch.agent.frr_text import stamp_of as frr_stamp_of
 from netorch.agent.frr_vty import FrrAbsent, Vty
 from netorch.agent.outcome import Stop
+from netorch.model.capabilities import is_release
 from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
 from netorch.model.frr_lines import statements
 
@@ -21,21 +22,27 @@ SOCKET = "/run/bird/bird.ctl"
 REAL_SOCKET = "/run/bird/real.ctl"
 """Where BIRD's own socket is while something else stands in front of it."""
 
+FRR_SOCKETS = "/run/frr"
+REAL_FRR_SOCKETS = "/run/frr/real"
+"""The same of FRR's programs."""
+
 _TIMEOUT_S = 1.0
 _STAMPED = ("zebra", "bgpd")
 _PROGRAMS = (*_STAMPED, "staticd", "mgmtd", "bfdd")
+_FRR_REMARK = "!\nroute-map told deny 1\n description @TEXT@\nexit\n"
 
 
 @dataclass(frozen=True)
 class Router:
     """A routing daemon, which takes ``undo_s`` to load a configuration and to be looked at on a busy machine. An apply and a
-    confirmation have that many steps at least, counted.
+    confirmation have that many steps at least, counted. ``remark`` are lines that do nothing, with ``@TEXT@`` in them.
 
     ``live(path)`` is the stamp of what runs, None while it does not answer, of a device whose files are found by ``path``;
     ``is_whole(path, text)`` whether it runs every line of ``text`` and nothing else, as far as it tells that."""
 
     name: str
     version: str
+    remark: str
     undo_s: float
     apply_calls: int
     confirm_calls: int
@@ -87,10 +94,25 @@ def _frr_is_whole(path: Callable[[str], Path], text: str) -> bool:
 
 
 def _ask(path: Callable[[str], Path], program: str, command: str) -> str:
-    with closing(Vty(program, timeout_s=_TIMEOUT_S, folder=str(path("/run/frr")))) as vty:
-        return vty.ask(command)
+    for folder in (REAL_FRR_SOCKETS, FRR_SOCKETS):
+        with (
+            suppress(FrrAbsent),
+            closing(Vty(program, timeout_s=_TIMEOUT_S, folder=str(path(folder)))) as vty,
+        ):
+            return vty.ask(command)
+    raise FrrAbsent(f"{program} does not run")
 
 
-BIRD = Router("bird", "2.0.12", 0.0, 86, 33, bird_stamp_of, _live_bird, lambda path, text: True)
-FRR = Router("frr", "8.4.4", 2.0, 146, 72, frr_stamp_of, _live_frr, _frr_is_whole)
-ROUTERS = {router.name: router for router in (BIRD, FRR)}
+BIRD = Router("bird", "2.0.12", "# @TEXT@\n", 0.0, 86, 33, bird_stamp_of, _live_bird, lambda path, text: True)
+FRR = Router("frr", "8.4.4", _FRR_REMARK, 2.0, 146, 72, frr_stamp_of, _live_frr, _frr_is_whole)
+FRR_10 = replace(FRR, version="10.3")
+ROUTERS = (BIRD, FRR, FRR_10)
+"""The first of each daemon is its usual one."""
+
+
+def router_of(daemon: str, version: str = "") -> Router:
+    """A release of a daemon, the usual one unless ``version`` is given. Raises KeyError for one that is not played."""
+    for router in ROUTERS:
+        if router.name == daemon and (not version or is_release(version, router.version)):
+            return router
+    raise KeyError(f"{daemon} {version}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab.faults import content, controller, daemon, disk, frr, hurts, machine, people, steps
+from tests.lab.faults import content, controller, daemon, disk, frr, frr_lies, hurts, machine, people, steps
 from tests.lab.faults.play import Fault
 
 PHASES = ("armed", "applied")
@@ -49,6 +49,7 @@ FAULTS = (
     Fault("BIRD in a crash loop", "given up within 30 s; last good", daemon.crash_loop, PHASES, daemons=BIRD),
     Fault("BIRD hangs", "given up within 30 s; last good as soon as it answers", daemon.hanging, daemons=BIRD),
     Fault("BIRD answers nonsense", "never a false success", daemon.lies, daemon.LIES, quick=True, daemons=BIRD),
+    Fault("FRR answers nonsense", "never a false success", frr_lies.lies, frr_lies.LIES, daemons=FRR),
     Fault("a program of FRR killed", "last good, or confirmed", frr.killed, frr.PROGRAMS, quick=True, daemons=FRR),
     Fault(
         "a program of FRR in a crash loop",
