@@ -186,6 +186,8 @@ def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
         for uplink in device.uplinks
         if uplink.switch == switch.name
     ]
+    # A port all of whose circuits are in VLANs has no cable of its own here, but it is there and can be labelled.
+    bare = dict.fromkeys(circuit.port for circuit in circuits if circuit.port not in (*provider_ports, *host_ports))
     setup = device_lines(switch.ssh.address)
     for port in host_ports:
         setup += port_lines(port, bridge=switch.fabric)
@@ -206,7 +208,7 @@ def _switch(inventory: Inventory, switch: Switch, prefix: str) -> Node:
         address=switch.ssh.address,
         # Packets for hosts come in and leave through the one bridge: without this, each would cause a redirect.
         sysctls={**QUIET_IPV6, **FORWARDING, **ipv4_conf(rp_filter=2, send_redirects=0)},
-        create=(bridge_line(switch.name, switch.fabric),),
+        create=tuple(bridge_line(switch.name, name) for name in (switch.fabric, *bare)),
         setup=tuple(setup),
         services=(SSHD, *routing_services(switch.daemon, switch.version)),
         rootfs=rootfs_for(switch.daemon, switch.version),
