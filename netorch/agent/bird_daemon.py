@@ -17,7 +17,7 @@ from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
     from netorch.agent.daemons import PrefixCounts, ShortProtocol
 
@@ -132,6 +132,13 @@ class BirdControl(Bird):
                 numbers = int(found.get("imported,", 0)), int(found.get("exported,", 0))
                 counts.setdefault(name, {})[channel] = numbers
         return counts
+
+    def validators(self, origins: Sequence[Tuple[str, int]]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+        """See ``daemons.Control``."""
+        from netorch.agent.validators import of_bird
+
+        names = [found.name for found in super().short_protocols() if found.protocol == "RPKI"]
+        return of_bird(self.try_ask, names, origins)
 
     def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
         """Load it; BIRD takes it back by itself after ``undo_after_s`` unless it is confirmed."""

@@ -12,7 +12,7 @@ from netorch.model.conventions import CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Protocol, Tuple
+    from typing import Any, Dict, Iterable, List, Optional, Protocol, Sequence, Tuple
 
     PrefixCounts = Tuple[int, int]
 else:
@@ -113,6 +113,10 @@ class Control(Protocol):
 
     def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """How many prefixes each session has accepted, and how many it announces, by its name and family (``ipv4``, ``ipv6``)."""
+
+    def validators(self, origins: Sequence[Tuple[str, int]]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+        """The validators that it asks, each the JSON of ``model.sources.ValidatorFacts``, and what they say of ``origins``, prefixes
+        with the AS number that announces them, each the JSON of ``OriginFacts``."""
 
     def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
         """Make the configuration ``path`` live, and wait until it is: what is live afterwards has ``stamp``.

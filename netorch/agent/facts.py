@@ -28,11 +28,11 @@ from netorch.io.netlink.neighbours import read_neighbours
 from netorch.io.netlink.route_socket import AF_INET, RouteSocket
 from netorch.io.netlink.routes import read_device_routes
 from netorch.io.netlink.rules import read_rules
-from netorch.model.conventions import KERNEL_PROTOCOL
+from netorch.model.conventions import KERNEL_PROTOCOL, ORIGIN, VALIDATORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
     from netorch.agent.daemons import Daemon, ShortProtocol
     from netorch.agent.journal import Journal
@@ -79,6 +79,7 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
         "undone": journal.undone_since(generation),
         "confirmed": _confirmed(generation) if generation else None,
     }
+    document["validators"], document["origins"] = _validators(request["daemon"], wants)
     if "certificate" in wants:
         document["certificate"] = _certificate()
     with RouteSocket() as kernel:
@@ -162,6 +163,15 @@ def _daemon(name: str, *, full: bool) -> Tuple[Dict[str, Any], List[ShortProtoco
         facts["other"] = {"name": other.name, "sessions": _open_sessions(other)}
         facts["obstacle"] = facts["obstacle"] or _obstacle(lambda: refuse_beside(daemon, other))
     return facts, []
+
+
+def _validators(name: str, wants: Iterable[str]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+    """The validators, and what they say of the origins that are wanted; nothing unless they are."""
+    if VALIDATORS in wants:
+        origins = [want.split()[1:] for want in wants if want.startswith(f"{ORIGIN} ")]
+        with suppress(DaemonAbsent), daemon_of(name).connect() as control:
+            return control.validators([(prefix, int(asn)) for prefix, asn in origins])
+    return [], []
 
 
 def _obstacle(refuse: Callable[[], None]) -> Optional[Dict[str, str]]:

@@ -18,7 +18,7 @@ from netorch.model.frr_words import FAMILIES, session_error, session_state, spli
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Sequence, Tuple
 
     from netorch.agent.daemons import PrefixCounts
 
@@ -142,6 +142,15 @@ class FrrControl:
             name, protocol["description"] = split_description(protocol.get("description"))
             protocol["name"] = name or self._named_in_file(protocol["name"])
         return [*sessions, *found]
+
+    def validators(self, origins: Sequence[Tuple[str, int]]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+        """See ``daemons.Control``. Without its module bgpd knows nothing of validators."""
+        from netorch.agent.validators import of_frr
+
+        try:
+            return of_frr(lambda command: self._ask("bgpd", command), origins)
+        except (KeyError, FrrRefused):
+            return [], []
 
     def _named_in_file(self, neighbor: str) -> str:
         return session_names(read_text(PATH) or "").get(neighbor, neighbor)

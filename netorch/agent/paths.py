@@ -13,6 +13,7 @@ LOCK = f"{STATE}/lock"
 UNDONE = f"{STATE}/undone.json"
 BOOT = f"{STATE}/boot"
 MIRRORED = f"{STATE}/mirrored.json"
+VALIDATORS = f"{STATE}/validators.json"
 SETTINGS = "/etc/netorch"
 
 PROGRAMS = ("/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin", "/sbin", "/bin")

@@ -26,5 +26,11 @@ BIRD_STAMP = "NETORCH_STAMP"
 FRR_DAEMONS = "/etc/frr/daemons"
 """Which of FRR's daemons run."""
 
+VALIDATED_TABLES = {4: "validated_ipv4", 6: "validated_ipv6"}
+"""The tables in a BIRD configuration that hold what validators say, by family."""
+
+VALIDATORS, ORIGIN = "validators", "origin"
+"""Facts to ask for: the validators; with them ``origin PREFIX ASN``, what they say of a prefix and who announces it."""
+
 FRR_STAMP = "netorch_stamp"
 """The route map in an FRR configuration whose description is its stamp; every daemon that knows route maps keeps it."""

@@ -8,6 +8,7 @@ from typing import Mapping, Optional, Tuple
 from netorch.model.certificate import CertificateFacts
 from netorch.model.items import Item
 from netorch.model.overlay import OverlayEntry
+from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.model.state import Protocol
 from netorch.model.types import Family, IPAddress, Mac
 
@@ -252,6 +253,8 @@ class DeviceFacts:
     agents: Tuple[AgentFacts, ...] = ()
     certificate: Optional[CertificateFacts] = None
     links_at_s: Optional[float] = None
+    validators: Tuple[ValidatorFacts, ...] = ()
+    origins: Tuple[OriginFacts, ...] = ()
 
     def agent_of(self, service: str) -> Optional[AgentFacts]:
         """The mirror agent ``service``; None where none is meant to run."""
@@ -260,6 +263,10 @@ class DeviceFacts:
     def protocol(self, name: str) -> Optional[Protocol]:
         """The daemon's protocol called ``name``."""
         return next((protocol for protocol in self.daemon.protocols if protocol.name == name), None)
+
+    def validator(self, address: IPAddress, port: int) -> Optional[ValidatorFacts]:
+        """The validator that listens there."""
+        return next((one for one in self.validators if (one.address, one.port) == (address, port)), None)
 
     def link(self, name: str) -> Optional[Link]:
         """The interface called ``name``."""

@@ -133,17 +133,21 @@ class IrrFilter:
     missing: str = ""
 
 
+UP, DOWN, EMPTY, STANDBY = "up", "down", "empty", "standby"
+
+
 @dataclass(frozen=True)
 class ValidatorFacts:
     """A validator as a switch sees it.
 
-    ``state`` is ``up``, ``down`` (its last answer is still good), ``empty`` (there is none, or it expired) or ``standby`` (not
-    asked while one before it answers). ``error`` says what keeps it from being up. ``age_s`` is that of its last answer,
+    ``state`` is UP, DOWN (its last answer is still good), EMPTY (there is none, or it expired) or STANDBY (not asked while one
+    before it answers). ``error`` is what the daemon says of one that is not up. ``age_s`` is that of its last answer,
     ``expires_s`` how long that is good; None where the daemon does not tell. ``ipv4`` and ``ipv6`` count its entries,
-    ``before`` is the most that both came to lately.
+    ``before`` is the most that both came to within a day.
     """
 
-    name: str
+    address: IPAddress
+    port: int
     state: str
     error: str = ""
     age_s: Optional[float] = None
@@ -153,9 +157,9 @@ class ValidatorFacts:
     before: Optional[int] = None
 
     @property
-    def entries(self) -> int:
+    def entries(self) -> Optional[int]:
         """Of both families together."""
-        return (self.ipv4 or 0) + (self.ipv6 or 0)
+        return None if self.ipv4 is None or self.ipv6 is None else self.ipv4 + self.ipv6
 
 
 @dataclass(frozen=True)
