@@ -32,6 +32,7 @@ class Capabilities:
     ``waits_for_bfd``: a BGP session with BFD does not begin while BFD is down. ``bfd_waits``: BFD does not begin before the BGP
     session, unless it is configured apart from it. Each is well with itself and with BIRD, where neither waits; the two together
     never come up again.
+    ``names_rtr_transport``: a validator is a ``cache tcp`` (older ones refuse that word, these show it).
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -45,6 +46,7 @@ class Capabilities:
     kernel_in_step: bool = False
     mends_next_hops: bool = True
     unnumbered: bool = False
+    names_rtr_transport: bool = False
     waits_for_bfd: bool = False
     bfd_waits: bool = False
 
@@ -77,7 +79,15 @@ RELEASES = (
     Capabilities(
         "frr", "8.4.4", has_templates=True, kernel_in_step=True, mends_next_hops=False, unnumbered=True, bfd_waits=True
     ),
-    Capabilities("frr", "10.3", has_templates=True, kernel_in_step=True, unnumbered=True, waits_for_bfd=True),
+    Capabilities(
+        "frr",
+        "10.3",
+        has_templates=True,
+        kernel_in_step=True,
+        unnumbered=True,
+        names_rtr_transport=True,
+        waits_for_bfd=True,
+    ),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which
 BIRD 3 demands."""

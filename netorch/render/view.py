@@ -26,6 +26,7 @@ from netorch.model.intent import (
 )
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
+from netorch.render.sources_view import RegisteredView, registered_of, sources_view
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class SessionView:
     family: FamilyView
     families: tuple[FamilyView, ...]
     takes_default: bool
+
+    @property
+    def registered(self) -> Optional[RegisteredView]:
+        """What its provider registered; None for a session that is held against no list."""
+        return registered_of(self.session)
 
     @property
     def prepends(self) -> range:
@@ -186,6 +192,7 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
         "takes_default": any(view.takes_default for view in sessions),
         "bogon_asns": BOGON_ASNS,
         "kernel_protocol": KERNEL_PROTOCOL,
+        **sources_view(device, can),
         "steered_preference": STEERED_PREFERENCE,
     }
 
