@@ -73,13 +73,19 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.ping import ping, watch
 
         return ping(request) if command == "ping" else watch(request)
+    if command in ("trace", "traffic"):
+        from netorch.agent.trace import trace, traffic
+
+        return trace(request) if command == "trace" else traffic(request)
     if command in ("csr", "certify"):
         from netorch.agent import certificates
 
         return certificates.make_csr(request) if command == "csr" else certificates.certify(request)
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
-    known = "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch"
+    known = (
+        "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch, trace, traffic"
+    )
     raise Refused(f"no command {command!r}", hint=known)
 
 

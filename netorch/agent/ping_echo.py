@@ -44,6 +44,11 @@ class EchoProbe:
         except OSError as exc:
             self._broken = exc
 
+    @property
+    def token(self) -> bytes:
+        """What its packets, and no others, carry."""
+        return self._token
+
     def descriptors(self) -> List[int]:
         """Where answers come in."""
         return [int(self._socket.fileno())]

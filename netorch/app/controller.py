@@ -31,6 +31,7 @@ from netorch.model.request import (
     PingWatch,
     StoredGeneration,
 )
+from netorch.model.trace import TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
 from netorch.ports import Clock, Progress, Secrets
 from netorch.render import TemplateSource
 
@@ -59,6 +60,10 @@ class Device(Protocol):
     def ping(self, request: PingRequest) -> PingAnswer: ...
 
     def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None: ...
+
+    def trace(self, request: TraceRequest) -> TraceAnswer: ...
+
+    def traffic(self, request: TrafficRequest) -> TrafficAnswer: ...
 
     def certificate_request(self, request: CsrRequest) -> Answer: ...
 

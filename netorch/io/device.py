@@ -27,6 +27,7 @@ from netorch.model.request import (
     PingWatch,
     StoredGeneration,
 )
+from netorch.model.trace import TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
 from netorch.ports import Connector, Reply, Transport
 
 AGENT_FOLDER = f"{STATE_FOLDER}/agent"
@@ -47,6 +48,8 @@ _DOING = {
     "csr": "asking for a certificate signing request",
     "certify": "installing a certificate",
     "ping-watch": "pinging",
+    "trace": "asking for the way of packets",
+    "traffic": "measuring traffic",
 }
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
 _ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
@@ -141,6 +144,22 @@ class Device:
         self._ask(
             "ping-watch", request, expected="ping", timeout_s=timeout_s if request.count else ENDLESS_S, lines=lines
         )
+
+    def trace(self, request: TraceRequest) -> TraceAnswer:
+        """What the device does with packets that it sends."""
+        timeout_s = FACTS_TIMEOUT_S + (2.0 * len(request.queries) if request.send else 0.05 * len(request.queries))
+        found = self._ask("trace", request, expected="trace", timeout_s=timeout_s).trace
+        if found is None:
+            raise self._garbled("an answer without ways")
+        return found
+
+    def traffic(self, request: TrafficRequest) -> TrafficAnswer:
+        """How much leaves the device for a prefix."""
+        timeout_s = FACTS_TIMEOUT_S + request.window_s
+        found = self._ask("traffic", request, expected="traffic", timeout_s=timeout_s).traffic
+        if found is None:
+            raise self._garbled("an answer without traffic")
+        return found
 
     def certificate_request(self, request: CsrRequest) -> Answer:
         """A certificate signing request of the device in ``csr``; "" where it cannot make a key, ``message`` says why."""

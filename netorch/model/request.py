@@ -9,6 +9,7 @@ from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import ConfirmedFile, DeviceFacts
 from netorch.model.items import Item
 from netorch.model.plan import Check, CheckResult, Operation
+from netorch.model.trace import TraceAnswer, TrafficAnswer
 from netorch.model.types import IPAddress
 
 
@@ -164,8 +165,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class Answer:
-    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``history`` (newest first), ``generation`` (in ``stored``),
-    ``csr`` (a certificate signing request as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``,
+    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``traffic``, ``history`` (newest first), ``generation`` (in
+    ``stored``), ``csr`` (a certificate signing request as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``,
     ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed`` (with its ``proof``),
     ``reverted``, ``refused`` (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown``
     (the device finds out by itself); ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on
@@ -185,3 +186,5 @@ class Answer:
     proof: Optional[Proof] = None
     csr: str = ""
     certificate: Optional[CertificateFacts] = None
+    trace: Optional[TraceAnswer] = None
+    traffic: Optional[TrafficAnswer] = None

@@ -1,0 +1,74 @@
+"""The routing daemon's own routes to single addresses, in its own words."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from netorch.agent.outcome import Refused, Stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List
+
+_SHORTEST = {4: 1, 6: 1}
+
+
+def routes_of(daemon: str, queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[str, Any]]:
+    """For each of ``queries`` the members ``daemon`` and ``wider`` of a TraceFinding. A daemon that does not answer is told with
+    each of them."""
+    if daemon not in ("bird", "frr"):
+        raise Refused(f"this agent cannot ask the daemon {daemon!r}", hint="supported: bird, frr")
+    reader = _read_bird if daemon == "bird" else _read_frr
+    try:
+        yield from reader(queries, wider=wider)
+    except Stop as exc:
+        for query in queries:
+            yield {"daemon": [{"table": table, "error": exc.message} for table in query["tables"]]}
+
+
+def _read_bird(queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[str, Any]]:
+    from netorch.agent.bird import Bird
+
+    found: List[Dict[str, Any]] = []
+    with Bird() as control:
+        for query in queries:
+            address = ipaddress.ip_address(query["destination"])
+            texts = []
+            for table in query["tables"]:
+                reply = control.try_ask(f"show route for {address} table {_symbol(table)} all")
+                is_error = reply.code >= 8000 and reply.code != _NOT_FOUND
+                texts.append({"table": table, **({"error": reply.lines[-1]} if is_error else {"text": reply.text})})
+            found.append({"daemon": texts})
+    yield from found
+
+
+_NOT_FOUND = 8001
+
+
+def _symbol(table: str) -> str:
+    if not table.replace("_", "").isalnum():
+        raise Refused(f"{table!r} cannot be the name of a table")
+    return f"'{table}'"
+
+
+def _read_frr(queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[str, Any]]:
+    from netorch.agent.frr_vty import Vty
+
+    found: List[Dict[str, Any]] = []
+    bgpd = Vty("bgpd")
+    try:
+        for query in queries:
+            address = ipaddress.ip_address(query["destination"])
+            head = f"show bgp ipv{address.version} unicast"
+            texts = [{"table": table, "text": bgpd.ask(f"{head} {address} json")} for table in query["tables"]]
+            more = []
+            if wider and query["tables"]:
+                for length in range(address.max_prefixlen - 1, _SHORTEST[address.version] - 1, -1):
+                    network = ipaddress.ip_network(f"{address}/{length}", strict=False)
+                    text = bgpd.ask(f"{head} {network} json")
+                    if '"paths"' in text:
+                        more.append(text)
+            found.append({"daemon": texts, "wider": more})
+    finally:
+        bgpd.close()
+    yield from found
