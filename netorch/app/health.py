@@ -14,6 +14,7 @@ from netorch.model.checks import is_up
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.plan.mirror import DOWN, MirrorSides, compare_sides
+from netorch.plan.traffic import circuit_traffic, provider_traffic
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 """The exit codes of a Nagios plugin. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes"."""
@@ -231,9 +232,20 @@ def _figures(
     yield Figure("feeds", sum(feed.up for agent in agents if agent.alive for feed in agent.feeds), sum(feeds))
     for counter in ("changes", "rejected", "resyncs", "repaired"):
         yield Figure(f"mirror_{counter}", _counted(agents, counter), unit="c")
+    yield from _traffic(intent, devices, facts)
     left = [c.not_after - c.clock for d in reached for c in (facts[d.name].certificate,) if c is not None]
     if left:
         yield Figure("certificate_left", round(min(left)), unit="s")
+
+
+def _traffic(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> Iterator[Figure]:
+    """What the ports of ``devices`` to each provider have counted, in bytes; of no provider only a part."""
+    names = {device.name for device in devices}
+    circuits = [circuit for circuit in intent.circuits if circuit.switch in names]
+    for provider in provider_traffic(circuit_traffic(circuits, facts, facts)):
+        if provider.counters is not None:
+            yield Figure(f"in_{provider.provider}", provider.counters.in_bytes, unit="c")
+            yield Figure(f"out_{provider.provider}", provider.counters.out_bytes, unit="c")
 
 
 def _counted(agents: Iterable[AgentFacts], counter: str) -> int:

@@ -55,6 +55,8 @@ def graph(ctx: click.Context, pop: str, *, output: str | None, out: Path | None,
     from netorch.app.status import get_status
 
     kind = _kind(output, out)
+    if out is not None and not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: its folder does not exist", hint="make it first, or name another")
     if kind == "svg" and out is None and sys.stdout.isatty():
         raise UsageError("a picture is nothing to read on a terminal", hint=f"write it to a file: --out {pop}.svg")
     with controller_for(ctx) as controller:

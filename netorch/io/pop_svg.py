@@ -291,13 +291,10 @@ def _draw_hosts(to: Drawing, picture: PopPicture, places: _Places) -> None:
 
 
 def _host_words(host: HostBox, room: float) -> str:
-    """How its mirror is, and itself where that is not well, in as many words as there is room for."""
-    good = "" if host.mirror is None else f"{host.mirror[0]}/{host.mirror[1]}"
+    """How its mirror is, and itself where that is not well; which next hops are stale is told below the picture."""
+    mirror = "" if host.mirror is None else f"{host.mirror[0]}/{host.mirror[1]}{' stale' if host.stale else ''}"
     state = host.state if not host.is_well or host.is_drained else ""
-    stale = f"{good} stale" if host.stale else good
-    long = f"{stale}: {host.stale[0]}" if host.stale else good
-    choices = [", ".join(word for word in (mirror, state) if word) or host.state for mirror in (long, stale)]
-    return next((words for words in choices if width_of(words, 11) <= room), fitted(choices[-1], room, 11))
+    return fitted(", ".join(word for word in (mirror, state) if word) or host.state, room, 11)
 
 
 def _words(picture: PopPicture) -> list[tuple[str, bool]]:

@@ -84,6 +84,19 @@ def test_line_says_what_is_wrong_first_and_figures_last() -> None:
     assert "mirror_changes=6c" in line.split()
 
 
+def test_traffic_of_a_provider_is_counted_whole_or_not_at_all() -> None:
+    """Bytes of all its ports, as counters; without one of its switches none, since the sum would fall back."""
+    facts = sound()
+    for switch in ("sw1.pop1", "sw2.pop1"):
+        ports = {circuit.port for circuit in NETWORK.circuits if circuit.switch == switch}
+        links = tuple(Link(port, None, True, True, "", 1000, 20, 10, 1) for port in sorted(ports))
+        facts[switch] = replace(facts[switch], links=links, links_at_s=1.0)
+    counted = len([c for c in NETWORK.circuits if c.provider == "northtel" and c.switch in NAMES])
+    assert {f"in_northtel={1000 * counted}c", f"out_northtel={20 * counted}c"} <= set(line_of(judged(facts)).split())
+    del facts["sw2.pop1"]
+    assert "in_northtel" not in line_of(judged(facts))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_totals_are_what_is_meant_to_be_there(name: str) -> None:
     """A device that does not answer takes its part from what is, and nothing from what ought to be."""
