@@ -44,6 +44,8 @@ _KNOWN = (
     *("eigrpd", "sharpd", "pbrd", "fabricd", "vrrpd", "pathd"),
 )
 _SPEAKERS = ("bgpd", "ospfd", "ospf6d", "ripd", "ripngd", "isisd")
+_OPTIONS = re.compile(r"^\s*(\w+)_options=[\"'](.*)[\"']", re.MULTILINE)
+_MODULE = re.compile(r"(?:^|\s)-M\s+(\w+)")
 _SWITCH = re.compile(r"^\s*(\w+)=[\"']?(\w*)", re.MULTILINE)
 
 
@@ -113,6 +115,9 @@ def match() -> None:
     names = wanted()
     if not running() or not _differences(names):
         return
+    for name in names:
+        if _lacks_modules(name):
+            _kill(name)  # a module is loaded as a program starts, and whoever keeps it running starts it anew
     if _runs_systemd():
         _reload_unit()
     deadline = uptime() + MATCH_TIMEOUT_S
@@ -128,7 +133,46 @@ def match() -> None:
 def _differences(names: Tuple[str, ...]) -> Tuple[str, ...]:
     alive = running()
     missing = tuple(f"{name} does not run" for name in names if name not in alive or not _listens(name))
-    return (*missing, *(f"{name} runs" for name in alive if name not in names))
+    bare = tuple(f"{name} lacks {', '.join(_lacks_modules(name))}" for name in names if _lacks_modules(name))
+    return (*missing, *bare, *(f"{name} runs" for name in alive if name not in names))
+
+
+def missing_modules(text: str) -> Tuple[str, ...]:
+    """What a file like /etc/frr/daemons has a program load, and is not installed: FRR would not start."""
+    folders = [f"{folder}/modules" for folder in FOLDERS]
+    with suppress(OSError):
+        folders += [f"/usr/lib/{name}/frr/modules" for name in os.listdir("/usr/lib")]
+    wanted_files = [f"{name}_{module}.so" for name, modules in _modules(text).items() for module in modules]
+    return tuple(
+        file for file in wanted_files if not any(os.path.exists(f"{folder}/{file}") for folder in folders)
+    )
+
+
+def _modules(text: str) -> Dict[str, Tuple[str, ...]]:
+    """The modules that each program is to load, as ``-M`` in its options has it."""
+    return {name: tuple(_MODULE.findall(options)) for name, options in _OPTIONS.findall(text)}
+
+
+def _lacks_modules(name: str) -> Tuple[str, ...]:
+    """The modules that a program which runs was not started with."""
+    pid = _pid(name)
+    if not pid:
+        return ()
+    loaded: Tuple[str, ...] = ()
+    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+        loaded = tuple(_MODULE.findall(file.read().decode("utf-8", "replace").replace("\0", " ")))
+    return tuple(one for one in _modules(read_text(FRR_DAEMONS) or "").get(name, ()) if one not in loaded)
+
+
+def _kill(name: str) -> None:
+    """End one program, and return once it has ended."""
+    pid = _pid(name)
+    deadline = uptime() + _END_TIMEOUT_S
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        while _pid(name) == pid and uptime() < deadline:
+            wait(_INTERVAL_S)
 
 
 def _listens(name: str) -> bool:

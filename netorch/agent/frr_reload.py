@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from netorch.agent.clock import uptime
 from netorch.agent.files import read_text
-from netorch.agent.frr_programs import FOLDERS, asked_for, program_path
+from netorch.agent.frr_programs import FOLDERS, asked_for, missing_modules, program_path
 from netorch.agent.frr_text import redacted
 from netorch.agent.frr_vty import FrrRefused, FrrSilent
 from netorch.agent.journal import remove_folder
@@ -63,6 +63,10 @@ def validate(candidate: str, *, path: str, text: str) -> None:
     missing = [name for name in asked_for(read_text(_DAEMONS_CANDIDATE) or "") if not program_path(name)]
     if missing:
         raise Refused(f"FRR's {', '.join(missing)} is not installed", hint="install it, or do without what needs it")
+    absent = missing_modules(read_text(_DAEMONS_CANDIDATE) or "")
+    if absent:
+        hint = "for RPKI: apt-get install frr-rpki-rtrlib"
+        raise Refused(f"FRR's module {', '.join(absent)} is not installed: expected it, since bgpd asks validators", hint=hint)
     try:
         run = subprocess.run(
             [program, "-C", "-f", candidate],

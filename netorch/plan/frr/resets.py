@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import FrozenSet, Iterator, List, Tuple
 
 from netorch.model.plan import Reset
-from netorch.plan.frr.sections import Bgp, Neighbor, read_router
+from netorch.plan.frr.sections import Bgp, Neighbor, read_router, sections
 from netorch.plan.frr.underlay import adjacencies
 
 _IN_PLACE = frozenset({"advertisement-interval", "bfd", "description", "shutdown", "timers"})
@@ -53,6 +53,8 @@ def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
     """
     before, after = read_router(old), read_router(new)
     common = _common(before) ^ _common(after)
+    if after.neighbors and _asks_validators(new) and not _asks_validators(old):
+        common |= {"rpki"}  # bgpd is started anew with the module for it
     resets: List[Reset] = []
     for name in sorted(before.neighbors.keys() | after.neighbors.keys()):
         was, now = before.neighbors.get(name), after.neighbors.get(name)
@@ -68,6 +70,10 @@ def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
                 what = "changed for all sessions" if common else "changed"
                 resets.append(Reset(name, "restart", f"{what}: {', '.join(sorted(_keywords(changed)))}"))
     return (*resets, *_neighbours(old, new))
+
+
+def _asks_validators(text: str) -> bool:
+    return any(section.head == "rpki" for section in sections(text))
 
 
 def _neighbours(old: str, new: str) -> Iterator[Reset]:
