@@ -143,9 +143,7 @@ def missing_modules(text: str) -> Tuple[str, ...]:
     with suppress(OSError):
         folders += [f"/usr/lib/{name}/frr/modules" for name in os.listdir("/usr/lib")]
     wanted_files = [f"{name}_{module}.so" for name, modules in _modules(text).items() for module in modules]
-    return tuple(
-        file for file in wanted_files if not any(os.path.exists(f"{folder}/{file}") for folder in folders)
-    )
+    return tuple(file for file in wanted_files if not any(os.path.exists(f"{folder}/{file}") for folder in folders))
 
 
 def _modules(text: str) -> Dict[str, Tuple[str, ...]]:

@@ -66,7 +66,9 @@ def validate(candidate: str, *, path: str, text: str) -> None:
     absent = missing_modules(read_text(_DAEMONS_CANDIDATE) or "")
     if absent:
         hint = "for RPKI: apt-get install frr-rpki-rtrlib"
-        raise Refused(f"FRR's module {', '.join(absent)} is not installed: expected it, since bgpd asks validators", hint=hint)
+        raise Refused(
+            f"FRR's module {', '.join(absent)} is not installed: expected it, since bgpd asks validators", hint=hint
+        )
     try:
         run = subprocess.run(
             [program, "-C", "-f", candidate],
