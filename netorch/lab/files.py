@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from netorch.lab.daemons import BIRD_CONFIGURATION, LAB_FOLDER
-from netorch.lab.plan import DEVICE_KINDS, STATION, LabPlan, Node
+from netorch.lab.plan import DEVICE_KINDS, STATION, VALIDATOR, LabPlan, Node
 from netorch.model.conventions import CONFIGURATIONS, FRR_DAEMONS
 
 # As Debian's package leaves it: the daemon starts and talks to nobody.
@@ -117,7 +117,7 @@ def write_node(folder: Path, plan: LabPlan, node: Node, *, root: Path, extra: Ma
 def _fresh_daemon(node: Node) -> Mapping[str, str]:
     if any(service.name == "bgpd" for service in node.services):
         return {**_FRESH_FRR, f"{LAB_FOLDER}/frr.sh": _program("frr.sh")}
-    if node.kind == STATION:
+    if node.kind in (STATION, VALIDATOR):
         return {}
     return {BIRD_CONFIGURATION: FRESH_BIRD, "/etc/bird/envvars": "BIRD_RUN_USER=bird\nBIRD_RUN_GROUP=bird\n"}
 

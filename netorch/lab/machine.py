@@ -28,6 +28,7 @@ from netorch.lab.plan import (
     ROUTER,
     STATION,
     SWITCH,
+    VALIDATOR,
     LabPlan,
     Node,
     plan_from_json,
@@ -38,6 +39,7 @@ from netorch.lab.routers import station_files
 from netorch.lab.settings import LabSettings, Report
 from netorch.lab.speakers import internet_files, speaker_files
 from netorch.lab.topology import plan_lab
+from netorch.lab.validators import validator_files
 from netorch.model.inventory import Inventory
 
 LOCK_TIMEOUT_S = 30.0
@@ -200,7 +202,7 @@ def set_link(node: str, interface: str, settings: LabSettings, *, connected: boo
         ROOT,
         *(
             each.name
-            for kind in (INTERNET, PROVIDER, STATION, SWITCH, HOST, ROUTER)
+            for kind in (INTERNET, PROVIDER, STATION, VALIDATOR, SWITCH, HOST, ROUTER)
             for each in plan.nodes
             if each.kind == kind
         ),
@@ -306,6 +308,8 @@ def _extra_files(
         return internet_files(inventory)
     if node.kind == STATION:
         return station_files(inventory)
+    if node.kind == VALIDATOR:
+        return validator_files(inventory, node.name)
     if node.kind == PROVIDER:
         return speaker_files(inventory, inventory.provider(node.name), passwords)
     key = folder / "host_key"

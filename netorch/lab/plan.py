@@ -15,7 +15,7 @@ OWN_ROOT = ""
 """The name that stands for this machine's own root, among those of root file systems."""
 
 SWITCH, HOST, ROUTER = "switch", "host", "router"
-PROVIDER, INTERNET, STATION = "provider", "internet", "station"
+PROVIDER, INTERNET, STATION, VALIDATOR = "provider", "internet", "station", "validator"
 DEVICE_KINDS = (SWITCH, HOST, ROUTER)
 
 

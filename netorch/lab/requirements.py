@@ -13,6 +13,8 @@ from netorch.lab.plan import OWN_ROOT
 from netorch.lab.rootfs import check_rootfses, rootfs_for
 from netorch.lab.settings import LabSettings
 from netorch.lab.topology import ROOT_ADDRESS, impaired, played, speaker_of
+from netorch.lab.validators import PROGRAM as VALIDATOR_PROGRAM
+from netorch.lab.validators import validators_of
 from netorch.model.inventory import Inventory
 
 _PROGRAMS = (
@@ -36,6 +38,8 @@ def check_requirements(inventory: Inventory, settings: LabSettings) -> None:
         raise NetorchError("the lab makes namespaces and needs root", where="lab", hint="sudo netorch lab up")
     speakers = {speaker_of(inventory, provider.name).speaker for provider in played(inventory)}
     wanted = [*_PROGRAMS, *(program for speaker in speakers for program in _SPEAKERS.get(speaker, ()))]
+    if validators_of(inventory):
+        wanted.append(VALIDATOR_PROGRAM)
     if "exabgp" in speakers:
         wanted.append(settings.exabgp)
     roots = {(device.daemon, rootfs_for(device.daemon, device.version)) for device in inventory.devices}

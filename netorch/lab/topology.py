@@ -9,9 +9,10 @@ from typing import Union
 
 from netorch.errors import NetorchError
 from netorch.lab.daemons import SSHD, internet_services, routing_services, speaker_services
-from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, Cable, LabPlan, Node
+from netorch.lab.plan import HOST, INTERNET, PROVIDER, ROOT, SWITCH, VALIDATOR, Cable, LabPlan, Node
 from netorch.lab.rootfs import rootfs_for
 from netorch.lab.routers import router_node, routers_of, station_node, underlay_cables
+from netorch.lab.validators import validator_node, validators_of
 from netorch.lab.wiring import (
     FORWARDING,
     MANAGEMENT,
@@ -40,7 +41,7 @@ def plan_lab(
     """
     _check_names(inventory)
     nodes = _nodes(inventory, prefix=prefix, exabgp=exabgp, binds=binds)
-    ports = {node.name: _root_port(node.name) for node in nodes if node.address}
+    ports = {node.name: _root_port(node.name) for node in nodes if node.address or node.kind == VALIDATOR}
     root_setup = [
         f"link set dev {MANAGEMENT_BRIDGE} addrgenmode none",
         *address_lines(MANAGEMENT_BRIDGE, f"{ROOT_ADDRESS}/{MANAGEMENT.prefixlen}"),
@@ -60,7 +61,7 @@ def plan_lab(
         root_setup=tuple(root_setup),
     )
     return LabPlan(
-        **{**vars(plan), "fingerprint": hashlib.sha256((plan.to_json() + repr(inventory.lab)).encode()).hexdigest()}
+        **{**vars(plan), "fingerprint": hashlib.sha256((plan.to_json() + repr((inventory.lab, inventory.validators))).encode()).hexdigest()}
     )
 
 
@@ -71,6 +72,7 @@ def _nodes(inventory: Inventory, *, prefix: str, exabgp: str, binds: tuple[str, 
         *(_host(device, prefix) for device in inventory.devices if isinstance(device, Host)),
         *(router_node(inventory, router, prefix) for router in routers_of(inventory)),
         *(station_node(inventory, station, prefix) for station in inventory.stations),
+        *(validator_node(inventory, validator, prefix) for validator in validators_of(inventory)),
         *(_provider(inventory, provider, prefix=prefix, exabgp=exabgp, binds=binds) for provider in providers),
         # Without providers nothing leads to it.
         *((_internet(inventory, prefix),) if providers else ()),
@@ -148,6 +150,7 @@ def _check_names(inventory: Inventory) -> None:
     names = [(device.name, "a device") for device in inventory.devices]
     names += [(provider.name, "a provider") for provider in played(inventory)]
     names += [(station.name, "a station") for station in inventory.stations]
+    names += [(validator.name, "a validator") for validator in validators_of(inventory)]
     for name, what in names:
         if name in taken:
             raise NetorchError(
