@@ -36,6 +36,7 @@ from netorch.model.intent import (
     Session,
     StaticHop,
     StaticRoute,
+    Steer,
     provider_ids,
 )
 from netorch.model.inventory import Circuit, Host, Inventory, Pop, Provider, Switch, WrongSetting
@@ -53,6 +54,7 @@ from netorch.model.items import (
     ServiceItem,
     SysctlItem,
 )
+from netorch.model.measures import CountRoutes, MeasureTraffic, RoutesInside
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.state import Channel, Protocol
 from netorch.model.text import did_you_mean, one_line, rate_text, utc_text
@@ -83,6 +85,7 @@ __all__ = [
     "CircuitTraffic",
     "ClosedSessionItem",
     "Curve",
+    "CountRoutes",
     "DaemonFacts",
     "Deploy",
     "DeviceFacts",
@@ -106,6 +109,7 @@ __all__ = [
     "Item",
     "Link",
     "Mac",
+    "MeasureTraffic",
     "MirrorEntry",
     "MirrorFeed",
     "MirrorSides",
@@ -130,12 +134,14 @@ __all__ = [
     "Report",
     "RouteCount",
     "RouteItem",
+    "RoutesInside",
     "RuleItem",
     "ServiceItem",
     "Session",
     "Sighting",
     "StaticHop",
     "StaticRoute",
+    "Steer",
     "Step",
     "Steps",
     "Switch",
@@ -303,7 +309,7 @@ class Report:
     columns: Tuple[str, ...] = ()
 
 
-Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, Report]
+Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, CountRoutes, MeasureTraffic, Report]
 Steps = Generator[Step, Any, None]
 
 

@@ -73,10 +73,10 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.ping import ping, watch
 
         return ping(request) if command == "ping" else watch(request)
-    if command in ("trace", "traffic"):
-        from netorch.agent.trace import trace, traffic
+    if command in ("trace", "inside", "traffic"):
+        from netorch.agent import trace
 
-        return trace(request) if command == "trace" else traffic(request)
+        return {"trace": trace.trace, "inside": trace.inside, "traffic": trace.traffic}[command](request)
     if command in ("csr", "certify"):
         from netorch.agent import certificates
 
@@ -84,7 +84,7 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
     known = (
-        "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch, trace, traffic"
+        "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch, trace, inside, traffic"
     )
     raise Refused(f"no command {command!r}", hint=known)
 

@@ -47,6 +47,13 @@ def _kernel(kernel: RouteSocket, query: Dict[str, Any]) -> Dict[str, Any]:
         return {"error": exc.strerror or str(exc)}
 
 
+def inside(request: Dict[str, Any]) -> Dict[str, Any]:
+    """The answer to an InsideRequest."""
+    from netorch.agent.trace_routes import count_inside
+
+    return answer("inside", inside=count_inside(request))
+
+
 def traffic(request: Dict[str, Any]) -> Dict[str, Any]:
     """The answer to a TrafficRequest."""
     from netorch.agent.trace_frames import measure

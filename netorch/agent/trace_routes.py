@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import json
+import re
 
 from netorch.agent.outcome import Refused, Stop
 
@@ -49,6 +51,45 @@ def _symbol(table: str) -> str:
     if not table.replace("_", "").isalnum():
         raise Refused(f"{table!r} cannot be the name of a table")
     return f"'{table}'"
+
+
+def count_inside(request: Dict[str, Any]) -> Dict[str, Any]:
+    """An InsideAnswer."""
+    network = ipaddress.ip_network(request["prefix"])
+    if request["daemon"] == "frr":
+        return _count_frr(network, request["views"])
+    from netorch.agent.bird import Bird
+
+    with Bird() as control:
+        where = f"where net ~ [ {network}+ ] && source = RTS_BGP && dest = RTD_UNICAST"
+
+        def count(table: str) -> int:
+            line = control.ask(f"show route table {_symbol(table)} {where} count").lines[-1]
+            found = re.match(r"\d+ of \d+ routes for (\d+) networks", line)
+            if found is None:
+                raise Refused(f"BIRD counts in another way than expected: {line}")
+            return int(found.group(1))
+
+        every = count(f"master{network.version}")
+        return {"all": every, "of_views": [count(view["table"]) for view in request["views"]]}
+
+
+def _count_frr(network: ipaddress.IPv4Network | ipaddress.IPv6Network, views: List[Dict[str, Any]]) -> Dict[str, Any]:
+    from netorch.agent.frr_vty import Vty
+
+    bgpd = Vty("bgpd")
+    try:
+        text = bgpd.ask(f"show bgp ipv{network.version} unicast {network} longer-prefixes json")
+    finally:
+        bgpd.close()
+    routes = json.loads(text or "{}").get("routes", {})
+    reached = [
+        {hop.get("ip") for path in paths if path.get("valid") for hop in path.get("nexthops", ())}
+        for paths in routes.values()
+    ]
+    known = {address for view in views for address in view["next_hops"]}
+    of_views = [sum(bool(hops & set(view["next_hops"])) for hops in reached) for view in views]
+    return {"all": sum(bool(hops & known) for hops in reached), "of_views": of_views}
 
 
 def _read_frr(queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[str, Any]]:

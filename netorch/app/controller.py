@@ -31,7 +31,7 @@ from netorch.model.request import (
     PingWatch,
     StoredGeneration,
 )
-from netorch.model.trace import TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
+from netorch.model.trace import InsideAnswer, InsideRequest, TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
 from netorch.ports import Clock, Progress, Secrets
 from netorch.render import TemplateSource
 
@@ -62,6 +62,8 @@ class Device(Protocol):
     def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None: ...
 
     def trace(self, request: TraceRequest) -> TraceAnswer: ...
+
+    def inside(self, request: InsideRequest) -> InsideAnswer: ...
 
     def traffic(self, request: TrafficRequest) -> TrafficAnswer: ...
 

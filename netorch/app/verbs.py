@@ -7,9 +7,11 @@ from typing import Any, Callable, Container, Mapping
 
 from netorch.api import (
     ChangeOverlay,
+    CountRoutes,
     Deploy,
     DeviceFacts,
     Gather,
+    MeasureTraffic,
     Overlay,
     OverlayEntry,
     Plugin,
@@ -25,6 +27,7 @@ from netorch.api import (
 from netorch.app.controller import Controller
 from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import World, gather_facts, gather_world
+from netorch.app.measuring import count_routes, measure_traffic
 from netorch.app.planning import make_plan, refusals
 from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError, TransportError
 from netorch.model.items import FileItem, ServiceItem
@@ -109,6 +112,8 @@ class VerbRun:
             return self._wait(step)
         if isinstance(step, Probe):
             return self._probe(step)
+        if isinstance(step, (CountRoutes, MeasureTraffic)):
+            return self._measure(step)
         if isinstance(step, Report):
             self.report(step)
             return None
@@ -211,6 +216,18 @@ class VerbRun:
             if left <= 0:
                 return False
             clock.wait(min(step.interval_s, left))
+
+    def _measure(self, step: CountRoutes | MeasureTraffic) -> dict[str, Any]:
+        intent = self.controller.intent(Overlay(self.entries))
+        hosts = [intent.device(name) for name in step.hosts]
+        found, failures = (
+            count_routes(self.controller, hosts, step)
+            if isinstance(step, CountRoutes)
+            else measure_traffic(self.controller, hosts, step)
+        )
+        self.asked.update(step.hosts)
+        self._miss(failures)
+        return found
 
     def _probe(self, step: Probe) -> ProbeResult:
         request = PingRequest(step.destination, (step.mark,), count=step.count, interval_s=step.interval_s)

@@ -27,7 +27,7 @@ from netorch.model.request import (
     PingWatch,
     StoredGeneration,
 )
-from netorch.model.trace import TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
+from netorch.model.trace import InsideAnswer, InsideRequest, TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
 from netorch.ports import Connector, Reply, Transport
 
 AGENT_FOLDER = f"{STATE_FOLDER}/agent"
@@ -49,6 +49,7 @@ _DOING = {
     "certify": "installing a certificate",
     "ping-watch": "pinging",
     "trace": "asking for the way of packets",
+    "inside": "counting routes",
     "traffic": "measuring traffic",
 }
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
@@ -151,6 +152,16 @@ class Device:
         found = self._ask("trace", request, expected="trace", timeout_s=timeout_s).trace
         if found is None:
             raise self._garbled("an answer without ways")
+        return found
+
+    def inside(self, request: InsideRequest) -> InsideAnswer:
+        """To how many prefixes inside one the device's daemon has routes.
+
+        Raises DeviceError where the daemon does not say.
+        """
+        found = self._ask("inside", request, expected="inside", timeout_s=FACTS_TIMEOUT_S).inside
+        if found is None:
+            raise self._garbled("an answer without counts")
         return found
 
     def traffic(self, request: TrafficRequest) -> TrafficAnswer:

@@ -9,7 +9,7 @@ from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import ConfirmedFile, DeviceFacts
 from netorch.model.items import Item
 from netorch.model.plan import Check, CheckResult, Operation
-from netorch.model.trace import TraceAnswer, TrafficAnswer
+from netorch.model.trace import InsideAnswer, TraceAnswer, TrafficAnswer
 from netorch.model.types import IPAddress
 
 
@@ -165,7 +165,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Answer:
-    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``traffic``, ``history`` (newest first), ``generation`` (in
+    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``inside``, ``traffic``, ``history`` (newest first), ``generation`` (in
     ``stored``), ``csr`` (a certificate signing request as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``,
     ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed`` (with its ``proof``),
     ``reverted``, ``refused`` (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown``
@@ -188,3 +188,4 @@ class Answer:
     certificate: Optional[CertificateFacts] = None
     trace: Optional[TraceAnswer] = None
     traffic: Optional[TrafficAnswer] = None
+    inside: Optional[InsideAnswer] = None

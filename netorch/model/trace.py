@@ -117,6 +117,33 @@ class TraceAnswer:
 
 
 @dataclass(frozen=True)
+class ProviderView:
+    """A provider as a host's daemon knows it: BIRD's ``table`` of it, FRR's next hops."""
+
+    provider: str
+    table: str
+    next_hops: Tuple[IPAddress, ...] = ()
+
+
+@dataclass(frozen=True)
+class InsideRequest:
+    """To how many prefixes inside ``prefix``, itself among them, the daemon has a route that can be used: any, and of each of
+    ``views``."""
+
+    daemon: str
+    prefix: IPNetwork
+    views: Tuple[ProviderView, ...]
+
+
+@dataclass(frozen=True)
+class InsideAnswer:
+    """``all`` counts every provider's prefixes, each once; ``of_views`` those of the views in their order."""
+
+    all: int
+    of_views: Tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class TrafficRequest:
     """How much leaves ``interfaces`` for ``prefix`` during ``window_s``."""
 
