@@ -61,7 +61,12 @@ def plan_lab(
         root_setup=tuple(root_setup),
     )
     return LabPlan(
-        **{**vars(plan), "fingerprint": hashlib.sha256((plan.to_json() + repr((inventory.lab, inventory.validators))).encode()).hexdigest()}
+        **{
+            **vars(plan),
+            "fingerprint": hashlib.sha256(
+                (plan.to_json() + repr((inventory.lab, inventory.validators))).encode()
+            ).hexdigest(),
+        }
     )
 
 
