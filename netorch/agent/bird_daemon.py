@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
     from netorch.agent.daemons import PrefixCounts, ShortProtocol
+    from netorch.model.announced import Announcement
+    from netorch.model.types import IPNetwork
 
 VALIDATE_TIMEOUT_S = 30.0
 VERSION_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 30.0
 _UNDO_MARGIN_S = 1.0
+_MASTERS = {"ipv4": "master4", "ipv6": "master6"}
 _SETTLE_INTERVAL_S = 0.05
 _COMPLAINT = re.compile(r"(?P<file>/\S*?):(?P<line>\d+):(?P<column>\d+) (?P<text>.*)")
 
@@ -139,6 +142,16 @@ class BirdControl(Bird):
 
         names = [found.name for found in super().short_protocols() if found.protocol == "RPKI"]
         return of_bird(self.try_ask, names, origins)
+
+    def announced(self, session: str, family: str, *, asn: int, own: Tuple[IPNetwork, ...]) -> Tuple[Announcement, ...]:
+        """See ``daemons.Control``. ``exported`` tells what has gone out, ``export`` with what attributes."""
+        from netorch.parse.announced import read_bird_announcements
+
+        inside = ", ".join(f"{prefix}+" for prefix in own)
+        start, name = f"show route table {_MASTERS[family]} where net ~ [ {inside} ]", bird.quoted_name(session)
+        return read_bird_announcements(
+            self.ask(f"{start} exported {name}").text, self.ask(f"{start} export {name} all").text, asn=asn
+        )
 
     def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
         """Load it; BIRD takes it back by itself after ``undo_after_s`` unless it is confirmed."""

@@ -14,6 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, List, Optional, Protocol, Sequence, Tuple
 
+    from netorch.model.announced import Announcement
+    from netorch.model.types import IPNetwork
+
     PrefixCounts = Tuple[int, int]
 else:
     Protocol = object  # nobody asks at run time, and importing typing takes longer than a call on a device
@@ -117,6 +120,12 @@ class Control(Protocol):
     def validators(self, origins: Sequence[Tuple[str, int]]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
         """The validators that it asks, each the JSON of ``model.sources.ValidatorFacts``, and what they say of ``origins``, prefixes
         with the AS number that announces them, each the JSON of ``OriginFacts``."""
+
+    def announced(self, session: str, family: str, *, asn: int, own: Tuple[IPNetwork, ...]) -> Tuple[Announcement, ...]:
+        """What an Established session announces of ``family`` (``ipv4``) inside ``own``, our AS number being ``asn``.
+
+        Raises ParseError and DeviceError for an answer that is of no release known.
+        """
 
     def load(self, path: str, *, stamp: str, undo_after_s: float) -> None:
         """Make the configuration ``path`` live, and wait until it is: what is live afterwards has ``stamp``.

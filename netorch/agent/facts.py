@@ -80,6 +80,8 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
         "confirmed": _confirmed(generation) if generation else None,
     }
     document["validators"], document["origins"] = _validators(request["daemon"], wants)
+    if request.get("announced") is not None:
+        document["announced"] = _announced(request)
     if "certificate" in wants:
         document["certificate"] = _certificate()
     with RouteSocket() as kernel:
@@ -102,6 +104,17 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
     ]
     document["agents"] = services.describe() if "mirror" in wants else []
     return document, sessions
+
+
+def _announced(request: Dict[str, Any]) -> List[Dict[str, Any]]:
+    from netorch.agent.announced import (
+        announcements,
+    )  # it reads and writes JSON, which takes as long as all other facts
+    from netorch.model.codec import to_json
+
+    with suppress(DaemonAbsent), daemon_of(request["daemon"]).connect() as control:
+        return list(to_json(announcements(control, request["announced"])))
+    return []
 
 
 def _certificate() -> Optional[Dict[str, Any]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Sequence, Tuple
 
     from netorch.agent.daemons import PrefixCounts
+    from netorch.model.announced import Announcement
+    from netorch.model.types import IPNetwork
 
 PATH = CONFIGURATIONS["frr"]
 CANDIDATE = "/etc/frr/.frr.conf.netorch"
@@ -158,6 +160,13 @@ class FrrControl:
     def count_prefixes(self) -> Dict[str, Dict[str, PrefixCounts]]:
         """See ``daemons.Control``."""
         return {_name(name, row): _counts(row) for name, row in self._neighbors().items()}
+
+    def announced(self, session: str, family: str, *, asn: int, own: Tuple[IPNetwork, ...]) -> Tuple[Announcement, ...]:
+        """See ``daemons.Control``."""
+        from netorch.agent.frr_announced import announced
+
+        rows = {_name(address, row): (address, row) for address, row in self._neighbors().items()}
+        return announced(lambda command: self._ask("bgpd", command), rows[session], family, asn=asn, own=own)
 
     def close_session(self, session: str, message: str) -> None:
         """See ``daemons.Control``. FRR has no way of closing but its configuration, so that is what is typed."""

@@ -9,6 +9,7 @@ from netorch.app.controller import Controller
 from netorch.app.hooks import call_hook
 from netorch.app.registries import registry_warnings
 from netorch.errors import NetorchError
+from netorch.model.announced import ANNOUNCED, AnnouncedQuery
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
@@ -134,4 +135,11 @@ def facts_request(device: DeviceIntent, wants: Iterable[str]) -> FactsRequest:
         sysctls=tuple(name for name, _ in device.sysctls),
         aliases=tuple(dict.fromkeys(interface.name for interface in device.interfaces)),
         wants=tuple(want for want in wants if not _is_path(want)),
+        announced=_announced_query(device) if ANNOUNCED in wants else None,
     )
+
+
+def _announced_query(device: DeviceIntent) -> AnnouncedQuery:
+    providers = (session for session in device.sessions if session.kind == "provider")
+    sessions = tuple((session.name, family.value) for session in providers for family in session.carried)
+    return AnnouncedQuery(device.asn, device.own_prefixes, sessions)

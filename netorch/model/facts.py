@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
+from netorch.model.announced import SessionAnnouncements
 from netorch.model.certificate import CertificateFacts
 from netorch.model.items import Item
 from netorch.model.overlay import OverlayEntry
@@ -233,7 +234,8 @@ class DeviceFacts:
     of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
     applied only while it is still the same (counters do not count). ``confirmed`` None: no generation has been confirmed.
     ``undone`` None: nothing was since that one. ``certificate`` None: it has none, or was not asked. ``links_at_s``: when the
-    counters of ``links`` were read, in seconds of the device's own, which never step; None where they were not.
+    counters of ``links`` were read, in seconds of the device's own, which never step; None where they were not. ``announced`` None:
+    what it announces was not asked.
     """
 
     device: str
@@ -255,6 +257,11 @@ class DeviceFacts:
     links_at_s: Optional[float] = None
     validators: Tuple[ValidatorFacts, ...] = ()
     origins: Tuple[OriginFacts, ...] = ()
+    announced: Optional[Tuple[SessionAnnouncements, ...]] = None
+
+    def announced_by(self, session: str) -> Optional[SessionAnnouncements]:
+        """What the neighbour of ``session`` hears; None where the device does not tell."""
+        return next((found for found in self.announced or () if found.session == session), None)
 
     def agent_of(self, service: str) -> Optional[AgentFacts]:
         """The mirror agent ``service``; None where none is meant to run."""

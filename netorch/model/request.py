@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from netorch.model.announced import AnnouncedQuery
 from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import ConfirmedFile, DeviceFacts
 from netorch.model.items import Item
@@ -17,7 +18,8 @@ from netorch.model.types import IPAddress
 class FactsRequest:
     """``files`` are paths whose content is wanted, ``sysctls`` names whose values are, ``aliases`` interfaces.
     ``wants`` holds the costly parts: ``neighbours``, ``links``, ``route_counts``, ``certificate``, ``protocols`` (each in
-    full; without it a protocol has its name, table, state, since, info and BGP state only).
+    full; without it a protocol has its name, table, state, since, info and BGP state only), ``announced`` (what the query
+    ``announced`` asks).
     """
 
     device: str
@@ -26,6 +28,7 @@ class FactsRequest:
     sysctls: Tuple[str, ...] = ()
     aliases: Tuple[str, ...] = ()
     wants: Tuple[str, ...] = ()
+    announced: Optional[AnnouncedQuery] = None
 
 
 @dataclass(frozen=True)

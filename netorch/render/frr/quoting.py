@@ -15,6 +15,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_network
 
 from netorch.errors import RenderError
+from netorch.model.communities import WELL_KNOWN
 from netorch.model.conventions import MAX_SYMBOL
 from netorch.model.inventory import SecretRef
 from netorch.model.text import one_line
@@ -29,24 +30,6 @@ _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/@+-]*")
 _READ_BY_RELOAD = re.compile(
     r"neighbor|remote-as|route-map|peer-group|interface|vrf|bfd|ebgp-multihop|multipath-relax|table-map"
 )
-# Source: lib/... bgpd/bgp_community.c community_str_get(); RFC 1997, 7611, 7999, 8326, 9494.
-_WELL_KNOWN = {
-    (0, 0): "internet",
-    (65535, 0): "graceful-shutdown",
-    (65535, 1): "accept-own",
-    (65535, 2): "route-filter-translated-v4",
-    (65535, 3): "route-filter-v4",
-    (65535, 4): "route-filter-translated-v6",
-    (65535, 5): "route-filter-v6",
-    (65535, 6): "llgr-stale",
-    (65535, 7): "no-llgr",
-    (65535, 8): "accept-own-nexthop",
-    (65535, 666): "blackhole",
-    (65535, 65281): "no-export",
-    (65535, 65282): "no-advertise",
-    (65535, 65283): "local-AS",
-    (65535, 65284): "no-peer",
-}
 
 
 def frr_word(value: object) -> str:
@@ -116,13 +99,38 @@ def frr_secret(value: object) -> str:
 
 def frr_communities(values: tuple[tuple[int, int], ...]) -> str:
     """Communities as FRR shows them, in its order, each once; ``none`` for none."""
-    words = [_WELL_KNOWN.get(value) or _joined(value, 2) for value in sorted(set(values))]
+    words = [WELL_KNOWN.get(value) or _joined(value, 2) for value in sorted(set(values))]
     return " ".join(words) or "none"
 
 
 def frr_large_communities(values: tuple[tuple[int, int, int], ...]) -> str:
     """Large communities as FRR shows them, in its order, each once; ``none`` for none."""
     return " ".join(_joined(value, 3) for value in sorted(set(values))) or "none"
+
+
+def frr_community_patterns(scrubbed: tuple[Scrubbed, ...]) -> tuple[str, ...]:
+    """Expressions that together find each community of ``scrubbed`` in an expanded list.
+
+    FRR compares with names where it has them, as of all that are kept of 65535:*, so that the number stands for the rest.
+    """
+    names = [
+        name
+        for one in scrubbed
+        for (asn, value), name in WELL_KNOWN.items()
+        if _holds(one.asns, asn) and (one.values is None or _holds(one.values, value))
+    ]
+    return (*frr_large_community_patterns(scrubbed), *(f"^{name}$" for name in names))
+
+
+def frr_large_community_patterns(scrubbed: tuple[Scrubbed, ...]) -> tuple[str, ...]:
+    """As ``frr_community_patterns``, of large communities, which have no names."""
+    asns = sorted({one.asns for one in scrubbed}, key=lambda asns: asns.first)
+    return tuple(f"^{digits}:" for digits in frr_digits(asns))
+
+
+def frr_bounds(value: Bounds) -> str:
+    """What lies inside of a network, within two lengths."""
+    return frr_range(value.prefix, value.shortest, longest=value.longest)
 
 
 def expected_secret(secret: str) -> str:
