@@ -108,31 +108,6 @@ def frr_large_communities(values: tuple[tuple[int, int, int], ...]) -> str:
     return " ".join(_joined(value, 3) for value in sorted(set(values))) or "none"
 
 
-def frr_community_patterns(scrubbed: tuple[Scrubbed, ...]) -> tuple[str, ...]:
-    """Expressions that together find each community of ``scrubbed`` in an expanded list.
-
-    FRR compares with names where it has them, as of all that are kept of 65535:*, so that the number stands for the rest.
-    """
-    names = [
-        name
-        for one in scrubbed
-        for (asn, value), name in WELL_KNOWN.items()
-        if _holds(one.asns, asn) and (one.values is None or _holds(one.values, value))
-    ]
-    return (*frr_large_community_patterns(scrubbed), *(f"^{name}$" for name in names))
-
-
-def frr_large_community_patterns(scrubbed: tuple[Scrubbed, ...]) -> tuple[str, ...]:
-    """As ``frr_community_patterns``, of large communities, which have no names."""
-    asns = sorted({one.asns for one in scrubbed}, key=lambda asns: asns.first)
-    return tuple(f"^{digits}:" for digits in frr_digits(asns))
-
-
-def frr_bounds(value: Bounds) -> str:
-    """What lies inside of a network, within two lengths."""
-    return frr_range(value.prefix, value.shortest, longest=value.longest)
-
-
 def expected_secret(secret: str) -> str:
     """What a secret must be like, in words, if ``secret`` cannot stand in a line; else ""."""
     is_writable = secret and secret.isascii() and secret.isprintable() and not set(secret) & set(' |"')
