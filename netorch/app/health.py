@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from netorch.api import Facts
 from netorch.app.controller import Controller
 from netorch.app.gather import gather_world
+from netorch.app.validator_states import validator_problems, validator_wants
 from netorch.errors import NetorchError, first_line
 from netorch.model.certificate import CertificateFacts
 from netorch.model.checks import is_up
 from netorch.model.facts import AgentFacts, DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
+from netorch.model.sources import STANDBY, UP
 from netorch.plan.mirror import DOWN, MirrorSides, compare_sides
 from netorch.plan.traffic import circuit_traffic, provider_traffic
 
@@ -60,7 +62,7 @@ class Health:
 def check_health(controller: Controller, targets: Iterable[str]) -> Health:
     """Ask ``targets`` and the switches of their POPs, and judge what they say."""
     names = tuple(targets)
-    world = gather_world(controller, names, wants=WANTS)
+    world = gather_world(controller, names, wants=(*WANTS, *validator_wants(controller.inventory)))
     return assess(world.intent, world.facts, world.failures, names)
 
 
@@ -114,6 +116,8 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
         yield from (Trouble(WARNING, device.name, moving_mac(name)) for name in moving_macs(device, held))
         yield from _agents(intent, device, held)
         yield from _certificate(device.name, held)
+        for is_blind, text in validator_problems(device, held):
+            yield Trouble(CRITICAL if is_blind else WARNING, device.name, text)
 
 
 def _uplinks(device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:
@@ -233,6 +237,11 @@ def _figures(
     for counter in ("changes", "rejected", "resyncs", "repaired"):
         yield Figure(f"mirror_{counter}", _counted(agents, counter), unit="c")
     yield from _traffic(intent, devices, facts)
+    validators = [(d, one) for d in devices for one in d.validators]
+    if validators:
+        answering = [facts[d.name].validator(one.address, one.port) for d, one in validators if d.name in facts]
+        is_well = [one is not None and one.state in (UP, STANDBY) and bool(one.entries) for one in answering]
+        yield Figure("validators", sum(is_well), len(validators))
     left = [c.not_after - c.clock for d in reached for c in (facts[d.name].certificate,) if c is not None]
     if left:
         yield Figure("certificate_left", round(min(left)), unit="s")

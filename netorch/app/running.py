@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch.app.certificates import certificate_expiries, certificate_notes
@@ -13,10 +13,14 @@ from netorch.app.history import get_history, is_rolled_back
 from netorch.app.planning import make_plan, refusals, with_notes
 from netorch.app.results import FAILURES, DeployResult, DeviceResult, after, failed_result
 from netorch.app.starting import wait_until_started
+from netorch.app.validator_states import validator_problems, validator_wants
 from netorch.errors import NetorchError
 from netorch.io.inventory_files import lacks_commit
+from netorch.model.facts import DeviceFacts
+from netorch.model.intent import DeviceIntent
 from netorch.model.overlay import Overlay
 from netorch.model.plan import Plan
+from netorch.model.sources import ValidatorFacts
 from netorch.plan.windows import frozen_devices
 
 HINT = "look at it with netorch plan, and override it with netorch deploy if it is meant"
@@ -39,6 +43,7 @@ class RunResult:
     warnings: tuple[str, ...] = ()
     expiries: Mapping[str, float] = field(default_factory=dict)
     has_lapsed: bool = False
+    validators: Mapping[tuple[str, str], ValidatorFacts] = field(default_factory=dict)
 
     @property
     def is_quiet(self) -> bool:
@@ -95,7 +100,7 @@ def _joined(first: RunResult, more: RunResult) -> RunResult:
 def _reconcile_once(
     controller: Controller, names: tuple[str, ...], show: Callable[[Plan], None], *, frozen: Container[str]
 ) -> RunResult:
-    world = gather_world(controller, names)
+    world = gather_world(controller, names, wants=validator_wants(controller.inventory))
     found, failures = make_plan(controller, world, names)
     left = _left_alone(controller, world, found)
     plan = _without(found, left)
@@ -113,10 +118,35 @@ def _reconcile_once(
         replace(done, results=ordered),
         world.overlay,
         is_late,
-        warnings=world.warnings(but=frozen),
+        warnings=(*world.warnings(but=frozen), *_validator_warnings(world, names)),
+        validators=_validators(world, names),
         expiries=expiries,
         has_lapsed=bool(world.lapsed),
     )
+
+
+def _asking(world: World, names: tuple[str, ...]) -> Iterator[tuple[DeviceIntent, DeviceFacts]]:
+    """The devices that ask validators already: those of a new configuration begin after the deploy."""
+    for name in names:
+        if name in world.facts and world.facts[name].validators:
+            yield world.intent.device(name), world.facts[name]
+
+
+def _validator_warnings(world: World, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"{device.name}: {text}"
+        for device, facts in _asking(world, names)
+        for _, text in validator_problems(device, facts)
+    )
+
+
+def _validators(world: World, names: tuple[str, ...]) -> dict[tuple[str, str], ValidatorFacts]:
+    return {
+        (device.name, validator.name): held
+        for device, facts in _asking(world, names)
+        for validator in device.validators
+        if (held := facts.validator(validator.address, validator.port)) is not None
+    }
 
 
 def _left_alone(controller: Controller, world: World, plan: Plan) -> dict[str, DeviceResult]:

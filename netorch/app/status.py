@@ -10,6 +10,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.health import judge_certificate, moving_macs
 from netorch.app.planning import make_plan
+from netorch.app.validator_states import origin_rows, validator_rows, validator_wants
 from netorch.errors import NetorchError, TransportError
 from netorch.model.certificate import CertificateFacts
 from netorch.model.codec import to_json
@@ -69,6 +70,8 @@ class Status:
             "pending_remaining_s": facts.pending.remaining_s if facts and facts.pending else None,
             "pending_replaced": facts.pending.replaced if facts and facts.pending else None,
             "undone": _undone(facts.undone, self.redact) if facts and facts.undone else None,
+            "validators": validator_rows(device, facts) if facts else [],
+            "own_origins": origin_rows(facts) if facts else [],
             "drift": [summarise(operation) for operation in plan.operations] if plan else None,
             "drift_causes": [operation.cause or None for operation in plan.operations] if plan else None,
             "drift_state": _drift_state(plan),
@@ -210,7 +213,8 @@ def device_state(device: dict[str, Any]) -> str:
 def get_status(controller: Controller, targets: Iterable[str], *, interval_s: float = INTERVAL_S) -> Status:
     """Ask ``targets`` everything that is shown about them; traffic is measured over ``interval_s`` or a little more."""
     names = tuple(targets)
-    wants = ("certificate", "neighbours", "links", "mirror", "protocols", "route_counts")
+    wants: tuple[str, ...] = ("certificate", "neighbours", "links", "mirror", "protocols", "route_counts")
+    wants += validator_wants(controller.inventory)
     world = gather_world(controller, names, wants=wants)
     since_s = controller.clock.monotonic()
     plan, failures = make_plan(controller, world, names)

@@ -114,4 +114,5 @@ def _metrics(result: RunResult, *, finished: float, duration_s: float) -> RunMet
         reverted=outcomes["reverted"],
         expiries=result.expiries,
         certificates=Counter(one.outcome for one in result.deployed.certificates),
+        validators=result.validators,
     )

@@ -10,6 +10,7 @@ import click
 from netorch.app.health import moving_mac
 from netorch.app.status import device_state, is_up
 from netorch.cli.output import CELL_BYTES, emit_rows
+from netorch.cli.validator_view import print_validator_problems, print_validators
 from netorch.model.conventions import MAIN_TABLE
 from netorch.model.text import one_line, rate_text
 
@@ -36,6 +37,7 @@ def print_status(document: dict[str, Any]) -> None:
     if circuits:
         click.echo()
         emit_rows(circuits, "table", optional=LESS_OF_CIRCUITS)
+    print_validators(document)
     for circuit in document["circuits"]:
         if circuit["problem"]:
             click.secho(f"traffic: {circuit['circuit']}: not known: {circuit['problem']}", fg="yellow")
@@ -57,6 +59,7 @@ def print_status(document: dict[str, Any]) -> None:
         if device["obstacle"]:
             click.secho(f"would be refused: {device['device']}: {device['obstacle']}", fg="yellow")
         _print_mirror(device)
+        print_validator_problems(device)
     for entry in document["overlay"]:
         reason = f": {entry['reason']}" if entry["reason"] else ""
         click.secho(f"in force: {entry['id']}, by {entry['author']}{reason}", fg="yellow")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError
+from netorch.model.sources import STANDBY, UP, ValidatorFacts
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -20,7 +21,7 @@ LAST_SUCCESS = "netorch_run_last_success_timestamp_seconds"
 class RunMetrics:
     """What one run found and did. ``finished`` is seconds since the epoch; ``drift`` counts the operations that each device
     needed when the run began, ``outcomes`` the devices by what became of them. ``expiries`` are seconds since the epoch
-    by device, ``certificates`` how many of them were issued, renewed, and so on."""
+    by device, ``validators`` what a device says of one, by both names, ``certificates`` how many of them were issued, renewed, and so on."""
 
     finished: float
     duration_s: float
@@ -31,6 +32,7 @@ class RunMetrics:
     reverted: int
     expiries: Mapping[str, float] = field(default_factory=dict)
     certificates: Mapping[str, int] = field(default_factory=dict)
+    validators: Mapping[tuple[str, str], ValidatorFacts] = field(default_factory=dict)
 
 
 def write_metrics(path: Path, run: RunMetrics) -> None:
@@ -71,7 +73,26 @@ def write_metrics(path: Path, run: RunMetrics) -> None:
     certificates = Gauge("netorch_run_certificates", text, ["outcome"], registry=registry)
     for outcome, count in run.certificates.items():
         certificates.labels(outcome).set(count)
+    _add_validators(registry, run.validators)
     write_registry(path, registry)
+
+
+def _add_validators(registry: CollectorRegistry, validators: Mapping[tuple[str, str], ValidatorFacts]) -> None:
+    from prometheus_client import Gauge
+
+    labels = ["device", "validator"]
+    name, text = "netorch_validator_up", "Whether a validator answers, or stands by for one that does."
+    up = Gauge(name, text, labels, registry=registry)
+    name, text = "netorch_validator_entries", "Entries of a validator's list."
+    entries = Gauge(name, text, [*labels, "family"], registry=registry)
+    name, text = "netorch_validator_answer_age_seconds", "Age of its last answer; not of daemons that do not tell."
+    age = Gauge(name, text, labels, registry=registry)
+    for names, held in validators.items():
+        up.labels(*names).set(held.state in (UP, STANDBY))
+        entries.labels(*names, "ipv4").set(held.ipv4 or 0)
+        entries.labels(*names, "ipv6").set(held.ipv6 or 0)
+        if held.age_s is not None:
+            age.labels(*names).set(held.age_s)
 
 
 def write_registry(path: Path, registry: CollectorRegistry) -> None:
