@@ -26,6 +26,7 @@ from netorch.inventory.schema_sources import LabValidatorKeys, RegistriesKeys, R
 from netorch.inventory.tree import Site, Tree, router_id
 from netorch.model.bogons import TRANSIT_FREE
 from netorch.model.inventory import (
+    Action,
     Bfd,
     BfdTimers,
     Circuit,
@@ -134,6 +135,10 @@ def _provider(provider: ProviderKeys) -> Provider:
         default_route=provider.default_route,
         blackhole=provider.blackhole,
         role=provider.role,
+        actions=tuple(
+            Action(action.name, action.community, action.large_community, action.description)
+            for action in provider.actions
+        ),
     )
 
 

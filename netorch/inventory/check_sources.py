@@ -51,6 +51,19 @@ def _check_providers(tree: Tree, findings: Findings) -> None:
             findings.add(PROVIDERS, ("providers", at, "peeringdb"), message=message, hint=hint)
 
 
+def check_actions(tree: Tree, findings: Findings) -> None:
+    """Add a finding for every action of a provider that is there twice, or says nothing."""
+    for at, provider in enumerate(tree.providers.providers):
+        path = ("providers", at, "actions")
+        actions = list(enumerate(provider.actions))
+        check_once(findings, ((PROVIDERS, (*path, which, "name"), action.name) for which, action in actions))
+        for which, action in actions:
+            if action.community is None and action.large_community is None:
+                hint = "add community: \"64496:666\", or large_community: \"64496:1:1\", as the provider documents it"
+                message = "expected a community or a large community, found none"
+                findings.add(PROVIDERS, (*path, which), message=message, hint=hint)
+
+
 def _check_roas(validator: LabValidatorKeys, at: int, *, findings: Findings) -> None:
     for which, roa in enumerate(validator.roas):
         longest = roa.prefix.max_prefixlen

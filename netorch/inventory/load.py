@@ -10,7 +10,7 @@ from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
 from netorch.inventory.check_references import check_references
 from netorch.inventory.check_routers import check_routers
-from netorch.inventory.check_sources import check_sources
+from netorch.inventory.check_sources import check_actions, check_sources
 from netorch.inventory.check_versions import check_versions
 from netorch.inventory.document import Document, SyntaxProblem, parse_document
 from netorch.inventory.findings import Findings
@@ -49,6 +49,7 @@ def load_tree(files: Mapping[str, str], folder: str, *, findings: Findings) -> T
     check_addresses(tree, findings)
     check_routers(tree, findings)
     check_sources(tree, findings)
+    check_actions(tree, findings)
     findings.raise_any()
     return tree
 

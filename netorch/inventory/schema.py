@@ -38,9 +38,20 @@ from netorch.inventory.fields import (
 )
 from netorch.inventory.keys import Keys
 from netorch.inventory.references import Secret
+from netorch.inventory.schema_actions import ActionKeys
 from netorch.inventory.schema_sources import IrrOfProvider, LabValidatorKeys, RegistriesKeys, RpkiKeys
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import DAEMONS, LIMIT_ACTIONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
+from netorch.model.inventory import (
+    AO_ALGORITHMS,
+    DAEMONS,
+    LIMIT_ACTIONS,
+    RELATIONS,
+    UNDERLAYS,
+    BfdTimers,
+    LabSpeaker,
+    Pki,
+    Policy,
+)
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe", "routes")
 MAX_PREFIXES = 10_000_000
@@ -316,6 +327,9 @@ class ProviderKeys(Keys):
         default=False, description="a customer that may have single addresses of its `prefixes` dropped (RFC 7999)"
     )
     role: Flag = Field(default=True, description="sessions tell what we are to it (RFC 9234)")
+    actions: list[ActionKeys] = Field(
+        default=[], description="communities that it acts upon, by names for `netorch announce --action`"
+    )
 
 
 class ProvidersFile(Keys):

@@ -108,12 +108,23 @@ class Ssh:
 
 
 @dataclass(frozen=True)
+class Action:
+    """What a provider does with a prefix of ours that carries ``community`` or ``large_community``, at least one of them."""
+
+    name: str
+    community: Optional[Tuple[int, int]] = None
+    large_community: Optional[Tuple[int, int, int]] = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class Provider:
     """A network that we buy from, peer with or sell to. ``id`` (1 to 999) goes into communities, marks and tables.
 
     ``prefixes`` is all that it may announce, () for no such list. ``never_via``: networks that cannot be behind it, None for what
     follows from policy and relation. Of customers: ``default_route``, it is sent the switch's; ``blackhole``, it may have
     single addresses of its ``prefixes`` dropped (RFC 7999). ``role``: sessions tell their role (RFC 9234).
+    ``actions`` are communities that it acts upon.
     """
 
     name: str
@@ -131,6 +142,7 @@ class Provider:
     default_route: bool = False
     blackhole: bool = False
     role: bool = True
+    actions: Tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True)
