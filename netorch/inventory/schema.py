@@ -41,17 +41,7 @@ from netorch.inventory.references import Secret
 from netorch.inventory.schema_actions import ActionKeys
 from netorch.inventory.schema_sources import IrrOfProvider, LabValidatorKeys, RegistriesKeys, RpkiKeys
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import (
-    AO_ALGORITHMS,
-    DAEMONS,
-    LIMIT_ACTIONS,
-    RELATIONS,
-    UNDERLAYS,
-    BfdTimers,
-    LabSpeaker,
-    Pki,
-    Policy,
-)
+from netorch.model.inventory import DAEMONS, LIMIT_ACTIONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe", "routes")
 MAX_PREFIXES = 10_000_000
