@@ -21,7 +21,8 @@ LAST_SUCCESS = "netorch_run_last_success_timestamp_seconds"
 class RunMetrics:
     """What one run found and did. ``finished`` is seconds since the epoch; ``drift`` counts the operations that each device
     needed when the run began, ``outcomes`` the devices by what became of them. ``expiries`` are seconds since the epoch
-    by device, ``validators`` what a device says of one, by both names, ``certificates`` how many of them were issued, renewed, and so on."""
+    by device, ``validators`` what a device says of one, by both names, ``certificates`` how many of those were issued,
+    renewed, and so on."""
 
     finished: float
     duration_s: float
