@@ -10,7 +10,7 @@ import click
 
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import controller_for, inventory_option
-from netorch.errors import NetorchError, UsageError, annotated
+from netorch.errors import UsageError, annotated
 
 if TYPE_CHECKING:
     from netorch.model.inventory import Inventory, Pop
@@ -55,8 +55,6 @@ def graph(ctx: click.Context, pop: str, *, output: str | None, out: Path | None,
     from netorch.app.status import get_status
 
     kind = _kind(output, out)
-    if out is not None and not out.absolute().parent.is_dir():
-        raise UsageError(f"--out {out}: its folder does not exist", hint="make it first, or name another")
     if kind == "svg" and out is None and sys.stdout.isatty():
         raise UsageError("a picture is nothing to read on a terminal", hint=f"write it to a file: --out {pop}.svg")
     with controller_for(ctx) as controller:
@@ -64,7 +62,12 @@ def graph(ctx: click.Context, pop: str, *, output: str | None, out: Path | None,
         names = tuple(device.name for device in chosen.devices)
         status = get_status(controller, names, interval_s=interval)
         picture = picture_of(controller.inventory, chosen, status, now=controller.clock.now())
-    _write(_drawn(picture, kind), out)
+    if out is None:
+        click.echo(_drawn(picture, kind), nl=False)
+    else:
+        from netorch.io.text_files import write_text
+
+        write_text(out, _drawn(picture, kind))
     for error in status.failures.values():
         click.echo(annotated(error), err=True)
     return exit_code_of(status.failures, asked=len(names))
@@ -104,14 +107,3 @@ def _drawn(picture: PopPicture, kind: str) -> str:
     from netorch.io.pop_svg import pop_svg
 
     return pop_svg(picture)
-
-
-def _write(text: str, out: Path | None) -> None:
-    if out is None:
-        click.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as exc:
-        hint = "name a folder that exists, and that you may write to"
-        raise NetorchError(f"cannot be written: {exc.strerror}", where=str(out), hint=hint) from exc

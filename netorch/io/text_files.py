@@ -8,10 +8,16 @@ from netorch.errors import NetorchError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text``, and make the folders above it. Raises NetorchError where that cannot be done."""
+    """Write ``text``, whole or not at all, and make the folders above it. Raises NetorchError where that cannot be done."""
+    target = path.resolve()  # a link stays one
+    new = target.with_name(f".{target.name}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")  # a pipe, say
+            return
+        new.write_text(text, encoding="utf-8")
+        new.replace(target)
     except OSError as exc:
         hint = "name a folder that exists or can be made, and that you may write to"
         raise NetorchError(f"cannot be written: {exc.strerror}", where=str(path), hint=hint) from exc
