@@ -146,7 +146,7 @@ def _lost(scene: Scene, hop: NextHop, lost: Lost) -> Fate:
         choice = scene.way.decision.choice
         best = choice.chosen[0] if choice else None
         if best is not None and best.bgp is not None and best.bgp.local_preference == STEERED_PREFERENCE:
-            return Fate(hop, "steered", f"{steer.prefix} is steered to {steer.provider} {scene.steer_words()}", prefix)
+            return Fate(hop, "steered", f"{steer.prefix} is steered to {steer.provider}", prefix)
     return Fate(hop, lost.reason, lost.words, prefix)
 
 

@@ -62,7 +62,8 @@ def print_status(document: dict[str, Any]) -> None:
         print_validator_problems(device)
     for entry in document["overlay"]:
         reason = f": {entry['reason']}" if entry["reason"] else ""
-        click.secho(f"in force: {entry['id']}, by {entry['author']}{reason}", fg="yellow")
+        via = f" via {entry['data']['via']}" if entry["data"].get("via") else ""
+        click.secho(f"in force: {entry['id']}{via}, by {entry['author']}{reason}", fg="yellow")
 
 
 def _print_live_lines(device: dict[str, Any]) -> None:

@@ -1,0 +1,207 @@
+"""``netorch steer``, ``unsteer`` and ``steers``."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any, Dict, Generator, List, Mapping, Optional, Sequence, Tuple
+
+from netorch.api import (
+    ChangeOverlay,
+    CountRoutes,
+    Deploy,
+    Facts,
+    Family,
+    Gather,
+    IPNetwork,
+    MeasureTraffic,
+    NetorchError,
+    OverlayEntry,
+    Report,
+    RoutesInside,
+    Step,
+    Steps,
+    UsageError,
+    VerbContext,
+    Wait,
+    did_you_mean,
+    family_of,
+)
+
+from .entries import Steering, ended, new_entry, steer_row, steerings
+from .guards import MAX_LOAD_PERCENT, NO_ROUTE, OK, History, lines_of, provider_state, refuse_absent, refuse_overload
+
+MEASURE_S = 3.0
+SHORTEST_S = 1.0
+
+
+def steer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+    """Make a provider's routes to a prefix, and inside it, the first choice of every host."""
+    prefix = _prefix(context, arguments["prefix"])
+    wanted = _wanted(context, prefix, arguments["via"], pop=arguments["pop"])
+    lasts_s = arguments["for"]
+    if lasts_s is not None and lasts_s < SHORTEST_S:
+        raise UsageError(f"--for {lasts_s:g}s: expected {SHORTEST_S:g}s or more", hint="--for 2h")
+    until = None if lasts_s is None else context.now + lasts_s
+    rows = []
+    for steering in wanted:
+        rows.append((yield from _judge(context, steering, arguments)))
+    reason = arguments["reason"] or ""
+    entries = tuple(new_entry(context, steering, reason=reason, until=until) for steering in wanted)
+    name = f"{prefix} via {wanted[0].provider}"
+    away = yield from _carry_out(context, entries, f"steer {name}" + (f": {reason}" if reason else ""))
+    pops = ", ".join(steering.pop for steering in wanted)
+    yield Report(text=f"{name}: steered in {pops}{_later(away)}", rows=tuple(rows), changed=True)
+
+
+def unsteer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+    """End the steers of a prefix."""
+    prefix = _network(arguments["prefix"])
+    known = steerings(context.overlay)
+    pop = arguments["pop"]
+    ending = [(e, s) for e, s in known if s.prefix == prefix and pop in (None, s.pop)]
+    if not ending:
+        place = f" in {pop}" if pop else ""
+        near = did_you_mean(str(prefix), sorted({str(s.prefix) for _, s in known}), otherwise="steered are ")
+        yield Report(text=f"{prefix}: not steered{place}" + (f"; {near}" if near else ""), changed=False)
+        return
+    entries = tuple(ended(entry, context) for entry, _ in ending)
+    reason = arguments["reason"] or ""
+    away = yield from _carry_out(context, entries, f"unsteer {prefix}" + (f": {reason}" if reason else ""))
+    pops = ", ".join(steering.pop for _, steering in ending)
+    yield Report(text=f"{prefix}: no longer steered in {pops}{_later(away)}", changed=True)
+
+
+def steers(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+    """Every steer, and what has become of it."""
+    known = steerings(context.overlay)
+    if not known:
+        yield Report(text="nothing is steered", changed=False)
+        return
+    pops = dict.fromkeys(steering.pop for _, steering in known)
+    switches = tuple(device.name for pop in pops for device in context.intent.in_pop(pop, "switch"))
+    facts: Facts = yield Gather(switches, wants=("protocols",))
+    rows: List[Dict[str, Any]] = []
+    for entry, steering in known:
+        state: Optional[str] = provider_state(lines_of(context, steering), facts)
+        if state == OK:
+            inside: Mapping[str, RoutesInside] = yield CountRoutes(_hosts(context, steering.pop), steering.prefix)
+            has_route = any(found.by_provider.get(steering.provider) for found in inside.values())
+            state = OK if has_route else NO_ROUTE if inside else None
+        rows.append(steer_row(entry, steering, state))
+    fallen = sum(row["state"] not in (OK, None) for row in rows)
+    text = f"{len(rows)} steered" + (f", {fallen} fallen back" if fallen else "")
+    yield Report(text=text, rows=tuple(rows), changed=False)
+
+
+def _judge(
+    context: VerbContext, steering: Steering, arguments: Mapping[str, Any]
+) -> Generator[Step, Any, Dict[str, Any]]:
+    """What the steer will mean, as a row; GuardRefused for what ``arguments`` do not allow."""
+    switches = tuple(device.name for device in context.intent.in_pop(steering.pop, "switch"))
+    hosts = _hosts(context, steering.pop)
+    inside: Mapping[str, RoutesInside] = yield CountRoutes(hosts, steering.prefix)
+    if not inside:
+        raise NetorchError(
+            f"no host of {steering.pop} can be asked for its routes",
+            where=steering.pop,
+            hint="what a steer does must be seen: bring a host back first",
+        )
+    kept: List[History] = []
+
+    def is_measured(history: History) -> bool:
+        kept[:] = [history]
+        return history[-1][0] - history[0][0] >= MEASURE_S
+
+    what = f"the rate of {steering.provider} is measured"
+    yield Wait(switches, until=is_measured, what=what, timeout_s=4 * MEASURE_S, wants=("links", "protocols"))
+    history = kept[0]
+    if not arguments["allow_absent"]:
+        refuse_absent(context, steering, dict(history[-1][1]), inside=inside)
+    moved: Mapping[str, float] = yield MeasureTraffic(hosts, steering.prefix, MEASURE_S)
+    percent = float(context.settings.get("max_load_percent", MAX_LOAD_PERCENT))
+    limit = float("inf") if arguments["allow_capacity"] else percent
+    moved_bps = sum(moved.values())
+    now_bps, capacity_bps = refuse_overload(context, steering, history, moved_bps=moved_bps, percent=limit)
+    return {
+        "prefix": str(steering.prefix),
+        "via": steering.provider,
+        "pop": steering.pop,
+        "routes": max(found.by_provider.get(steering.provider, 0) for found in inside.values()),
+        "routes_of_all": max(found.all for found in inside.values()),
+        "prefix_bps": round(moved_bps),
+        "provider_bps": None if now_bps is None else round(now_bps),
+        "capacity_bps": capacity_bps or None,
+    }
+
+
+def _carry_out(
+    context: VerbContext, entries: Sequence[OverlayEntry], why: str
+) -> Generator[Step, Any, Tuple[str, ...]]:
+    """Hosts first: if they go back, no switch ever knows of it. Who could not be reached."""
+    pops = dict.fromkeys(str(entry.data["pop"]) for entry in entries)
+    hosts = tuple(name for pop in pops for name in _hosts(context, pop))
+    switches = tuple(device.name for pop in pops for device in context.intent.in_pop(pop, "switch"))
+    yield ChangeOverlay(tuple(entries))
+    away = yield Deploy(hosts, why=why, goes_on=True)
+    more = yield Deploy(switches, why=why, goes_on=True)
+    return tuple(dict.fromkeys((*(away or ()), *(more or ()))))
+
+
+def _later(away: Sequence[str]) -> str:
+    return f"; {', '.join(away)} will know by the next netorch run or deploy" if away else ""
+
+
+def _hosts(context: VerbContext, pop: str) -> Tuple[str, ...]:
+    return tuple(device.name for device in context.intent.in_pop(pop, "host"))
+
+
+def _network(text: str) -> IPNetwork:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise UsageError(f"expected a prefix such as 1.144.0.0/16, found {text!r}", hint=str(error)) from None
+
+
+def _prefix(context: VerbContext, text: str) -> IPNetwork:
+    """A prefix that some provider's route may have, or hold."""
+    prefix = _network(text)
+    if prefix.prefixlen == 0:
+        raise UsageError(
+            f"{prefix}: expected a part of the Internet", hint="which provider is preferred at all is the inventory's"
+        )
+    policy = context.inventory.policy
+    longest = (policy.ipv4 if family_of(prefix) is Family.IPV4 else policy.ipv6).max_length
+    if prefix.prefixlen > longest:
+        wider = prefix.supernet(new_prefix=longest)
+        raise UsageError(
+            f"{prefix}: routes longer than /{longest} are accepted of nobody, so that nothing would ever match",
+            hint=f"steer {wider}; single programs choose by a mark (docs/marks.md)",
+        )
+    for own in context.inventory.own_prefixes:
+        if own.version == prefix.version and prefix.overlaps(own) and own.prefixlen <= prefix.prefixlen:
+            raise UsageError(f"{prefix} is part of the own prefix {own}", hint="no provider's route to it is accepted")
+    return prefix
+
+
+def _wanted(context: VerbContext, prefix: IPNetwork, via: Optional[str], *, pop: Optional[str]) -> Tuple[Steering, ...]:
+    """The steers that are asked for, in the inventory's order of POPs."""
+    providers = list(dict.fromkeys(circuit.provider for circuit in context.intent.circuits))
+    if via is None:
+        raise UsageError("--via is missing, expected a provider", hint=f"providers are {', '.join(providers)}")
+    pops = [one.name for one in context.inventory.pops]
+    if pop is not None and pop not in pops:
+        raise UsageError(f"no POP {pop!r}", hint=did_you_mean(pop, pops, otherwise="POPs are "))
+    found = tuple(
+        Steering(prefix, via, name) for name in pops if pop in (None, name) and _has_circuit(context, via, name, prefix)
+    )
+    if not found:
+        family = "IPv4" if family_of(prefix) is Family.IPV4 else "IPv6"
+        place = f" in {pop}" if pop else ""
+        hint = did_you_mean(via, providers, otherwise="providers are ")
+        raise UsageError(f"no provider {via!r} with an {family} circuit{place}", hint=hint)
+    return found
+
+
+def _has_circuit(context: VerbContext, via: str, pop: str, prefix: IPNetwork) -> bool:
+    circuits = context.inventory.pop(pop).circuits
+    return any(c.provider == via and c.addresses(family_of(prefix)) is not None for c in circuits)
