@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netorch.model.types import Family
+from netorch.model.types import Family, IPInterface
 from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, circuits
 from tests.lab.frr_node import canonical
 from tests.lab.frr_pop import FrrPop, frr_pop
@@ -178,3 +178,50 @@ def test_routes_of_others_are_left_alone(pop: FrrPop) -> None:
     for host in HOSTS:
         routes = json.loads(pop.run(host, "ip", "-j", "route", "show", "default"))
         assert [(route["gateway"], route["dev"]) for route in routes] == [("198.18.1.1", "mgmt0")]
+
+
+def test_next_hops_come_back_with_the_carrier(pop: FrrPop) -> None:
+    """A host whose uplink was without carrier, for longer than zebra keeps what it does not use, has every next hop again."""
+    frr_hosts = sorted(set(HOSTS) & set(pop.nodes))
+    (switch, *_), before = SWITCHES, {(host, family): next_hops(pop, host, family) for host, family in ENDS}
+    ports = [
+        u.port
+        for host in pop.inventory.pop("pop1").hosts
+        if host.name in frr_hosts
+        for u in host.uplinks
+        if u.switch == switch
+    ]
+    lost = {family: str(address.ip) for family, address in fabric(pop, switch).items()}
+
+    def is_cut() -> bool:
+        kept = [pop.nodes[host].vtysh("show nexthop-group rib") for host in frr_hosts]
+        return not any("Time to Deletion" in said for said in kept) and all(
+            not is_established(pop, host, address) for host in frr_hosts for address in lost.values()
+        )
+
+    for port in ports:
+        pop.run(switch, "ip", "link", "set", port, "down")
+    try:
+        wait_until(is_cut, timeout_s=40, what="FRR has lost the uplink, and what it kept for it")
+        for host in frr_hosts:
+            assert next_hops(pop, host, Family.IPV6) != before[host, Family.IPV6]
+    finally:
+        for port in ports:
+            pop.run(switch, "ip", "link", "set", port, "up")
+    for (host, family), wanted in before.items():
+        wait_until(
+            lambda: next_hops(pop, host, family) == wanted,  # noqa: B023 - called at once
+            timeout_s=60,
+            what=f"{host} has every {family.value} next hop again",
+        )
+
+
+def fabric(pop: FrrPop, switch: str) -> dict[Family, IPInterface]:
+    """The switch's addresses on the fabric."""
+    device = next(one for one in pop.inventory.pop("pop1").switches if one.name == switch)
+    return {family: device.fabric_address(family) for family in Family}
+
+
+def is_established(pop: FrrPop, host: str, neighbor: str) -> bool:
+    """Whether the host has its session with ``neighbor``."""
+    return bool(json.loads(pop.nodes[host].vtysh("show bgp neighbors json"))[neighbor]["bgpState"] == "Established")
