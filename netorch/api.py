@@ -57,7 +57,7 @@ from netorch.model.items import (
 from netorch.model.measures import CountRoutes, MeasureTraffic, RoutesInside
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.state import Channel, Protocol
-from netorch.model.text import did_you_mean, one_line, rate_text, utc_text
+from netorch.model.text import counted, did_you_mean, one_line, rate_text, utc_text
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
 from netorch.plan.mirror import (
     MirrorSides,
@@ -153,6 +153,7 @@ __all__ = [
     "WrongSetting",
     "circuit_traffic",
     "compare_sides",
+    "counted",
     "did_you_mean",
     "family_of",
     "held_items",
@@ -213,7 +214,8 @@ class InputFile:
 
 @dataclass(frozen=True)
 class VerbContext:
-    """What a verb knows when it starts. ``now`` is seconds since the epoch, ``author`` who typed the command."""
+    """What a verb knows when it starts. ``now`` is seconds since the epoch, ``author`` who typed the command. ``unread`` are the
+    devices that keep the overlay and could not be asked: what they alone know is missing."""
 
     inventory: Inventory
     intent: Intent
@@ -221,6 +223,7 @@ class VerbContext:
     now: float
     author: str
     settings: Mapping[str, Any]
+    unread: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,13 @@ def is_rolled_back(history: tuple[Generation, ...]) -> bool:
 
 
 def rollback_notes(facts: Mapping[str, DeviceFacts], plan: Plan) -> dict[str, str]:
-    """What a plan says of devices that somebody rolled back, by device: it would take that back."""
+    """What a plan says of devices that somebody rolled back, by device: it ends that, for better or for worse."""
     kept = {device.device: rolled_back(facts[device.device]) for device in plan.devices if not device.is_empty}
-    return {name: f"{one.author} did a {one.reason}: this plan takes it back" for name, one in kept.items() if one}
+    return {
+        name: f"{one.author} did a {one.reason}, which this plan ends: has the inventory been put right?"
+        for name, one in kept.items()
+        if one
+    }
 
 
 @dataclass(frozen=True)

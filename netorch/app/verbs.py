@@ -62,10 +62,11 @@ class VerbRun:
         """Run ``verb`` to its end, from the overlay that the network's switches hold.
 
         Returns what it could not reach, by device, out of how many that it asked: for a verb that only looks at the overlay
-        these are the switches that hold it.
+        these are the switches that hold it, and the routers of POPs without switches.
         """
-        switches = tuple(switch.name for pop in self.controller.inventory.pops for switch in pop.switches)
-        world = gather_world(self.controller, switches)
+        pops = self.controller.inventory.pops
+        holders = tuple(device.name for pop in pops for device in (pop.switches or pop.routers))
+        world = gather_world(self.controller, holders)
         self.unread.update(world.failures)
         self._tell(world.failures)  # what they alone know of the overlay is missing
         settings = world.intent.settings.get(plugin.name, {})
@@ -76,6 +77,7 @@ class VerbRun:
             now=self.controller.clock.now(),
             author=self.controller.author,
             settings=settings,
+            unread=tuple(world.failures),
         )
         self.verb = verb.name
         steps = verb.run(context, parameters)
@@ -95,7 +97,7 @@ class VerbRun:
                 result, error = self._perform(step), None
             except NetorchError as failure:
                 result, error = None, failure
-        return (self.missed, len(self.asked)) if self.asked else (self.unread, len(switches))
+        return (self.missed, len(self.asked)) if self.asked else (self.unread, len(holders))
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, ChangeOverlay):

@@ -26,7 +26,7 @@ class Capabilities:
     ``kernel_in_step``: routes are in the kernel as they are in the daemon, also those whose number inside the daemon belonged to
     another route before, and those that gained or lost a next hop. BIRD 3.1 remembers such numbers: in a table of several next
     hops (``merge paths``) those that its export filter refused, in any table those that it read from the kernel. Tried with
-    3.1.7; 3.3.2 has the same code (sysdep/unix/krt.c ``krt_rt_notify``, nest/rt-table.c ``rt_export_merged``).
+    3.1.7, where sysdep/unix/krt.c ``krt_rt_notify`` and nest/rt-table.c ``rt_export_merged`` do that.
     ``mends_next_hops``: next hops that the kernel takes away with a carrier are put back when it returns. FRR 8.4.4 keeps routes
     in groups of next hops, takes a group that it used before for what it was, and leaves the kernel with the rest of it.
     ``waits_for_bfd``: a BGP session with BFD does not begin while BFD is down. ``bfd_waits``: BFD does not begin before the BGP

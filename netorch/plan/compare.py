@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from netorch.model.checks import findings, is_up
 from netorch.model.conventions import MAIN_TABLE
@@ -132,20 +132,27 @@ FIGURES = ("sessions", "received", "accepted", "announced", "fib_ipv4", "fib_ipv
 """What a row has, each with ``_before`` and ``_after``."""
 
 
+def _sum(counts: Iterable[Optional[int]]) -> Optional[int]:
+    """Of what is counted; None where there are sessions, and the daemon counts it of none of them."""
+    found = list(counts)
+    told = [count for count in found if count is not None]
+    return sum(told) if told or not found else None
+
+
 def _figures(device: DeviceIntent, facts: DeviceFacts) -> Dict[str, Optional[int]]:
     kind = FAR_ENDS[device.role]
     known = {session.name for session in device.sessions}
     far_ends = {session.name for session in device.sessions if session.kind == kind}
     sessions = [protocol for protocol in facts.daemon.protocols if protocol.name in known or protocol.protocol == "BGP"]
     channels = [channel for protocol in sessions if protocol.name in far_ends for channel in protocol.channels]
-    accepted = sum(channel.routes_imported or 0 for channel in channels)
+    accepted = _sum(channel.routes_imported for channel in channels)
     keeps_filtered = any(channel.routes_filtered is not None for channel in channels)
     filtered = sum(channel.routes_filtered or 0 for channel in channels)
     return {
         "sessions": sum(map(is_up, sessions)),
-        "received": accepted + filtered if keeps_filtered else None,
+        "received": (accepted or 0) + filtered if keeps_filtered else None,
         "accepted": accepted,
-        "announced": sum(channel.routes_exported or 0 for channel in channels),
+        "announced": _sum(channel.routes_exported for channel in channels),
         "fib_ipv4": _fib(facts, Family.IPV4),
         "fib_ipv6": _fib(facts, Family.IPV6),
     }

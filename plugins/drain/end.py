@@ -100,4 +100,8 @@ def drains(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     rows = tuple(drain_row(entry, scope, context.now) for entry, scope in in_force(context.overlay))
     expired = sum(bool(row["expired"]) for row in rows)
     text = f"{len(rows)} drained" + (f", {expired} of them past their time" if expired else "")
-    yield Report(text=text if rows else "nothing is drained", rows=rows, changed=False)
+    text = text if rows else "nothing is drained"
+    if context.unread:
+        silent = f"{', '.join(context.unread)} could not be asked"
+        text = f"{text}, as far as is known: {silent}" if rows else f"what is drained is not known: {silent}"
+    yield Report(text=text, rows=rows, changed=False)

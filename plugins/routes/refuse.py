@@ -5,7 +5,18 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Iterable, Iterator, List, Sequence, Tuple
 
-from netorch.api import DeviceIntent, Family, GuardRefused, Inventory, IPNetwork, OverlayEntry, Pop, VerbContext
+from netorch.api import (
+    DeviceIntent,
+    Family,
+    GuardRefused,
+    Inventory,
+    IPNetwork,
+    OverlayEntry,
+    Pop,
+    UsageError,
+    VerbContext,
+    family_of,
+)
 
 from .allow import announceable, max_routes, may_announce
 from .entries import NAME, owner_of
@@ -28,6 +39,18 @@ def refuse_covering(context: VerbContext, device: DeviceIntent, routes: Sequence
             f"refused (covering): {'; '.join(found[:_SHOWN])}{more}",
             where=device.name,
             hint="name narrower prefixes, or --allow-covering if it is meant",
+        )
+
+
+def refuse_families(device: DeviceIntent, routes: Sequence[WantedRoute]) -> None:
+    """UsageError for routes of a family that the device's daemon has no session of: it is not configured for that one."""
+    spoken = device.families()
+    found = [str(route.prefix) for route in routes if family_of(route.prefix) not in spoken]
+    if found:
+        names = " and ".join(family.value for family in spoken)
+        raise UsageError(
+            f"{', '.join(found[:_SHOWN])}: {device.name} has sessions of {names} alone, expected prefixes of these",
+            hint="name other devices for these prefixes",
         )
 
 

@@ -22,6 +22,7 @@ from netorch.api import (
     UsageError,
     VerbContext,
     Wait,
+    counted,
     merge_overlays,
 )
 
@@ -39,10 +40,10 @@ from .entries import (
     with_reason,
 )
 from .reading import SHORTEST_S, WantedRoute, read_routes
-from .refuse import refuse_announcing, refuse_covering, refuse_many
+from .refuse import refuse_announcing, refuse_covering, refuse_families, refuse_many
 from .show import InUse, hidden_by_others, owner_rows
 
-ROLES = ("switch", "host")
+ROLES = ("switch", "host", "router")
 USED_WITHIN_S = 3.0
 SHORTEST_CONFIRM_S, LONGEST_CONFIRM_S = 5, 3600
 
@@ -84,6 +85,7 @@ def set_routes(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         raise UsageError(f"--for {lasts_s:g}s: expected {SHORTEST_S:g}s or more", hint="--for 2h")
     routes = read_routes(arguments["file"], lasts_s=lasts_s)
     for device in devices:
+        refuse_families(device, routes)
         refuse_announcing(context, device, routes)
         if not arguments["allow_covering"]:
             refuse_covering(context, device, routes)
@@ -102,7 +104,10 @@ def list_routes(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     wanted = arguments["owner"]
     entries = [entry for entry in context.overlay.active(NAME) if wanted in (None, owner_of(entry))]
     rows = [row for entry in entries for row in owner_rows(context, context.overlay, entry)]
-    text = f"{len(rows)} routes of {len({owner_of(entry) for entry in entries})} owners" if rows else "no routes"
+    owners = {owner_of(entry) for entry in entries}
+    text = f"{counted(len(rows), 'route')} of {counted(len(owners), 'owner')}" if rows else "no routes"
+    if context.unread:
+        text = f"{text} known: {', '.join(context.unread)} could not be asked"
     yield Report(text=text, rows=tuple(rows), changed=False)
 
 
@@ -231,7 +236,7 @@ def _tell(
         notes += [f"{name}: {note}" for note in hidden]
     late = f"; {', '.join(away)} once netorch run or a deploy reaches it" if away else ""
     count = len({row["prefix"] for row in rows})
-    what = f"{count} routes on {', '.join(wanted)}" if count else "has no routes any more"
+    what = f"{counted(count, 'route')} on {', '.join(wanted)}" if count else "has no routes any more"
     yield Report(text="\n".join([f"{change.owner}: {what}{late}", *notes]), rows=rows, changed=True)
 
 

@@ -318,3 +318,19 @@ def test_drain_below_the_capacity_floor_is_refused() -> None:
         run("drain", "northtel", pop="pop1", held=held)
     assert "--allow-capacity" in raised.value.hint
     assert run("drain", "northtel", pop="pop1", held=held, allow_capacity=True).stages[-1] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ((), "what is drained is not known: sw1.pop1, sw2.pop1 could not be asked"),
+        (("northtel",), "1 drained, as far as is known: sw1.pop1, sw2.pop1 could not be asked"),
+    ],
+)
+def test_drains_of_switches_that_are_silent_are_not_known(held: tuple[str, ...], said: str) -> None:
+    """What nobody could be asked about is not told to be nothing."""
+    overlay = Overlay(tuple(entry(name, "closed") for name in held))
+    start = replace(context(PLUGIN, overlay=overlay), unread=SWITCHES)
+    (report,) = FakeNetwork(Traffic(), overlay=overlay).run(PLUGIN, "drains", start)
+    assert isinstance(report, Report)
+    assert report.text == said

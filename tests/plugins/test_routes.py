@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from netorch.api import (
     ChangeOverlay,
     Deploy,
+    Facts,
+    Family,
     Gather,
     GuardRefused,
     InputFile,
@@ -19,8 +22,12 @@ from netorch.api import (
     StaticHop,
     Steps,
     UsageError,
+    VerbContext,
 )
 from netorch.errors import Reverted
+from netorch.intent import derive_intent
+from netorch.testing import FakeNetwork, fake_context, fake_facts
+from tests.golden.write import underlay_inventory
 from tests.plugins.example import INTENT, NOW, context
 from tests.plugins.routes_network import PLUGIN, VIA, Devices, Network, decided, deployed, told
 
@@ -450,3 +457,71 @@ def test_hops_may_be_interfaces(network: Network) -> None:
     first, second = network.routes("h1.pop1")
     assert first.hops == (StaticHop(None, "eth0"),)
     assert [(str(hop.address), hop.interface) for hop in second.hops] == [("fe80::1", "eth0")]
+
+
+@pytest.mark.parametrize(
+    ("owners", "text"),
+    [
+        ({"one": [VIA]}, "1 route of 1 owner"),
+        ({"one": [VIA, OTHER]}, "2 routes of 1 owner"),
+        ({"one": [VIA], "two": [OTHER]}, "2 routes of 2 owners"),
+    ],
+)
+def test_list_counts_as_people_do(owners: dict[str, Any], text: str) -> None:
+    """One route is no routes."""
+    network = Network()
+    for owner, routes in owners.items():
+        assert told(network.set(owner, "h1.pop1", routes=routes)).startswith(
+            f"{owner}: {len(routes)} route{'s' if routes[1:] else ''} on h1.pop1"
+        )
+    assert told(network.run("list", owner=None)) == text
+
+
+def test_list_says_who_could_not_be_asked() -> None:
+    """No routes that are known are not no routes."""
+    start = replace(context(PLUGIN), unread=SWITCHES)
+    steps = FakeNetwork(Devices()).run(PLUGIN, "routes list", start, owner=None)
+    assert told(steps) == "no routes known: sw1.pop1, sw2.pop1 could not be asked"
+
+
+def of_routers() -> tuple[VerbContext, FakeNetwork]:
+    """Three POPs of routers, without switches, where routes are set."""
+    intent = derive_intent(underlay_inventory())
+
+    def facts(seconds: float, overlay: Overlay) -> Facts:
+        return {d.name: replace(fake_facts(d.name), overlay=overlay.kept_by(d.name)) for d in intent.devices}
+
+    start = replace(fake_context(PLUGIN, underlay_inventory()), intent=intent)
+    return start, FakeNetwork(facts)
+
+
+def test_routers_take_routes() -> None:
+    """A router keeps its routes itself where no switch does."""
+    start, network = of_routers()
+    router = start.intent.devices[0].name
+    file = InputFile("routes.json", json.dumps(VIA))
+    options = {"for": None, "allow_covering": False, "reason": None, "confirm_timeout": 60}
+    steps = network.run(PLUGIN, "routes set", start, owner="one", target=(router,), file=file, **options)
+    (kept,) = decided(steps)
+    assert kept.devices == (router,)
+    assert [str(r.prefix) for r in PLUGIN.amend(start.intent, network.overlay).device(router).routes] == [VIA["prefix"]]
+
+
+def test_family_that_a_device_does_not_speak_is_refused() -> None:
+    """The daemon of a router with IPv4 alone has no place for an IPv6 route."""
+    start, network = of_routers()
+    intent = start.intent.with_devices(
+        lambda one: replace(one, sessions=tuple(s for s in one.sessions if s.family is Family.IPV4))
+    )
+    router = intent.devices[0].name
+    file = InputFile("routes.json", json.dumps({"prefix": "2001:db8:f::/48", "type": "blackhole"}))
+    with pytest.raises(UsageError, match=f"2001:db8:f::/48: {router} has sessions of ipv4 alone"):
+        network.run(
+            PLUGIN,
+            "routes set",
+            replace(start, intent=intent),
+            owner="one",
+            target=(router,),
+            file=file,
+            **{"for": None, "allow_covering": False, "reason": None, "confirm_timeout": 60},
+        )

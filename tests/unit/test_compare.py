@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from netorch.intent import derive_intent
 from netorch.model.facts import DeviceFacts, RouteCount
 from netorch.model.intent import Intent, Session
 from netorch.model.inventory import Tolerance
@@ -14,6 +15,7 @@ from netorch.model.state import Channel, Protocol
 from netorch.model.types import Family
 from netorch.plan.compare import compare_rows, find_losses
 from netorch.testing import fake_facts, small_intent
+from tests.golden.write import underlay_inventory
 
 INTENT = small_intent()
 SWITCH, HOST = "sw1.pop1", "h1.pop1"
@@ -120,3 +122,16 @@ def test_received_is_known_where_the_daemon_keeps_what_it_filtered() -> None:
     held = {SWITCH: replace(facts, daemon=replace(facts.daemon, protocols=kept))}
     (row,) = compare_rows(INTENT, held, held)
     assert row["received_before"] == 300 + 3 * 7
+
+
+def test_what_no_session_counts_is_not_told_to_be_nothing() -> None:
+    """FRR counts what RIP's neighbours announced, and not what they are told."""
+    intent = derive_intent(underlay_inventory())
+    device = next(one for one in intent.devices if any(s.protocol == "rip" for s in one.sessions))
+    rows = [
+        Protocol(s.name, "RIP", state="up", channels=(Channel(s.family.value, routes_imported=3),))
+        for s in device.sessions
+    ]
+    facts = {device.name: fake_facts(device.name, protocols=rows)}
+    (row,) = compare_rows(intent, facts, facts)
+    assert (row["accepted_after"], row["announced_after"]) == (3 * len(rows), None)

@@ -233,3 +233,14 @@ def test_same_intent_reads_alike_in_both_languages(name: str) -> None:
     if name.startswith("sw"):
         assert ours.announced == theirs.announced != {}
     assert frr.read_passwords(texts[0]) == bird.read_passwords(texts[1])
+
+
+def test_unnumbered_sessions_are_foreseen() -> None:
+    """A session over a link without addresses is named when it starts, restarts or closes."""
+    start = "router bgp 65101\n neighbor up1 interface remote-as 65001\n neighbor up1 description [spine1_up1_ll] spine1 down1\n"
+    assert list(frr.foresee_resets("", start)) == [Reset("spine1_up1_ll", "start", "new")]
+    other = start.replace("65001", "65002")
+    assert list(frr.foresee_resets(start, other)) == [Reset("spine1_up1_ll", "restart", "changed: remote-as")]
+    assert list(frr.foresee_resets(start, "router bgp 65101\n")) == [
+        Reset("spine1_up1_ll", "close", "not in the new configuration")
+    ]

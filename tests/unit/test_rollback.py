@@ -158,7 +158,7 @@ def test_a_plan_tells_whose_rollback_it_takes_back() -> None:
     kept = Confirmed(author="bob@noc", reason="rollback to generation 3: flaps")
     facts = {SWITCH: replace(found.facts[SWITCH], confirmed=kept)}
     assert rollback_notes(facts, found.plan) == {
-        SWITCH: "bob@noc did a rollback to generation 3: flaps: this plan takes it back"
+        SWITCH: "bob@noc did a rollback to generation 3: flaps, which this plan ends: has the inventory been put right?"
     }
     assert rollback_notes(facts, Plan((DevicePlan(SWITCH, "base", 4),))) == {}
     assert rollback_notes(found.facts, found.plan) == {}

@@ -108,6 +108,10 @@ def _note(said: Dict[Tuple[str, str], Set[Statement]], line: str, family: str) -
         return False
     if negative:
         words[2:] = ["no", *words[2:]]
+    if words[2] == "interface" and len(words) > 3:
+        # ``neighbor eth0 interface remote-as 65001``: the neighbour of an unnumbered link, and what it is.
+        said.setdefault((words[1], family), set()).add(("interface",))
+        del words[2]
     said.setdefault((words[1], family), set()).add(tuple(words[2:]))
     return True
 
