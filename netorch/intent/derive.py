@@ -13,8 +13,10 @@ from netorch.model.bogons import refused_asns
 from netorch.model.capabilities import begins_bfd
 from netorch.model.intent import (
     CIRCUIT_COMMUNITY,
+    ORIGIN_RELATIONS,
     PROVIDER_COMMUNITY,
     PROVIDER_TABLE_BASE,
+    RELATION_COMMUNITY,
     DeviceIntent,
     ExportPolicy,
     ImportPolicy,
@@ -109,7 +111,7 @@ def _provider_sessions(inventory: Inventory, switch: Switch, circuits: Iterable[
             password=circuit.password,
             circuit=circuit.id,
             import_policy=_import_policy(inventory, circuit, family, pop=switch.pop),
-            export_policy=ExportPolicy(relation=provider.relation, default_route=provider.default_route),
+            export_policy=ExportPolicy(default_route=provider.default_route),
             bfd=circuit.bfd,
             bfd_timers=inventory.bfd.providers,
         )
@@ -126,6 +128,7 @@ def _import_policy(inventory: Inventory, circuit: Circuit, family: Family, *, po
         large_communities=(
             (inventory.asn, PROVIDER_COMMUNITY, provider.id),
             (inventory.asn, CIRCUIT_COMMUNITY, circuit.id),
+            (inventory.asn, RELATION_COMMUNITY, ORIGIN_RELATIONS[provider.relation]),
         ),
         relation=provider.relation,
         bogon_asns=refused_asns((inventory.asn, *(each.asn for each in inventory.providers))),

@@ -85,13 +85,12 @@ class PrefixExport:
 @dataclass(frozen=True)
 class ExportPolicy:
     """What is added to own prefixes when they are announced to a provider; ``prefixes`` is what is otherwise for some of
-    them, each once. Customers' prefixes go to every ``relation``, as they are; ``default_route`` to a customer that wants it."""
+    them, each once. Customers' prefixes go to everybody; ``default_route`` to a customer that wants it."""
 
     communities: Tuple[Tuple[int, int], ...] = ()
     large_communities: Tuple[Tuple[int, int, int], ...] = ()
     prepend: int = 0
     prefixes: Tuple[PrefixExport, ...] = ()
-    relation: str = "transit"
     default_route: bool = False
 
     def of_prefix(self, prefix: IPNetwork) -> PrefixExport:

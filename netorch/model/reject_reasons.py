@@ -25,8 +25,8 @@ class RejectReason:
 
 REJECT_REASONS = (
     RejectReason(10, "default_route", "a default route that this switch does not take", "RFC 7454 section 6.1.6"),
-    RejectReason(11, "prefix_bogon", "special-purpose or unassigned address space", "RFC 6890, RFC 7454 section 6.1.1"),
-    RejectReason(12, "prefix_own", "our own address space", "RFC 7454 section 6.1.4"),
+    RejectReason(11, "prefix_own", "our own address space", "RFC 7454 section 6.1.4"),
+    RejectReason(12, "prefix_bogon", "special-purpose or unassigned address space", "RFC 6890, RFC 7454 section 6.1.1"),
     RejectReason(13, "prefix_short", "shorter than the shortest prefix accepted", "RFC 7454 section 6.1.3"),
     RejectReason(14, "prefix_long", "longer than the longest prefix accepted", "RFC 7454 section 6.1.3"),
     RejectReason(
@@ -44,7 +44,6 @@ REJECT_REASONS = (
     RejectReason(42, "irr_origin", "the origin AS is not registered behind this neighbour", "RFC 7454 section 9"),
     RejectReason(50, "otc_leak", "a leak by its Only to Customer attribute", "RFC 9234 section 5"),
     RejectReason(60, "blackhole", "it asks to be blackholed, which this neighbour may not, or not there", "RFC 7999"),
-    RejectReason(90, "over_limit", "it came beyond the session's limit", "RFC 7454 section 8"),
     RejectReason(99, "other", "refused without a reason: by a template of the operator's own", ""),
 )
 

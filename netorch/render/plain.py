@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import Optional, Protocol
 
 from netorch.errors import RenderError
+from netorch.model.bogons import AsnRange
+from netorch.model.types import IPNetwork
+
+
+class Numbers(Protocol):
+    """A range, both ends inclusive."""
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def last(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Scrubbed:
+    """Communities that are taken away: those whose first number is in ``asns`` and whose second in ``values``, None for any."""
+
+    asns: AsnRange
+    values: Optional[AsnRange]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Whatever in ``prefix`` has a length from ``shortest`` to ``longest``."""
+
+    prefix: IPNetwork
+    shortest: int
+    longest: int
 
 
 def number_text(value: object) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_network
 from typing import Any, Optional
 
-from netorch.model.bogons import BOGON_ASNS, BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
+from netorch.model.bogons import BOGON_PREFIXES, GLOBAL_UNICAST, Bogon
 from netorch.model.capabilities import Capabilities
 from netorch.model.conventions import KERNEL_PROTOCOL
 from netorch.model.intent import (
@@ -26,6 +26,18 @@ from netorch.model.intent import (
 )
 from netorch.model.inventory import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
+from netorch.render.plain import Bounds
+from netorch.render.policy_view import (
+    CustomerView,
+    NeverVia,
+    accepted_of,
+    listed_of,
+    never_via_of,
+    policy_view,
+    receive_limit_of,
+    retry_s_of,
+    role_of,
+)
 from netorch.render.sources_view import RegisteredView, registered_of, sources_view
 
 
@@ -47,7 +59,8 @@ class FamilyView:
     single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
     addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of them switches are told of.
 
-    ``steers`` are a host's, the narrowest first: the first one that a prefix lies in decides.
+    ``customers`` are a switch's sessions with customers. ``steers`` are a host's, the narrowest first: the first one that a
+    prefix lies in decides.
 
     ``underlay`` is what routers may tell each other of, ``underlay_here`` what of it this one is the origin of, ``interfaces``
     those of the underlay.
@@ -56,6 +69,7 @@ class FamilyView:
     name: str
     upper: str
     number: int
+    host_length: int
     own: tuple[IPNetwork, ...]
     announced: tuple[IPNetwork, ...]
     service: tuple[IPNetwork, ...]
@@ -70,17 +84,57 @@ class FamilyView:
     underlay_here: tuple[IPNetwork, ...] = ()
     interfaces: tuple[UnderlayInterface, ...] = ()
     steers: tuple[SteerView, ...] = ()
+    customers: tuple[CustomerView, ...] = ()
 
 
 @dataclass(frozen=True)
 class SessionView:
-    """A session with what its policy comes to. ``takes_default`` is true where the switch may install the default route;
-    ``families`` are all that it carries, ``family`` the first where it is unnumbered, and the only one elsewhere."""
+    """A session with what its policy comes to. ``takes_default`` is true where the switch may install the default route,
+    ``sends_default`` where it tells a customer of it; ``families`` are all that it carries, ``family`` the first where it is
+    unnumbered, and the only one elsewhere."""
 
     session: Session
     family: FamilyView
     families: tuple[FamilyView, ...]
     takes_default: bool
+    sends_default: bool
+
+    @property
+    def role(self) -> str:
+        """What we are to the provider, "" where it is not told."""
+        return role_of(self.session)
+
+    @property
+    def listed(self) -> tuple[IPNetwork, ...]:
+        """All that the provider may announce, () for no such list."""
+        return listed_of(self.session)
+
+    @property
+    def accepted(self) -> tuple[Bounds, ...]:
+        """The prefixes that the provider may announce."""
+        family = self.family
+        default = family.default if self.takes_default else None
+        return accepted_of(self.session, universe=family.universe or family.default, default=default)
+
+    @property
+    def never_via(self) -> NeverVia:
+        """The numbers that cannot be behind the provider."""
+        return never_via_of(self.session)
+
+    @property
+    def receive_limit(self) -> int:
+        """How many routes it may send, refused ones included."""
+        return receive_limit_of(self.session)
+
+    @property
+    def retry_s(self) -> int:
+        """The longest time until a session that was closed over its limit is tried again."""
+        return retry_s_of(self.session)
+
+    @property
+    def forget_s(self) -> int:
+        """For how long failures are remembered, so that each is waited for twice as long as the one before."""
+        return 2 * self.retry_s
 
     @property
     def registered(self) -> Optional[RegisteredView]:
@@ -160,6 +214,7 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
             families[s.carried[0]],
             tuple(families[family] for family in s.carried),
             s.kind == "provider" and s.peer == device.default_route_via,
+            s.export_policy is not None and s.export_policy.default_route and device.default_route_via is not None,
         )
         for s in device.sessions
     ]
@@ -190,7 +245,7 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
             for family, view in families.items()
         ),
         "takes_default": any(view.takes_default for view in sessions),
-        "bogon_asns": BOGON_ASNS,
+        **policy_view(device),
         "kernel_protocol": KERNEL_PROTOCOL,
         **sources_view(device, can),
         "steered_preference": STEERED_PREFERENCE,
@@ -228,6 +283,7 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
         name=family.value,
         upper=family.name,
         number=family.number,
+        host_length=family.host_length,
         own=_of(device.own_prefixes, family),
         announced=_of(device.originated, family),
         service=_of(map(_single, service), family),
@@ -242,6 +298,11 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
         underlay_here=_of(device.underlay.announced if device.underlay else (), family),
         interfaces=tuple(i for i in device.underlay.interfaces if family in i.families) if device.underlay else (),
         steers=_steers(device, family),
+        customers=tuple(
+            CustomerView(s.neighbor, s.peer_asn)
+            for s in device.sessions
+            if s.family is family and s.import_policy is not None and s.import_policy.relation == "customer"
+        ),
     )
 
 

@@ -68,7 +68,7 @@ def test_provider_session_has_its_policies(intent: Intent) -> None:
     assert session.import_policy is not None
     assert session.import_policy.limits == Limits(max_prefixes=5000, min_length=16, max_length=48)
     assert session.import_policy.local_preference == 200
-    assert session.import_policy.large_communities == ((64500, 1, 3), (64500, 2, 4))
+    assert session.import_policy.large_communities == ((64500, 1, 3), (64500, 2, 4), (64500, 3, 3))
     assert session.export_policy == ExportPolicy()
     assert (session.circuit, session.peer_asn, session.local) == (4, 64498, ip_address("2001:db8:c:4::2"))
 

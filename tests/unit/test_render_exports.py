@@ -37,7 +37,13 @@ route-map northtel_1_v4_single permit 65535
 exit
 !
 route-map northtel_1_v4_out permit 10
+ call to_providers_ipv4
+ on-match next
+exit
+!
+route-map northtel_1_v4_out permit 20
  call northtel_1_v4_single
+ on-match next
 """,
 }
 WITH_ADDED = {
@@ -66,7 +72,13 @@ route-map northtel_1_v6_single permit 65535
 exit
 !
 route-map northtel_1_v6_out permit 10
+ call to_providers_ipv6
+ on-match next
+exit
+!
+route-map northtel_1_v6_out permit 20
  call northtel_1_v6_single
+ on-match next
 """,
 }
 

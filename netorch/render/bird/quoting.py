@@ -14,7 +14,7 @@ from netorch.errors import RenderError
 from netorch.model.conventions import MAX_SYMBOL
 from netorch.model.inventory import SecretRef
 from netorch.render.marks import secret_token, without_tokens
-from netorch.render.plain import address_text, number_text, prefix_text
+from netorch.render.plain import Numbers, address_text, number_text, prefix_text
 
 MAX_STRING_BYTES = 255
 
@@ -87,6 +87,12 @@ def bird_secret(value: object) -> str:
     return f'"{secret_token(value)}"'
 
 
+def bird_range(value: Numbers) -> str:
+    """A range of numbers as sets of communities have it: ``64512..65534``, or one number."""
+    first, last = bird_number(value.first), bird_number(value.last)
+    return first if first == last else f"{first}..{last}"
+
+
 def bird_community(value: tuple[int, ...]) -> str:
     """A community or a large community."""
     if len(value) not in (2, 3):
@@ -112,6 +118,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
         bird_interface,
         bird_number,
         bird_prefix,
+        bird_range,
         bird_secret,
         bird_string,
         bird_symbol,

@@ -6,19 +6,10 @@ An expression cannot hold alternatives: vtysh takes a vertical bar for a pipe of
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+
+from netorch.render.plain import Numbers
 
 _HIGHEST = 0xFFFFFFFF
-
-
-class Numbers(Protocol):
-    """A range, both ends inclusive."""
-
-    @property
-    def first(self) -> int: ...
-
-    @property
-    def last(self) -> int: ...
 
 
 def frr_asn_patterns(ranges: Iterable[Numbers]) -> tuple[str, ...]:
@@ -26,7 +17,12 @@ def frr_asn_patterns(ranges: Iterable[Numbers]) -> tuple[str, ...]:
 
     ``_`` stands for what surrounds a number in a path. Source: FRR doc/user/bgp.rst, "AS Path Regular Expressions".
     """
-    return tuple(f"_{digits}_" for first, last in _merged(ranges) for digits in _pieces(first, last))
+    return tuple(f"_{digits}_" for digits in frr_digits(ranges))
+
+
+def frr_digits(ranges: Iterable[Numbers]) -> tuple[str, ...]:
+    """As ``frr_asn_patterns``, without what surrounds a number."""
+    return tuple(digits for first, last in _merged(ranges) for digits in _pieces(first, last))
 
 
 def _merged(ranges: Iterable[Numbers]) -> list[tuple[int, int]]:

@@ -19,9 +19,9 @@ from netorch.model.communities import WELL_KNOWN
 from netorch.model.conventions import MAX_SYMBOL
 from netorch.model.inventory import SecretRef
 from netorch.model.text import one_line
-from netorch.render.frr.patterns import frr_asn_patterns
+from netorch.render.frr.patterns import frr_asn_patterns, frr_digits
 from netorch.render.marks import secret_token, without_tokens
-from netorch.render.plain import address_text, number_text, prefix_text
+from netorch.render.plain import Bounds, Numbers, Scrubbed, address_text, number_text, prefix_text
 
 MAX_TEXT_BYTES = 255  # RFC 9003 section 2; more than that, and the session is closed without a message
 
@@ -108,6 +108,31 @@ def frr_large_communities(values: tuple[tuple[int, int, int], ...]) -> str:
     return " ".join(_joined(value, 3) for value in sorted(set(values))) or "none"
 
 
+def frr_community_patterns(scrubbed: tuple[Scrubbed, ...]) -> tuple[str, ...]:
+    """Expressions that together find each community of ``scrubbed`` in an expanded list.
+
+    FRR compares with names where it has them, as of all that are kept of 65535:*, so that the number stands for the rest.
+    """
+    names = [
+        name
+        for one in scrubbed
+        for (asn, value), name in WELL_KNOWN.items()
+        if _holds(one.asns, asn) and (one.values is None or _holds(one.values, value))
+    ]
+    return (*frr_large_community_patterns(scrubbed), *(f"^{name}$" for name in names))
+
+
+def frr_large_community_patterns(scrubbed: tuple[Scrubbed, ...]) -> tuple[str, ...]:
+    """As ``frr_community_patterns``, of large communities, which have no names."""
+    asns = sorted({one.asns for one in scrubbed}, key=lambda asns: asns.first)
+    return tuple(f"^{digits}:" for digits in frr_digits(asns))
+
+
+def frr_bounds(value: Bounds) -> str:
+    """What lies inside of a network, within two lengths."""
+    return frr_range(value.prefix, value.shortest, longest=value.longest)
+
+
 def expected_secret(secret: str) -> str:
     """What a secret must be like, in words, if ``secret`` cannot stand in a line; else ""."""
     is_writable = secret and secret.isascii() and secret.isprintable() and not set(secret) & set(' |"')
@@ -122,10 +147,13 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     for function in (
         frr_address,
         frr_asn_patterns,
+        frr_bounds,
         frr_comment,
         frr_communities,
+        frr_community_patterns,
         frr_inside,
         frr_large_communities,
+        frr_large_community_patterns,
         frr_number,
         frr_prefix,
         frr_range,
@@ -134,6 +162,10 @@ FILTERS: Mapping[str, Callable[..., object]] = {
         frr_word,
     )
 }
+
+
+def _holds(numbers: Numbers, one: int) -> bool:
+    return numbers.first <= one <= numbers.last
 
 
 def _joined(value: tuple[int, ...], parts: int) -> str:
