@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from netorch.model.bogons import BOGON_ASNS, AsnRange
-from netorch.model.inventory import BfdTimers, Circuit, Limits, OverLimit, Provider, SecretRef
+from netorch.model.inventory import AoKey, BfdTimers, Circuit, Limits, OverLimit, Provider, SecretRef
 from netorch.model.sources import IrrFilter, Rpki, Validator
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
@@ -138,6 +138,8 @@ class Session:
     protocol: str = "bgp"
     also: Tuple[Family, ...] = ()
     bfd_first: bool = False
+    gtsm: bool = False
+    keys: Tuple[AoKey, ...] = ()
 
     @property
     def carried(self) -> Tuple[Family, ...]:

@@ -169,11 +169,26 @@ class Bfd:
     providers: BfdTimers = BfdTimers()
 
 
+AO_ALGORITHMS = ("hmac sha1", "cmac aes128", "hmac sha256")
+
+
+@dataclass(frozen=True)
+class AoKey:
+    """A key of TCP-AO (RFC 5925), which may come and go while the session runs. ``id`` (0 to 255) is the same at both ends. ``use``:
+    ``preferred`` is asked of the neighbour, ``deprecated`` is for what the neighbour still sends, ``""`` for either."""
+
+    id: int
+    secret: SecretRef
+    algorithm: str = AO_ALGORITHMS[0]
+    use: str = ""
+
+
 @dataclass(frozen=True)
 class Circuit:
     """One provider's line into one switch port. ``id`` and ``name`` are unique in the network; ``id`` goes into
     communities. ``switch`` is the switch's full name; ``capacity_bps`` is 0 where it is not known. ``macs`` are all that the
-    provider's router may have, () where any will do."""
+    provider's router may have, () where any will do. Its sessions are signed with ``password`` (TCP MD5) or ``keys`` (TCP-AO).
+    ``gtsm``: both ends refuse packets that came over a router (RFC 5082)."""
 
     id: int
     name: str
@@ -188,6 +203,13 @@ class Circuit:
     description: str = ""
     macs: Tuple[Mac, ...] = ()
     bfd: bool = False
+    gtsm: bool = False
+    keys: Tuple[AoKey, ...] = ()
+
+    @property
+    def secrets(self) -> Tuple[SecretRef, ...]:
+        """Every secret that its sessions need."""
+        return (*(() if self.password is None else (self.password,)), *(key.secret for key in self.keys))
 
     def addresses(self, family: Family) -> Optional[CircuitAddresses]:
         """The addresses of ``family``, None where the circuit does not carry it."""

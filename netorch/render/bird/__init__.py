@@ -11,7 +11,7 @@ from netorch.render.dialect import ConfigurationFile, Dialect
 DIALECT = Dialect(
     files=(ConfigurationFile(CONFIGURATIONS["bird"], "bird/{role}.conf.j2", mode=0o640, group="bird"),),
     filters=FILTERS,
-    password=re.compile(r'(\bpassword\s+")(?!@secret:)[^"\n]*(")'),
+    password=re.compile(r'(\b(?:password|secret)\s+")(?!@secret:)[^"\n]*(")'),
     stamp=re.compile(rf'(\b{BIRD_STAMP}\s*=\s*")[^"\n]*(")'),
     expected_secret=expected_secret,
 )
