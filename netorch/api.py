@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, FrozenSet, Generator, Mapping, Optional, Tuple, Union
 
 from netorch.errors import GuardRefused, NetorchError, PluginError, UsageError
+from netorch.model.announced import Announcement, SessionAnnouncements, own_path
+from netorch.model.communities import WELL_KNOWN
 from netorch.model.curve import Curve
 from netorch.model.facts import (
     AgentFacts,
@@ -39,7 +41,7 @@ from netorch.model.intent import (
     Steer,
     provider_ids,
 )
-from netorch.model.inventory import Circuit, Host, Inventory, Pop, Provider, Switch, WrongSetting
+from netorch.model.inventory import Action, Circuit, Host, Inventory, Pop, Provider, Switch, WrongSetting
 from netorch.model.items import (
     AddressItem,
     AliasItem,
@@ -75,17 +77,21 @@ from netorch.plan.traffic import CircuitTraffic, circuit_traffic
 __all__ = [
     "CIRCUIT_COMMUNITY",
     "PROVIDER_COMMUNITY",
+    "WELL_KNOWN",
+    "Action",
     "AddressItem",
     "AgentFacts",
     "AliasItem",
+    "Announcement",
     "Argument",
+    "Ask",
     "ChangeOverlay",
     "Channel",
     "Circuit",
     "CircuitTraffic",
     "ClosedSessionItem",
-    "Curve",
     "CountRoutes",
+    "Curve",
     "DaemonFacts",
     "Deploy",
     "DeviceFacts",
@@ -138,6 +144,7 @@ __all__ = [
     "RuleItem",
     "ServiceItem",
     "Session",
+    "SessionAnnouncements",
     "Sighting",
     "StaticHop",
     "StaticRoute",
@@ -163,6 +170,7 @@ __all__ = [
     "newest",
     "one_line",
     "own_macs_by_pop",
+    "own_path",
     "provider_ids",
     "rate_text",
     "sighting_in",
@@ -215,7 +223,8 @@ class InputFile:
 @dataclass(frozen=True)
 class VerbContext:
     """What a verb knows when it starts. ``now`` is seconds since the epoch, ``author`` who typed the command. ``unread`` are the
-    devices that keep the overlay and could not be asked: what they alone know is missing."""
+    devices that keep the overlay and could not be asked: what they alone know is missing. ``intended(entries)`` is the intent as
+    all plugins would amend it if these entries held, too."""
 
     inventory: Inventory
     intent: Intent
@@ -223,6 +232,7 @@ class VerbContext:
     now: float
     author: str
     settings: Mapping[str, Any]
+    intended: Callable[[Tuple[OverlayEntry, ...]], Intent]
     unread: Tuple[str, ...] = ()
 
 
@@ -302,6 +312,14 @@ class ProbeResult:
 
 
 @dataclass(frozen=True)
+class Ask:
+    """Step: ask whoever is at the terminal whether to go on; with ``--check`` nobody is asked. A verb yields it before it changes
+    anything, and not at all where its user has said ``--yes``. The verb ends with an error where nobody agrees. Result: None."""
+
+    question: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Step: show this. ``rows`` (plain JSON values, all with the same keys) become a table or, with ``-o``, a document;
     ``text`` is a line for people. ``columns`` are those of the table where it is not to show them all. Result: None."""
@@ -312,7 +330,7 @@ class Report:
     columns: Tuple[str, ...] = ()
 
 
-Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, CountRoutes, MeasureTraffic, Report]
+Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, CountRoutes, MeasureTraffic, Ask, Report]
 Steps = Generator[Step, Any, None]
 
 

@@ -310,6 +310,10 @@ def fake_context(
     """What a verb of ``plugin`` starts from when the devices hold ``overlay``; typed by ``ann`` in November 2023."""
     held = overlay or Overlay()
     own = dict(settings or {})
-    intent = derive_intent(inventory)
-    intent = plugin.amend(replace(intent, settings={**intent.settings, plugin.name: own}), held)
-    return VerbContext(inventory, intent, held, now=1_700_000_000.0, author="ann", settings=own)
+    plain = derive_intent(inventory)
+    plain = replace(plain, settings={**plain.settings, plugin.name: own})
+
+    def intended(entries: tuple[OverlayEntry, ...]) -> Intent:
+        return plugin.amend(plain, merge_overlays([held.entries, entries]))
+
+    return VerbContext(inventory, intended(()), held, 1_700_000_000.0, author="ann", settings=own, intended=intended)

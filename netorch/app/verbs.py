@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Container, Mapping
 
 from netorch.api import (
+    Ask,
     ChangeOverlay,
     CountRoutes,
     Deploy,
@@ -39,10 +40,15 @@ from netorch.plan.rollback import is_rewritten, rolled_back
 from netorch.render import restamp
 
 
+def _agree(question: str) -> None:
+    """Whoever is there agrees."""
+
+
 @dataclass
 class VerbRun:
     """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait after that; ``show`` is
-    given every plan, ``report`` every Report, ``tell`` the error of every device that fails and does not end the verb.
+    given every plan, ``report`` every Report, ``tell`` the error of every device that fails and does not end the verb; ``ask``
+    raises where nobody agrees to go on.
     ``entries`` is what the verb has decided so far; ``told`` are devices whose failure has been told; ``unread`` failed before
     the verb began, ``missed`` in one of its steps, of the devices that it ``asked``."""
 
@@ -50,6 +56,7 @@ class VerbRun:
     show: Callable[[Plan], None]
     report: Callable[[Report], None]
     tell: Callable[[NetorchError], None]
+    ask: Callable[[str], None] = _agree
     is_check: bool = False
     verb: str = "verb"
     entries: tuple[OverlayEntry, ...] = ()
@@ -77,6 +84,7 @@ class VerbRun:
             now=self.controller.clock.now(),
             author=self.controller.author,
             settings=settings,
+            intended=lambda entries: self.controller.intent(merge_overlays([world.overlay.entries, entries])),
             unread=tuple(world.failures),
         )
         self.verb = verb.name
@@ -119,6 +127,9 @@ class VerbRun:
         if isinstance(step, Report):
             self.report(step)
             return None
+        if isinstance(step, Ask):
+            self.controller.progress.idle()
+            return None if self.is_check else self.ask(step.question)
         raise PluginError(f"a verb yielded {step!r}, expected a step of netorch.api")
 
     def _deploy(self, step: Deploy) -> tuple[str, ...]:

@@ -150,12 +150,22 @@ def _show_result(result: DeployResult, documents: list[Any], output: str) -> Non
 
 
 def _ask(world: World, plan: Plan, options: Options) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("this would change devices, and nobody is at the terminal to agree", hint="add --yes")
+    _refuse_nobody()
     for line in summary(world, plan):
         click.secho(line, fg="magenta")
-    if not click.confirm(question(world, plan, options)):
+    agree_or_raise(question(world, plan, options))
+
+
+def agree_or_raise(text: str) -> None:
+    """Ask whoever is at the terminal. UsageError where nobody is, NetorchError where they do not agree."""
+    _refuse_nobody()
+    if not click.confirm(text):
         raise NetorchError("nothing was changed")
+
+
+def _refuse_nobody() -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("this would change devices, and nobody is at the terminal to agree", hint="add --yes")
 
 
 def summary(world: World, plan: Plan) -> list[str]:

@@ -131,6 +131,7 @@ def _click_option(option: Option) -> Callable[..., Any]:
 def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> int:
     from netorch.app.targets import select_devices
     from netorch.app.verbs import VerbRun
+    from netorch.cli.carry_out import agree_or_raise
     from netorch.cli.output import emit, emit_rows
     from netorch.cli.plan_view import print_plan
 
@@ -161,7 +162,7 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
             controller.progress.idle()
             click.echo(annotated(error), err=True)
 
-        run = VerbRun(controller, show, report, tell, is_check=is_check)
+        run = VerbRun(controller, show, report, tell, ask=agree_or_raise, is_check=is_check)
         failures, asked = run.run(plugin, verb, parameters)
     if output != "table":
         emit(documents, output)
