@@ -80,7 +80,9 @@ def gather_world(
         wants = (*wants, "certificate")
     facts, failures = gather_facts(controller, plain, asked, wants=wants)
     held = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
-    lapsed = _lapsed(controller, held)
+    decided = {(entry.id, entry.version) for entry in entries}  # just now: it does not end before it is done
+    lapsing = Overlay(tuple(entry for entry in held.entries if (entry.id, entry.version) not in decided))
+    lapsed = _lapsed(controller, lapsing)
     overlay = merge_overlays([held.entries, lapsed]) if lapsed else held
     notes = registry_warnings(controller.inventory, now=controller.clock.now())
     return World(facts, failures, overlay, controller.intent(overlay), lapsed, notes)

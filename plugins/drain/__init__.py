@@ -13,7 +13,13 @@ from .start import drain
 
 _KINDS = "KIND is provider, circuit, switch, host or pop, and may be left out where NAME says it"
 _POP = Option("pop", "only in this POP; without it, wherever it is")
-_SETTINGS: Mapping[str, Tuple[float, float]] = {"quiet_percent": (0, 50), "load_percent": (1, 100), "prepend": (0, 10)}
+_SETTINGS: Mapping[str, Tuple[float, float]] = {
+    "quiet_percent": (0, 50),
+    "quiet_s": (1, 600),
+    "measure_s": (1, 600),
+    "load_percent": (1, 100),
+    "prepend": (0, 10),
+}
 """The settings and the least and the most that each may be."""
 
 _WHOLE = ("prepend",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import Circuit, Curve, Facts, Family, Intent, Inventory, Link, Session, newest
 
@@ -11,12 +11,6 @@ from .scope import HOST, SWITCH, Line, Scope, host_lines, provider_lines
 
 History = Tuple[Tuple[float, Facts], ...]
 """Gatherings with their monotonic times in seconds, the newest last."""
-
-MEASURE_S = 3.0
-"""Over how long the former rate is measured."""
-
-WINDOW_S = 5.0
-"""Over how long a port must be quiet, so that one lucky second does not count."""
 
 CONTROL_BYTES_PER_S = 250.0
 """What an idle port carries, 2 kbit/s: keepalives of two BGP sessions every few seconds with their acknowledgements
@@ -33,6 +27,25 @@ STEADY_S = 3.0
 
 EMPTY_STEADY_S = 10.0
 """The same for a session without a prefix: a provider may announce none, or not have begun."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What counts as quiet: below ``percent`` of the rate that was measured over ``measure_s``, for ``quiet_s``, so that one
+    lucky second does not count."""
+
+    percent: float
+    measure_s: float
+    quiet_s: float
+
+
+def limits_of(settings: Mapping[str, Any]) -> Limits:
+    """Those of the plugin's settings."""
+    return Limits(
+        float(settings.get("quiet_percent", 1.0)),
+        float(settings.get("measure_s", 3.0)),
+        float(settings.get("quiet_s", 5.0)),
+    )
 
 
 @dataclass(frozen=True)
@@ -147,12 +160,12 @@ def bits(octets_per_s: Optional[float]) -> Optional[int]:
     return None if octets_per_s is None else round(octets_per_s * 8)
 
 
-def is_quiet(now: Optional[float], former: Optional[float], port: Port, *, percent: float) -> bool:
-    """Whether ``now`` is below so many percent of ``former``, both in bytes per second, what the port carries anyway left out of
-    both. A rate that is not known is never quiet."""
+def is_quiet(now: Optional[float], former: Optional[float], port: Port, *, limits: Limits) -> bool:
+    """Whether ``now`` is below the limit's share of ``former``, both in bytes per second, what the port carries anyway left out
+    of both. A rate that is not known is never quiet."""
     if now is None:
         return False
-    return now <= port.control + percent / 100.0 * max((former or 0.0) - port.control, 0.0)
+    return now <= port.control + limits.percent / 100.0 * max((former or 0.0) - port.control, 0.0)
 
 
 @dataclass
@@ -167,24 +180,24 @@ class Watch:
         return self.condition(history)
 
 
-def measured(history: History) -> bool:
-    """Whether the history is long enough for the former rates."""
-    return history[-1][0] - history[0][0] >= MEASURE_S
+def until_measured(limits: Limits) -> Watch:
+    """A condition that holds once the history is long enough for the former rates."""
+    return Watch(lambda history: history[-1][0] - history[0][0] >= limits.measure_s)
 
 
-def until_quiet(watched: Sequence[Port], former: Mapping[str, Optional[float]], *, percent: float) -> Watch:
+def until_quiet(watched: Sequence[Port], former: Mapping[str, Optional[float]], *, limits: Limits) -> Watch:
     """A condition that holds once every port is quiet; ``former`` are the rates before, by the port's name."""
-    return Watch(lambda history: not noisy(history, watched, former, percent=percent))
+    return Watch(lambda history: not noisy(history, watched, former, limits=limits))
 
 
 def noisy(
-    history: History, watched: Sequence[Port], former: Mapping[str, Optional[float]], *, percent: float
+    history: History, watched: Sequence[Port], former: Mapping[str, Optional[float]], *, limits: Limits
 ) -> Tuple[Port, ...]:
     """The ports that are not quiet."""
     return tuple(
         port
         for port in watched
-        if not is_quiet(rate(history, port, WINDOW_S), former.get(port.name), port, percent=percent)
+        if not is_quiet(rate(history, port, limits.quiet_s), former.get(port.name), port, limits=limits)
     )
 
 

@@ -22,9 +22,8 @@ from netorch.api import (
 from .entries import at_stage, new_entry
 from .load import LOAD_PERCENT, refuse_overload
 from .quiet import (
-    MEASURE_S,
-    WINDOW_S,
     History,
+    Limits,
     Port,
     Watch,
     best_routes,
@@ -32,16 +31,16 @@ from .quiet import (
     course,
     curves,
     is_quiet,
-    measured,
+    limits_of,
     noisy,
     ports,
     rate,
+    until_measured,
     until_quiet,
 )
 from .refuse import affected_pops, refuse_dangerous
 from .scope import CLOSED, GRACEFUL, HOST, POP, SWITCH, Line, Scope, concerned, keepers
 
-QUIET_PERCENT = 1.0
 PREPEND = 4
 
 JUDGED = frozenset({"last", "capacity", "empty"})
@@ -80,9 +79,9 @@ class Task:
         return tuple(line for line in self.lines if line.session.kind == "provider")
 
     @property
-    def quiet_percent(self) -> float:
-        """Below how much of its former rate a port is quiet."""
-        return float(self.context.settings.get("quiet_percent", QUIET_PERCENT))
+    def limits(self) -> Limits:
+        """When a port is quiet."""
+        return limits_of(self.context.settings)
 
     def why(self, stage: str) -> str:
         """What the history of devices says of a step."""
@@ -119,15 +118,17 @@ def refuse(task: Task, facts: Facts) -> None:
 def run(task: Task) -> Generator[Step, Any, Tuple[str, Rows]]:
     """Drain it. Returns what there is to say at its end, and a row for each port."""
     context, wish = task.context, task.wish
-    before = Watch(measured)
-    yield Wait(measured_devices(task), until=before, what="the rate of today is measured", timeout_s=4 * MEASURE_S)
+    before = until_measured(task.limits)
+    yield Wait(
+        measured_devices(task), until=before, what="the rate of today is measured", timeout_s=4 * task.limits.measure_s
+    )
     facts = newest(before.history)
     refuse(task, facts)
     if not wish.arguments["allow_capacity"]:
         percent = float(context.settings.get("load_percent", LOAD_PERCENT))
         refuse_overload(task.scope, task.sessions, context=context, history=before.history, percent=percent)
     task, away = _within_reach(task, facts)
-    former = {port.name: rate(before.history, port, MEASURE_S) for port in task.ports}
+    former = {port.name: rate(before.history, port, task.limits.measure_s) for port in task.ports}
 
     entry = new_entry(context, task.scope, reason=wish.reason, until=wish.until, keep_session=wish.keep_session)
     yield ChangeOverlay((entry,))
@@ -136,7 +137,7 @@ def run(task: Task) -> Generator[Step, Any, Tuple[str, Rows]]:
 
     entry, history = yield from _wait(task, entry, former)
     rows = _rows(task, before=facts, after=history, former=former)
-    yield Report(text="\n".join(_words(row) for row in rows))
+    yield Report(text="\n".join(_words(row, task.limits) for row in rows))
 
     if not wish.keep_session:
         yield ChangeOverlay((at_stage(entry, CLOSED),))
@@ -153,34 +154,36 @@ def _wait(
     rest_s = task.wish.wait_s
     history: History = ()
     if prepend and rest_s and task.sessions:
-        watch = until_quiet(task.ports, former, percent=task.quiet_percent)
+        watch = until_quiet(task.ports, former, limits=task.limits)
         yield _watch(task, watch, former, timeout_s=rest_s / 2)
         history, rest_s = watch.history, rest_s / 2
-        late = noisy(history, task.ports, former, percent=task.quiet_percent)
-        if not _comes_in(history, late):
+        late = noisy(history, task.ports, former, limits=task.limits)
+        if not late:
             return entry, history
-        entry = at_stage(entry, GRACEFUL, prepend=prepend)
-        yield ChangeOverlay((entry,))
-        yield Deploy(task.devices, why=task.why("longer paths"), allow=JUDGED, goes_on=True)
-        names = ", ".join(port.name for port in late)
-        yield Report(
-            text=f"{names}: still used; our prefixes are told with {prepend} times our AS number in front as well"
-        )
-    watch = until_quiet(task.ports, former, percent=task.quiet_percent)
+        coming = _coming_in(history, late, task.limits)
+        if coming:
+            entry = at_stage(entry, GRACEFUL, prepend=prepend)
+            yield ChangeOverlay((entry,))
+            yield Deploy(task.devices, why=task.why("longer paths"), allow=JUDGED, goes_on=True)
+            names = ", ".join(port.name for port in coming)
+            yield Report(text=f"{names}: still sent to; our AS number is put in front {prepend} more times")
+    watch = until_quiet(task.ports, former, limits=task.limits)
     yield _watch(task, watch, former, timeout_s=rest_s)
     return entry, (*history, *watch.history)
 
 
-def _comes_in(history: History, late: Tuple[Port, ...]) -> bool:
-    """Whether providers go on sending on one of the ports that are not quiet in time."""
-    watched = [replace(port, only_in=True) for port in late if port.circuit is not None]
-    return any(not is_quiet(rate(history, port, WINDOW_S), None, port, percent=0) for port in watched)
+def _coming_in(history: History, late: Tuple[Port, ...], limits: Limits) -> Tuple[Port, ...]:
+    """Those of ``late`` that a provider goes on sending on."""
+    rates = [
+        (port, rate(history, replace(port, only_in=True), limits.quiet_s)) for port in late if port.circuit is not None
+    ]
+    return tuple(port for port, now in rates if now is not None and now > port.control)
 
 
 def _watch(task: Task, until: Watch, former: Mapping[str, Optional[float]], *, timeout_s: float) -> Wait:
     names = ", ".join(port.name for port in task.ports[:4])
     more = f" and {len(task.ports) - 4} more" if len(task.ports) > 4 else ""
-    what = f"{names}{more} are below {task.quiet_percent:g} % of the former rate"
+    what = f"{names}{more} are below {task.limits.percent:g} % of the former rate"
     devices = tuple(dict.fromkeys(port.device for port in task.ports))
     return Wait(devices, until=until, what=what, timeout_s=timeout_s, curves=curves(task.ports, former))
 
@@ -236,7 +239,7 @@ def _rows(task: Task, *, before: Facts, after: History, former: Mapping[str, Opt
     for port in task.ports:
         circuit = port.circuit
         lines = [line for line in task.lines if circuit is not None and line.session.circuit == circuit.id]
-        then, now = former.get(port.name), rate(after, port, WINDOW_S)
+        then, now = former.get(port.name), rate(after, port, task.limits.quiet_s)
         rows.append(
             {
                 "circuit": circuit.name if circuit is not None else None,
@@ -247,7 +250,7 @@ def _rows(task: Task, *, before: Facts, after: History, former: Mapping[str, Opt
                 "interface": port.interface,
                 "rate_before_bps": bits(then),
                 "rate_after_bps": bits(now),
-                "quiet": is_quiet(now, then, port, percent=task.quiet_percent),
+                "quiet": is_quiet(now, then, port, limits=task.limits),
                 "waited_s": round(after[-1][0] - after[0][0], 1) if after else 0.0,
                 "curve_bps": list(course(after, port)),
                 "best_routes_before": best_routes(before, lines),
@@ -257,10 +260,10 @@ def _rows(task: Task, *, before: Facts, after: History, former: Mapping[str, Opt
     return tuple(rows)
 
 
-def _words(row: Mapping[str, Any]) -> str:
+def _words(row: Mapping[str, Any], limits: Limits) -> str:
     quiet = "quiet" if row["quiet"] else "not quiet when the time was up"
     if row["rate_after_bps"] is None:
-        quiet = f"not known to be quiet, since that takes {WINDOW_S:g} s to tell"
+        quiet = f"not known to be quiet, since that takes {limits.quiet_s:g} s to tell"
     name = (
         f"{row['circuit']} ({row['switch']} {row['interface']})"
         if row["circuit"]

@@ -15,8 +15,13 @@ T = TypeVar("T")
 
 def inside(pid: int, make: Callable[[], T]) -> T:
     """What ``make`` gives in the network namespace of the process ``pid``: a socket stays in the namespace it was made in."""
+    return inside_file(f"/proc/{pid}/ns/net", make)
+
+
+def inside_file(path: str, make: Callable[[], T]) -> T:
+    """The same in the namespace that a file stands for, such as ``/run/netns/NAME``."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    other = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    other = os.open(path, os.O_RDONLY)
     try:
         assert LIBC.setns(other, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
         try:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netorch.api import (
     ChangeOverlay,
     Facts,
+    Intent,
     Inventory,
     Overlay,
     OverlayEntry,
@@ -31,36 +32,55 @@ def entry(name: str, stage: str, *, kind: str = "provider", pop: str = "pop1", *
 
 @dataclass
 class Traffic:
-    """A POP whose provider ports carry ``busy`` bytes per second, and ``idle`` once ``leaves`` and the drain say so."""
+    """A network whose ports carry ``busy`` bytes per second, and ``idle`` once ``leaves`` and the drain say so; those of the
+    circuits ``deaf`` only once our AS number stands in front more often as well."""
 
     busy: int = 1_000_000
     idle: int = 150
     leaves: bool = True
     dead: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
-    sent: dict[str, float] = field(default_factory=dict)
+    deaf: frozenset[str] = frozenset()
+    sent: dict[tuple[str, str], float] = field(default_factory=dict)
     now: float = 0.0
+    intent: Intent = INTENT
 
     def __call__(self, seconds: float, overlay: Overlay) -> Facts:
-        amended = PLUGIN.amend(INTENT, overlay)
-        for circuit in INTENT.circuits:
+        amended = PLUGIN.amend(self.intent, overlay)
+        for circuit in self.intent.circuits:
             held = [s for s in amended.device(circuit.switch).sessions if s.circuit == circuit.id]
-            left = self.leaves and all(s.import_policy and s.import_policy.local_preference == 0 for s in held)
-            rate = self.idle if left or any(s.name in self.dead for s in held) else self.busy
-            self.sent[circuit.name] = self.sent.get(circuit.name, 0.0) + rate * (seconds - self.now)
+            left = self.leaves and all(s.export_policy and (65535, 0) in s.export_policy.communities for s in held)
+            if circuit.name in self.deaf:
+                left = all(s.export_policy and s.export_policy.prepend for s in held)
+            is_idle = left or any(s.name in self.dead for s in held)
+            self._send(circuit.switch, circuit.port, seconds, is_idle=is_idle)
+        for device in amended.devices:
+            for interface in device.interfaces:
+                if interface.role in ("host", "uplink"):
+                    is_idle = self.leaves and device.fabric_export != "usual"
+                    self._send(device.name, interface.name, seconds, is_idle=is_idle)
         self.now = seconds
         return {
-            device.name: fake_facts(
-                device.name,
-                links=[link(c.port, octets=int(self.sent[c.name])) for c in INTENT.circuits if c.switch == device.name],
-                protocols=[
-                    protocol(s, state="Established" if s.enabled and s.name not in self.dead else "Down")
-                    for s in device.sessions
-                ],
+            device.name: replace(
+                fake_facts(
+                    device.name,
+                    links=[
+                        link(port, octets=int(sent)) for (name, port), sent in self.sent.items() if name == device.name
+                    ],
+                    protocols=[
+                        protocol(s, state="Established" if s.enabled and s.name not in self.dead else "Down")
+                        for s in device.sessions
+                    ],
+                ),
+                links_at_s=seconds,
             )
             for device in amended.devices
             if device.name not in self.silent
         }
+
+    def _send(self, device: str, port: str, seconds: float, *, is_idle: bool) -> None:
+        rate = self.idle if is_idle else self.busy
+        self.sent[device, port] = self.sent.get((device, port), 0.0) + rate * (seconds - self.now)
 
 
 def run(

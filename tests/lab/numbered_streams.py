@@ -1,0 +1,167 @@
+"""Streams of 1,000 numbered packets a second between nodes of a lab, and which of them never came."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from netorch.lab import lab_status
+from tests.lab.labs import Lab
+from tests.lab.namespaces import inside_file
+from tests.waiting import wait_until
+
+RATE = 1000
+FLOWS = 16
+"""Source ports of a stream, used in turn: enough that every one of several equal ways is used all the time."""
+
+BURST = 25
+"""How many packets may follow each other at once where the sender had to wait for the processor."""
+
+SIZE = 200
+BUFFER = 32 << 20
+LATE_S = 10.0
+"""How long the last packets may take on a busy machine."""
+
+_PORT = 4000
+_NUMBER = struct.Struct("!I")
+_RCVBUFFORCE = 33  # asm-generic/socket.h
+
+
+@dataclass(frozen=True)
+class Way:
+    """From an address of one node to an address that one or more others have."""
+
+    name: str
+    source_node: str
+    source: str
+    target_nodes: tuple[str, ...]
+    target: str
+
+
+@dataclass
+class Stream:
+    """What was sent on a way, and by which node each number was taken."""
+
+    way: Way
+    sent: int = 0
+    taken: dict[str, bytearray] = field(default_factory=dict)
+
+    def lost(self) -> list[int]:
+        """The numbers that came nowhere."""
+        every = [taken[: self.sent].ljust(self.sent, b"\0") for taken in self.taken.values()]
+        return [number for number in range(self.sent) if not any(one[number] for one in every)]
+
+    def taken_by(self, node: str, *, first: int = 0) -> int:
+        """How many of the packets from number ``first`` on came to ``node``."""
+        return sum(self.taken[node][first:])
+
+    def keep(self, node: str, number: int) -> None:
+        """``number`` came to ``node``."""
+        taken = self.taken[node]
+        if number >= len(taken):
+            taken.extend(bytes(number + 60_000 - len(taken)))
+        taken[number] = 1
+
+
+class NumberedStreams:
+    """All of ``ways`` at once, while the block runs: from when every way has brought something until nothing is on its way."""
+
+    def __init__(self, lab: Lab, ways: Sequence[Way]) -> None:
+        files = {status.name: f"/run/netns/{status.netns}" for status in lab_status(lab.settings)}
+        self.streams = {way.name: Stream(way, taken={node: bytearray() for node in way.target_nodes}) for way in ways}
+        self.lasted_s = 0.0
+        self._selector = selectors.DefaultSelector()
+        self._senders: dict[str, list[socket.socket]] = {}
+        for offset, way in enumerate(ways):
+            for node in way.target_nodes:
+                taker = inside_file(files[node], lambda way=way, port=_PORT + offset: _taker(way, port))  # type: ignore[misc]
+                self._selector.register(taker, selectors.EVENT_READ, (self.streams[way.name], node))
+            self._senders[way.name] = [
+                inside_file(files[way.source_node], lambda way=way, port=_PORT + offset: _sender(way, port))  # type: ignore[misc]
+                for _ in range(FLOWS)
+            ]
+        self._stop_sending, self._stop_taking = threading.Event(), threading.Event()
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._send, self._take)]
+
+    def __enter__(self) -> NumberedStreams:
+        for thread in self._threads:
+            thread.start()
+        wait_until(
+            lambda: all(any(map(any, one.taken.values())) for one in self.streams.values()),
+            what="every stream has come",
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sender, taker = self._threads
+        self._stop_sending.set()
+        sender.join(10)
+        began = time.monotonic()  # noqa: TID251 - the packets' own time
+        while any(one.lost() for one in self.streams.values()) and time.monotonic() - began < LATE_S:  # noqa: TID251
+            self._stop_taking.wait(0.1)
+        self._stop_taking.set()
+        taker.join(10)
+        for one in [*self._selector.get_map().values()]:
+            one.fileobj.close()  # type: ignore[union-attr]
+        for sockets in self._senders.values():
+            for one_socket in sockets:
+                one_socket.close()
+
+    def __getitem__(self, name: str) -> Stream:
+        return self.streams[name]
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Packets per second of each stream; after the block."""
+        return {name: stream.sent / self.lasted_s for name, stream in self.streams.items()}
+
+    @property
+    def lost(self) -> dict[str, list[int]]:
+        """The numbers that never came, of streams with any; after the block."""
+        return {name: found for name, stream in self.streams.items() if (found := stream.lost())}
+
+    def _send(self) -> None:
+        began = time.monotonic()  # noqa: TID251 - the packets' own rhythm
+        while not self._stop_sending.wait(0.001):
+            self.lasted_s = time.monotonic() - began  # noqa: TID251
+            due = int(self.lasted_s * RATE)
+            for stream in self.streams.values():
+                senders = self._senders[stream.way.name]
+                for _ in range(min(BURST, due - stream.sent)):
+                    senders[stream.sent % FLOWS].send(_NUMBER.pack(stream.sent).ljust(SIZE, b"."))
+                    stream.sent += 1
+
+    def _take(self) -> None:
+        while not self._stop_taking.is_set():
+            for key, _ in self._selector.select(0.1):
+                stream, node = key.data
+                while True:
+                    try:
+                        data = key.fileobj.recv(SIZE)  # type: ignore[union-attr]
+                    except BlockingIOError:
+                        break
+                    stream.keep(node, _NUMBER.unpack_from(data)[0])
+
+
+def _taker(way: Way, port: int) -> socket.socket:
+    taker = socket.socket(_family(way), socket.SOCK_DGRAM)
+    taker.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, BUFFER)
+    taker.bind((way.target, port))
+    taker.setblocking(False)
+    return taker
+
+
+def _sender(way: Way, port: int) -> socket.socket:
+    sender = socket.socket(_family(way), socket.SOCK_DGRAM)
+    sender.bind((way.source, 0))
+    sender.connect((way.target, port))
+    return sender
+
+
+def _family(way: Way) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in way.target else socket.AF_INET
