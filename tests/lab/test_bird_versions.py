@@ -38,7 +38,7 @@ def all_up(quick: QuickLab) -> bool:
 
 def test_what_was_deployed_needs_nothing_more(quick: QuickLab) -> None:
     """Each device runs its release, all sessions are up, and a second plan is empty."""
-    status = quick.project("status", "-o", "json").document
+    status = quick.project("status", "--interval", "0.1", "-o", "json").document
     found = {device["device"].partition(".")[0]: device["daemon_version"] for device in status["devices"]}
     assert {name: version.startswith(VERSIONS[name]) for name, version in found.items()} == dict.fromkeys(
         VERSIONS, True
@@ -51,7 +51,7 @@ def test_sessions_are_told_alike(quick: QuickLab) -> None:
     """What status says of sessions with one provider has the same keys and counts, whatever release has them."""
     sessions = {
         (device["device"], session["name"]): session
-        for device in quick.project("status", "-o", "json").document["devices"]
+        for device in quick.project("status", "--interval", "0.1", "-o", "json").document["devices"]
         for session in device["sessions"]
         if session["peer"] == "northtel"
     }

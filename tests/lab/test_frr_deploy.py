@@ -67,7 +67,7 @@ def planned(quick: QuickLab) -> list[object]:
 
 def devices(quick: QuickLab) -> dict[str, Mapping[str, Any]]:
     """What status says, by device."""
-    found = quick.project("status", "pop2", "-o", "json", code=None).document["devices"]
+    found = quick.project("status", "pop2", "--interval", "0.1", "-o", "json", code=None).document["devices"]
     return {device["device"]: device for device in found}
 
 

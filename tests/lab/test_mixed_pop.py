@@ -73,7 +73,7 @@ def test_programs_that_were_away_are_met_again(quick: QuickLab, away: tuple[str,
     switch = "sw1.pop1"
 
     def states() -> set[str]:
-        document = quick.project("status", POP, "-o", "json", code=None).document
+        document = quick.project("status", POP, "--interval", "0.1", "-o", "json", code=None).document
         hosts = [device for device in document["devices"] if device["device"] in HOSTS]
         return {session["state"] for host in hosts for session in host["sessions"] if session["peer"] == switch}
 

@@ -35,7 +35,10 @@ def example_of(releases: Mapping[str, Release]) -> dict[str, str]:
 
 def devices(quick: QuickLab) -> dict[str, Mapping[str, Any]]:
     """What ``netorch status`` says of every device, by name."""
-    return {device["device"]: device for device in quick.project("status", POP, "-o", "json").document["devices"]}
+    return {
+        device["device"]: device
+        for device in quick.project("status", POP, "--interval", "0.1", "-o", "json").document["devices"]
+    }
 
 
 def sessions(quick: QuickLab) -> dict[tuple[str, str], Mapping[str, Any]]:
