@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Optional, Protocol, Sequence
+from typing import TYPE_CHECKING, Callable, Iterable, Optional, Protocol, Sequence, Union
 
 if TYPE_CHECKING:
     from netorch.model.curve import Curve
@@ -25,12 +25,15 @@ class Transport(Protocol):
         self,
         command: str,
         *,
-        stdin: bytes = b"",
+        stdin: Union[bytes, Iterable[bytes]] = b"",
         timeout_s: float,
         doing: str = "",
         on_output: Optional[Callable[[bytes], None]] = None,
     ) -> Reply:
         """Run ``command`` with ``stdin``, drain both streams under one deadline. ``doing`` is what errors call it.
+
+        Where ``stdin`` comes in parts, each is sent when it is there, from another thread, which may wait for the next one when
+        the command has ended.
 
         ``on_output`` is given standard output as it arrives, in the reply's place; what it raises ends the command.
 

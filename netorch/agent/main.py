@@ -9,7 +9,7 @@ from netorch.agent.outcome import Refused, Stop, answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List
+    from typing import Any, Callable, Dict, List, Tuple
 
 
 def main(arguments: List[str]) -> int:
@@ -53,6 +53,11 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent.boot import recover_at_boot
 
         return recover_at_boot()
+    if command == "exec":
+        from netorch.agent.execute import execute
+
+        head, rest = _first_line()
+        return execute(json.loads(head), rest)
     try:
         request = json.loads(_read(0) or b"{}")
     except ValueError as exc:
@@ -83,9 +88,8 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         return certificates.make_csr(request) if command == "csr" else certificates.certify(request)
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
-    known = (
-        "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch, trace, inside, traffic"
-    )
+    known = "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch"
+    known += ", trace, inside, traffic, exec"
     raise Refused(f"no command {command!r}", hint=known)
 
 
@@ -126,6 +130,18 @@ def _leave_streams() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
         os.dup2(null, stream)
+
+
+def _first_line() -> Tuple[bytes, bytes]:
+    """What is asked, and what has come behind it already."""
+    data = b""
+    while b"\n" not in data:
+        more = os.read(0, 1 << 16)
+        if not more:
+            raise Refused("the request ends before its line does")
+        data += more
+    head, _, rest = data.partition(b"\n")
+    return head, rest
 
 
 def _read(descriptor: int) -> bytes:

@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_complete
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Condition
-from typing import Callable, Iterable, Mapping, Protocol, TypeVar
+from typing import Any, Callable, Iterable, Mapping, Protocol, TypeVar
 
 from netorch.api import Plugin
 from netorch.app.audit import Audit
@@ -23,6 +23,7 @@ from netorch.model.request import (
     Answer,
     ApplyRequest,
     DecideRequest,
+    ExecRequest,
     FactsRequest,
     Generation,
     PingAnswer,
@@ -60,6 +61,10 @@ class Device(Protocol):
     def ping(self, request: PingRequest) -> PingAnswer: ...
 
     def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None: ...
+
+    def execute(
+        self, request: ExecRequest, *, sent: Iterable[bytes], take: Callable[[dict[str, Any]], None], timeout_s: float
+    ) -> int: ...
 
     def trace(self, request: TraceRequest) -> TraceAnswer: ...
 

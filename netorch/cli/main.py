@@ -18,6 +18,7 @@ COMMANDS = {
     "deploy": ("netorch.cli.deploy:deploy", "Bring devices to what the inventory says, as a roll-out."),
     "graph": ("netorch.cli.graph:graph", "A POP as a picture: sessions, states, traffic."),
     "filters": ("netorch.cli.filters:filters", "What registries say that providers may announce."),
+    "exec": ("netorch.cli.execute:execute", "Run a program on a host through one provider."),
     "explain": ("netorch.cli.explain:explain", "Why packets to a destination leave a host as they do."),
     "history": ("netorch.cli.history:history", "What was applied to devices, when, by whom and why."),
     "lab": ("netorch.cli.lab:lab", "The inventory as network namespaces on this machine."),

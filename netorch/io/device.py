@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Reverted, TransportError, first_line
@@ -18,6 +19,7 @@ from netorch.model.request import (
     Answer,
     ApplyRequest,
     DecideRequest,
+    ExecRequest,
     FactsRequest,
     Generation,
     GenerationRequest,
@@ -48,6 +50,7 @@ _DOING = {
     "csr": "asking for a certificate signing request",
     "certify": "installing a certificate",
     "ping-watch": "pinging",
+    "exec": "running a program",
     "trace": "asking for the way of packets",
     "inside": "counting routes",
     "traffic": "measuring traffic",
@@ -140,11 +143,24 @@ class Device:
 
     def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None:
         """Send packets from the device; ``tell`` is given what becomes of them while it goes on. What it raises ends that."""
-        lines = _Lines(tell, self._garbled)
+        lines = _Lines(lambda document: tell(from_json(PingBatch, document)), self._garbled)
         timeout_s = FACTS_TIMEOUT_S + request.count * request.interval_s + request.timeout_s
         self._ask(
             "ping-watch", request, expected="ping", timeout_s=timeout_s if request.count else ENDLESS_S, lines=lines
         )
+
+    def execute(
+        self, request: ExecRequest, *, sent: Iterable[bytes], take: Callable[[dict[str, Any]], None], timeout_s: float
+    ) -> int:
+        """Run a program on the device; its exit status. ``sent`` are lines for the agent (netorch/agent/execute.py) as they
+        come; ``take`` is given what it says meanwhile, which is what these lines are answered with."""
+        lines = _Lines(take, self._garbled)
+        place = f"{AGENT_FOLDER}/{self._agent.sha256}/__main__.py"
+        if self._run(f"{self._prefix}test -f {place}", b"", INSTALL_TIMEOUT_S, doing="asking for the agent").status:
+            self._install()  # now: what is sent can be sent once
+        head = json.dumps(to_json(request)).encode() + b"\n"
+        reply = self._run(self._agent_command("exec"), chain([head], sent), timeout_s, doing="exec", lines=lines)
+        return self._expect(self._read_answer(reply), "exec").status
 
     def trace(self, request: TraceRequest) -> TraceAnswer:
         """What the device does with packets that it sends."""
@@ -191,7 +207,9 @@ class Device:
         if reply.status == _MISSING:
             self._install()
             reply = self._run(self._agent_command(command), document, timeout_s, doing=command, lines=lines)
-        answer = self._read_answer(reply)
+        return self._expect(self._read_answer(reply), expected)
+
+    def _expect(self, answer: Answer, expected: str) -> Answer:
         if answer.outcome == expected:
             return answer
         error = _ERRORS.get(answer.outcome, DeviceError)
@@ -217,7 +235,9 @@ class Device:
             raise DeviceError(f"the agent could not be installed: {said}", where=self.name)
         raise self._failed_start(reply)
 
-    def _run(self, command: str, stdin: bytes, timeout_s: float, *, doing: str, lines: _Lines | None = None) -> Reply:
+    def _run(
+        self, command: str, stdin: bytes | Iterable[bytes], timeout_s: float, *, doing: str, lines: _Lines | None = None
+    ) -> Reply:
         if self._transport is None:
             self._transport = self._connector.connect(self.name, timeout_s=self._connect_timeout_s)
         try:
@@ -260,9 +280,9 @@ class Device:
 
 
 class _Lines:
-    """An agent's output as it arrives: batches, a line each, and its answer as the last one."""
+    """An agent's output as it arrives: what it tells meanwhile, a line each, and its answer as the last one."""
 
-    def __init__(self, tell: Callable[[PingBatch], None], garbled: Callable[[str], DeviceError]) -> None:
+    def __init__(self, tell: Callable[[dict[str, Any]], None], garbled: Callable[[str], DeviceError]) -> None:
         self.last = b""
         self._tell, self._garbled = tell, garbled
 
@@ -276,7 +296,7 @@ class _Lines:
                 if "outcome" in document:
                     self.last = line
                 else:
-                    self._tell(from_json(PingBatch, document))
+                    self._tell(document)
             except (ValueError, TypeError, ParseError) as exc:
                 raise self._garbled(f"a line beginning {line[:60].decode('utf-8', 'replace')!r}") from exc
 

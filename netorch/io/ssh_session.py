@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from netorch.errors import TimedOut, TransportError
 from netorch.io.clock import Deadline
@@ -45,7 +45,7 @@ class SshTransport:
         self,
         command: str,
         *,
-        stdin: bytes = b"",
+        stdin: bytes | Iterable[bytes] = b"",
         timeout_s: float,
         doing: str = "",
         on_output: Callable[[bytes], None] | None = None,
@@ -68,7 +68,7 @@ class SshTransport:
     def _run(
         self,
         command: str,
-        stdin: bytes,
+        stdin: bytes | Iterable[bytes],
         deadline: Deadline,
         *,
         doing: str,
@@ -147,7 +147,9 @@ class _Bell(threading.Event):
 class _Exchange:
     """A running command: feeds its standard input and drains both outputs until it has ended."""
 
-    def __init__(self, channel: paramiko.Channel, stdin: bytes, deadline: Deadline, *, where: str, doing: str) -> None:
+    def __init__(
+        self, channel: paramiko.Channel, stdin: bytes | Iterable[bytes], deadline: Deadline, *, where: str, doing: str
+    ) -> None:
         self._channel, self._stdin, self._deadline = channel, stdin, deadline
         self._where, self._doing = where, doing
         self._stdout: list[bytes] = []
@@ -157,7 +159,7 @@ class _Exchange:
         """The reply, once everything has arrived; without what ``on_output`` was given of it. Raises TimedOut or TransportError
         when it has not."""
         feeder: threading.Thread | None = None
-        if len(self._stdin) <= self._channel.out_window_size:
+        if isinstance(self._stdin, bytes) and len(self._stdin) <= self._channel.out_window_size:
             self._feed()
         else:
             feeder = threading.Thread(target=self._feed, name=f"stdin {self._where}", daemon=True)
@@ -169,14 +171,16 @@ class _Exchange:
         finally:
             self._channel.close()  # wakes the feeder
             if feeder is not None:
-                feeder.join(GRACE_S)
+                # One that waits for its next part is not waited for: it finds the channel closed.
+                feeder.join(GRACE_S if isinstance(self._stdin, bytes) else 0.0)
         return self._reply()
 
     def _feed(self) -> None:
         # A command may end without reading all of its input: how it ended is for the reader to tell.
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            for start in range(0, len(self._stdin), _CHUNK):
-                self._channel.sendall(self._stdin[start : start + _CHUNK])
+            for part in [self._stdin] if isinstance(self._stdin, bytes) else self._stdin:
+                for start in range(0, len(part), _CHUNK):
+                    self._channel.sendall(part[start : start + _CHUNK])
             self._channel.shutdown_write()
 
     def _drain(self, on_output: Callable[[bytes], None]) -> None:

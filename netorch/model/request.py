@@ -132,6 +132,15 @@ class PingBatch:
 
 
 @dataclass(frozen=True)
+class ExecRequest:
+    """Run ``command``, words without a shell, with ``mark`` on all of its sockets: that of ``provider``."""
+
+    provider: str
+    mark: int
+    command: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Generation:
     """A confirmed change that the device keeps. ``confirmed`` is seconds since the epoch; ``operations`` and ``files`` count
     and name what it changed."""
@@ -168,7 +177,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Answer:
-    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``inside``, ``traffic``, ``history`` (newest first), ``generation`` (in
+    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``inside``, ``traffic``, ``exec`` (with its exit ``status``), ``history`` (newest first), ``generation`` (in
     ``stored``), ``csr`` (a certificate signing request as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``,
     ``recovered``, ``pending`` (applied, checks passed, waits for its confirmation), ``confirmed`` (with its ``proof``),
     ``reverted``, ``refused`` (nothing changed), ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown``
@@ -192,3 +201,4 @@ class Answer:
     trace: Optional[TraceAnswer] = None
     traffic: Optional[TrafficAnswer] = None
     inside: Optional[InsideAnswer] = None
+    status: int = 0

@@ -5,6 +5,8 @@ Source: linux/rtnetlink.h, linux/fib_rules.h; net/ipv4/route.c inet_rtm_getroute
 
 from __future__ import annotations
 
+import errno
+
 from pyroute2.netlink.rtnl import RTM_GETROUTE, RTM_GETRULE
 from pyroute2.netlink.rtnl.fibmsg import FR_ACT_TO_TBL, fibmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
@@ -66,6 +68,27 @@ def read_main_routes(kernel: RouteSocket, *, protocols: Iterable[int]) -> List[D
                 if entry["proto"] in wanted and entry["table"] == MAIN_TABLE and not entry["flags"] & _CLONED:
                     found.append(_route(entry, names))
     return found
+
+
+def has_routes(family: int, table: int) -> bool:
+    """Whether a table has any route of a family; a full table is not read to its end, so this takes a socket of its own."""
+    from netorch.io.netlink.route_counts import count_part, route_parts
+
+    request = rtmsg()
+    request["family"] = family
+    counts: Dict[int, int] = {}
+    with RouteSocket() as kernel:
+        if kernel.is_strict:
+            request["attrs"] = [["RTA_TABLE", table]]
+        try:
+            for data in route_parts(kernel, request):
+                count_part(data, counts)
+                if counts.get(table):
+                    return True
+        except OSError as exc:
+            if exc.errno != errno.ENOENT:  # no route was ever put into it
+                raise
+    return False
 
 
 def read_all_rules(kernel: RouteSocket) -> List[Dict[str, Any]]:
