@@ -187,7 +187,20 @@ def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> No
     assert sessions(untouched, SWITCH)["meadow_6_v4"]["state"] == "up"
     assert f"{SWITCH}: frr runs another configuration than its file" in untouched.project("check", SWITCH, code=1).out
     assert any("northtel_5_v4" in line and "closed by hand" in line for line in device["drift"])
+    name = "[meadow_6_v4] Meadow, circuit 6 (meadow-pop2): Meadow private peering"
+    typed = [
+        "-ip route 10.77.0.0/16 blackhole",
+        " router bgp 64500",
+        "- neighbor 203.0.113.17 shutdown",
+        "- neighbor 203.0.113.21 description somebody was here",
+        f"+ neighbor 203.0.113.21 description {name}",
+    ]
+    assert sorted(device["live_lines"]) == sorted(typed)
+    said = untouched.project("plan", SWITCH, "--diff").out
+    assert [line for line in typed if f"    {line}\n" not in said] == []
+    assert "session northtel_5_v4 will start" in said
     untouched.project("deploy", SWITCH, "--yes")
+    assert devices(untouched)[SWITCH]["live_lines"] == []
     assert "10.77.0.0/16" not in untouched.lab.run(SWITCH, "vtysh", "-c", "show running-config")
     wait_until(lambda: all_up(untouched), timeout_s=40, what="every session is up again")
 
@@ -195,9 +208,28 @@ def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> No
 def test_second_daemon_is_not_started_beside_the_first(untouched: QuickLab, checkout: Project) -> None:
     """A switch that the inventory gives to BIRD while FRR runs on it: FRR and what it holds stay as they are."""
     checkout.edit("pops/pop2.yml", "    daemon: frr\n    version: 8.4.4\n", "")
+    seen = checkout("plan", SWITCH).out
+    assert "session northtel_5_v4 will restart: frr has it, bird will" in seen
+    assert "will be refused: FRR runs here" in seen
+    assert "would be refused: " + SWITCH in checkout("status", SWITCH).out
     said = checkout("deploy", SWITCH, *FORCED, code=1)
     assert "FRR runs here: expected no other routing daemon beside BIRD" in said.out + said.err
     assert "systemctl disable --now frr" in said.out + said.err
+
+
+def test_vendors_manager_is_foreseen(untouched: QuickLab) -> None:
+    """A switch whose FRR belongs to SONiC: the plan of a change and status say that it would be refused, and nothing is begun."""
+    lab, project = untouched.lab, untouched.project
+    lab.sh(
+        SWITCH,
+        "mkdir /etc/sonic; echo '{}' > /etc/sonic/config_db.json; vtysh -c 'configure' -c 'ip route 10.79.0.0/16 blackhole'",
+    )
+    try:
+        assert "will be refused: /etc/sonic/config_db.json" in project("plan", SWITCH).out
+        assert "SONiC writes FRR's configuration" in devices(untouched)[SWITCH]["obstacle"]
+        assert "SONiC writes FRR's configuration" in project("deploy", SWITCH, "--yes", code=1).out
+    finally:
+        lab.sh(SWITCH, "rm -r /etc/sonic; vtysh -c 'configure' -c 'no ip route 10.79.0.0/16 blackhole'")
 
 
 def test_program_that_is_missing_is_named(untouched: QuickLab) -> None:
