@@ -16,7 +16,9 @@ from netorch.agent.ping_echo import EchoProbe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+    Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 ANSWER_TIMEOUT_S = 1.0
 FRAME_TIMEOUT_S = 0.5
@@ -92,7 +94,7 @@ def _length(control: List[Tuple[int, int, bytes]], data: bytes) -> int:
     return len(data)
 
 
-def _filter(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bytes:
+def _filter(network: Network) -> bytes:
     """A program that lets through the beginning of what is addressed to ``network``."""
     address, mask = network.network_address.packed, network.netmask.packed
     tests: List[Tuple[int, int]] = []

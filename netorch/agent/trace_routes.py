@@ -10,7 +10,9 @@ from netorch.agent.outcome import Refused, Stop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List
+    from typing import Any, Dict, Iterator, List, Union
+
+    Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 _SHORTEST = {4: 1, 6: 1}
 
@@ -74,7 +76,7 @@ def count_inside(request: Dict[str, Any]) -> Dict[str, Any]:
         return {"all": every, "of_views": [count(view["table"]) for view in request["views"]]}
 
 
-def _count_frr(network: ipaddress.IPv4Network | ipaddress.IPv6Network, views: List[Dict[str, Any]]) -> Dict[str, Any]:
+def _count_frr(network: Network, views: List[Dict[str, Any]]) -> Dict[str, Any]:
     from netorch.agent.frr_vty import Vty
 
     bgpd = Vty("bgpd")

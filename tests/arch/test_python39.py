@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ("errors", "data", "model", "ports", "parse", "plan", "api", "loader", "agent", "io/netlink")
+SHARED = ("errors", "data", "model", "ports", "parse", "plan", "api", "loader", "agent", "io/netlink", "mark")
 FOR_TYPE_CHECKERS = ("importlib.resources.abc",)  # imported under TYPE_CHECKING, so never on a device
 
 

@@ -127,7 +127,7 @@ def test_bundled_plugins_load_from_a_zip(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-I", "-S", "-W", "error", "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-    bundled = ["arp_mirror", "describe", "drain", "routes", "steer"]
+    bundled = ["arp_mirror", "describe", "drain", "marks", "routes", "steer"]
     assert found.stdout.split() == [f"{archive}/netorch/__init__.py", *bundled], found.stderr
 
 
