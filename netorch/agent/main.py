@@ -82,6 +82,10 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
         from netorch.agent import trace
 
         return {"trace": trace.trace, "inside": trace.inside, "traffic": trace.traffic}[command](request)
+    if command == "rejected":
+        from netorch.agent.rejected import rejected
+
+        return rejected(request)
     if command in ("csr", "certify"):
         from netorch.agent import certificates
 
@@ -89,7 +93,7 @@ def _handle(arguments: List[str]) -> Dict[str, Any]:
     if command in ("apply", "confirm", "revert"):
         return _detached(command, request)
     known = "facts, apply, confirm, revert, history, generation, csr, certify, recover, ping, ping-watch"
-    known += ", trace, inside, traffic, exec"
+    known += ", trace, inside, traffic, rejected, exec"
     raise Refused(f"no command {command!r}", hint=known)
 
 

@@ -19,6 +19,7 @@ from netorch.model.facts import DeviceFacts
 from netorch.model.intent import Intent
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
+from netorch.model.rejected import RejectedAnswer, RejectedRequest
 from netorch.model.request import (
     Answer,
     ApplyRequest,
@@ -71,6 +72,8 @@ class Device(Protocol):
     def inside(self, request: InsideRequest) -> InsideAnswer: ...
 
     def traffic(self, request: TrafficRequest) -> TrafficAnswer: ...
+
+    def rejected(self, request: RejectedRequest) -> RejectedAnswer: ...
 
     def certificate_request(self, request: CsrRequest) -> Answer: ...
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "pki": ("netorch.cli.pki:pki", "Certificates: the authority, and what it issued and revoked."),
     "plan": ("netorch.cli.deploy:plan", "What deploy would do; changes nothing."),
     "plugin": ("netorch.cli.plugin:plugin", "List plugins, write a new one."),
+    "rejected": ("netorch.cli.rejected:rejected", "Routes that were refused of a provider, by reason."),
     "rehearse": ("netorch.cli.rehearse:rehearse", "Try a change on the POP's twin, booted on this machine."),
     "render": ("netorch.cli.inventory:render", "Print or write the devices' configuration files."),
     "revert": ("netorch.cli.history:revert", "Undo a change that waits for its confirmation."),

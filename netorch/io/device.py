@@ -15,6 +15,7 @@ from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.codec import from_json, to_json
 from netorch.model.conventions import STATE_FOLDER
 from netorch.model.facts import DeviceFacts
+from netorch.model.rejected import RejectedAnswer, RejectedRequest
 from netorch.model.request import (
     Answer,
     ApplyRequest,
@@ -38,6 +39,7 @@ FACTS_TIMEOUT_S = 60.0
 DECIDE_TIMEOUT_S = 60.0
 INSTALL_TIMEOUT_S = 60.0
 CERTIFICATE_TIMEOUT_S = 20.0
+REJECTED_TIMEOUT_S = 300.0
 ENDLESS_S = 400 * 86400.0
 APPLY_MARGIN_S = 60.0
 """What an apply may take beyond its checks: validation, loading the configuration, a revert."""
@@ -54,6 +56,7 @@ _DOING = {
     "trace": "asking for the way of packets",
     "inside": "counting routes",
     "traffic": "measuring traffic",
+    "rejected": "asking for refused routes",
 }
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
 _ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
@@ -186,6 +189,16 @@ class Device:
         found = self._ask("traffic", request, expected="traffic", timeout_s=timeout_s).traffic
         if found is None:
             raise self._garbled("an answer without traffic")
+        return found
+
+    def rejected(self, request: RejectedRequest) -> RejectedAnswer:
+        """The routes that the device's daemon refused of some sessions.
+
+        Raises DeviceError where the daemon does not say.
+        """
+        found = self._ask("rejected", request, expected="rejected", timeout_s=REJECTED_TIMEOUT_S).rejected
+        if found is None:
+            raise self._garbled("an answer without refused routes")
         return found
 
     def certificate_request(self, request: CsrRequest) -> Answer:

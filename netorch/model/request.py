@@ -10,6 +10,7 @@ from netorch.model.certificate import CertificateFacts
 from netorch.model.facts import ConfirmedFile, DeviceFacts
 from netorch.model.items import Item
 from netorch.model.plan import Check, CheckResult, Operation
+from netorch.model.rejected import RejectedAnswer
 from netorch.model.trace import InsideAnswer, TraceAnswer, TrafficAnswer
 from netorch.model.types import IPAddress
 
@@ -177,8 +178,8 @@ class Proof:
 
 @dataclass(frozen=True)
 class Answer:
-    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``inside``, ``traffic``, ``exec`` (with its exit
-    ``status``), ``history`` (newest first), ``generation`` (in ``stored``), ``csr`` (a certificate signing request as PEM;
+    """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``inside``, ``traffic``, ``rejected``, ``exec``
+    (with its exit ``status``), ``history`` (newest first), ``generation`` (in ``stored``), ``csr`` (a certificate signing request as PEM;
     "" where the device cannot make a key, and ``message`` why), ``certified``, ``recovered``, ``pending`` (applied, checks
     passed, waits for its confirmation), ``confirmed`` (with its ``proof``), ``reverted``, ``refused`` (nothing changed),
     ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown`` (the device finds out by itself);
@@ -201,4 +202,5 @@ class Answer:
     trace: Optional[TraceAnswer] = None
     traffic: Optional[TrafficAnswer] = None
     inside: Optional[InsideAnswer] = None
+    rejected: Optional[RejectedAnswer] = None
     status: int = 0

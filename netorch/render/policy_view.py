@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Optional
 
-from netorch.model.bogons import TRANSIT_FREE, AsnRange, refused_asns
+from netorch.model.bogons import BOGON_PREFIXES, GLOBAL_UNICAST, TRANSIT_FREE, AsnRange, refused_asns
 from netorch.model.intent import ORIGIN_OWN, ORIGIN_RELATIONS, RELATION_COMMUNITY, DeviceIntent, Session
-from netorch.model.reject_reasons import REJECT_COMMUNITY, REJECT_REASONS
-from netorch.model.types import IPAddress, IPNetwork
+from netorch.model.reject_reasons import REJECT_COMMUNITY, REJECT_REASONS, reason_named
+from netorch.model.rejected import Evidence, Rules
+from netorch.model.types import IPAddress, IPNetwork, family_of
 from netorch.render.plain import Bounds, Scrubbed
+from netorch.render.sources_view import registered_of
 
 ROLES = {"transit": "customer", "peer": "peer", "ixp": "peer", "customer": "provider"}
 """What we are to a provider of each relation, RFC 9234 section 4.1. Sessions at an exchange are with its members."""
@@ -135,3 +137,39 @@ def retry_s_of(session: Session) -> int:
     """The longest time until a session that was closed over its limit is tried again."""
     policy = session.import_policy
     return max(_FIRST_RETRY_S, 60 * policy.over_limit.retry_minutes) if policy else 0
+
+
+def rules_of(device: DeviceIntent, session: Session) -> Rules:
+    """What decides on a provider's routes, as far as prefix, path and next hop do; the session must have an import policy."""
+    policy = session.import_policy
+    assert policy is not None
+    family = session.family
+    return Rules(
+        own_asn=device.asn,
+        neighbor=session.neighbor,
+        neighbor_asn=session.peer_asn,
+        own=tuple(prefix for prefix in device.own_prefixes if family_of(prefix) is family),
+        bogons=tuple(bogon.prefix for bogon in BOGON_PREFIXES[family]),
+        universe=GLOBAL_UNICAST[family],
+        shortest=policy.limits.min_length,
+        longest=policy.limits.max_length,
+        listed=listed_of(session),
+        takes_default=session.peer == device.default_route_via,
+        max_path_length=policy.max_path_length,
+        bogon_asns=policy.bogon_asns,
+        never_via=policy.never_via,
+        has_role=policy.role and policy.relation != "transit",
+    )
+
+
+def evidence_of(session: Session) -> tuple[Evidence, ...]:
+    """The route maps by which FRR tells what was refused for reasons that do not show in a route itself, in order."""
+    found = [("path_own_asn", "why_own_asn")]
+    if session.import_policy is not None and session.import_policy.rpki:
+        found.append(("rpki_invalid", "why_rpki_invalid"))
+    registered = registered_of(session)
+    if registered is not None:
+        found.append(("irr_prefix", f"why_{registered.symbol}"))
+        found.append(("irr_origin", f"why_{registered.origins}"))
+    found.append(("blackhole", "why_blackhole"))
+    return tuple(Evidence(reason_named(name).code, route_map) for name, route_map in found)
