@@ -339,7 +339,8 @@ class Verb:
     """A command, ``netorch NAME``; a name of two words (``arp show``) makes a group.
 
     ``run`` yields steps and is sent each step's result; an error of a step is raised where it was yielded. ``plan`` of what
-    it would do is shown with ``--check`` by the core: overlay changes and deploys are then planned, not executed.
+    it would do is shown with ``--check`` by the core: overlay changes and deploys are then planned, not executed. ``examples``
+    are whole command lines for its ``--help``.
     """
 
     name: str
@@ -347,6 +348,7 @@ class Verb:
     run: Callable[[VerbContext, Mapping[str, Any]], Steps]
     arguments: Tuple[Argument, ...] = ()
     options: Tuple[Option, ...] = ()
+    examples: Tuple[str, ...] = ()
 
 
 def _amend_nothing(intent: Intent, overlay: Overlay) -> Intent:

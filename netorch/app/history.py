@@ -125,12 +125,13 @@ def _refuse_overlay(plain: DeviceIntent, amended: DeviceIntent) -> None:
         and s.name in before
         and (s.import_policy, s.export_policy) != (before[s.name].import_policy, before[s.name].export_policy)
     ]
+    changed += [str(prefix) for prefix in amended.originated if prefix not in plain.originated]
     if changed:
         raise GuardRefused(
-            f"refused (overlay): drains or announcements in force change the policies of {', '.join(changed)}, and an old"
-            " configuration does not have them",
+            f"refused (overlay): drains or announcements in force change {', '.join(changed)}, and an old configuration does"
+            " not have them",
             where=plain.name,
-            hint="end them first (netorch drains), or --allow-overlay",
+            hint="end them first (netorch drains, netorch announcements), or --allow-overlay",
         )
 
 

@@ -117,7 +117,9 @@ def _build(plugin: Plugin, verb: Verb, name: str) -> click.Command:
 
 def _help(verb: Verb) -> str:
     lines = [f"{argument.name.upper()}: {argument.help}" for argument in verb.arguments if argument.help]
-    return "\n\n".join([sentence(verb.help), *lines])
+    # \b: click is to leave the lines as they are.
+    examples = ["\n".join(["\b", "Examples:", *(f"  {line}" for line in verb.examples)])] if verb.examples else []
+    return "\n\n".join([sentence(verb.help), *lines, *examples])
 
 
 def _click_option(option: Option) -> Callable[..., Any]:

@@ -56,7 +56,10 @@ def must_announce(device: DeviceIntent, session: Session) -> bool:
 
 
 def _own_prefixes(device: DeviceIntent, session: Session) -> int:
-    return sum(prefix.version == session.family.number for prefix in device.originated)
+    """How many of our prefixes the neighbour is to hear of."""
+    mine = [prefix for prefix in device.originated if prefix.version == session.family.number]
+    policy = session.export_policy
+    return sum(policy is None or not policy.of_prefix(prefix).withheld for prefix in mine)
 
 
 def _must_be_up(session: Session, facts: DeviceFacts, *, is_first: bool, deployed: AbstractSet[str]) -> bool:

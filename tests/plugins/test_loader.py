@@ -42,6 +42,7 @@ def test_bundled_plugins_are_found_in_order() -> None:
     assert verbs["arp_mirror"] == ["arp show", "arp sync"]
     assert verbs["describe"] == []
     assert verbs["routes"] == ["routes list", "routes set", "routes withdraw"]
+    assert verbs["announce"] == ["announce", "withdraw", "announcements"]
     assert verbs["steer"] == ["steer", "unsteer", "steers"]
 
 
@@ -127,7 +128,7 @@ def test_bundled_plugins_load_from_a_zip(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-I", "-S", "-W", "error", "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
-    bundled = ["arp_mirror", "describe", "drain", "marks", "routes", "steer"]
+    bundled = ["announce", "arp_mirror", "describe", "drain", "marks", "routes", "steer"]
     assert found.stdout.split() == [f"{archive}/netorch/__init__.py", *bundled], found.stderr
 
 
