@@ -9,7 +9,7 @@ import pytest
 
 from netorch.intent import derive_intent
 from netorch.model.facts import DeviceFacts, RouteCount
-from netorch.model.intent import Intent, Session
+from netorch.model.intent import DeviceIntent, Intent, Session
 from netorch.model.inventory import Tolerance
 from netorch.model.state import Channel, Protocol
 from netorch.model.types import Family
@@ -87,6 +87,17 @@ def test_what_is_meant_is_no_loss() -> None:
     after = reported(fib=100, northtel_1_v4={"state": "Down"}, northtel_1_v6={"state": "Down"}, sw1_v4={"accepted": 10})
     assert losses(after, closed("northtel_1_v4", "northtel_1_v6")) == {}
     assert losses(after).keys() == {SWITCH, HOST}
+
+
+def test_a_host_that_is_to_fall_silent_is_no_loss() -> None:
+    """Its prefixes are gone from the switch's session with it, and from others; what providers announce is judged as ever."""
+
+    def silenced(device: DeviceIntent) -> DeviceIntent:
+        return replace(device, fabric_export="nothing") if device.name == HOST else device
+
+    assert losses(reported(h1_v4={"accepted": 0}), INTENT.with_devices(silenced)) == {}
+    assert losses(reported(h1_v4={"accepted": 0})).keys() == {SWITCH}
+    assert losses(reported(meadow_2_v4={"accepted": 0}), INTENT.with_devices(silenced)).keys() == {SWITCH}
 
 
 def test_another_providers_loss_is_told_although_one_is_closed() -> None:

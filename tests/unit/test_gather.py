@@ -106,3 +106,6 @@ def test_what_is_past_its_time_is_found_ended() -> None:
         ("lease2/x", 3, False),
         ("other/x", 3, False),
     ]
+    assert [entry.id for entry in world.lapsed] == ["lease/x"]
+    decided = gather_world(controller, ["sw1.pop1"], entries=(replace(held[0], version=4),))
+    assert decided.overlay.find("lease/x") == replace(held[0], version=4), "what was decided just now does not end yet"

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from rich.console import Console
 
-from netorch.cli.progress import Lines, Live, progress_lines
+from netorch.cli.progress import Lines, Live, curve_lines, progress_lines
+from netorch.model.curve import Curve
 
 MANY = {f"h{number}.pop4": "applying 3 changes" for number in range(50)}
 
@@ -63,6 +64,29 @@ def test_two_lines_fit_a_terminal_whatever_happens() -> None:
     assert "batch 7 of 12: 200 hosts" in screen.getvalue()
     shown = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "\n", screen.getvalue())
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_curves_stand_below_what_is_waited_for() -> None:
+    """A line each, the bars below each other; the highest bar is the most that there was, before or since."""
+    curves = (Curve("northtel-a", (8e6, 4e6, None, 0.0), 8e6), Curve("b", (), None))
+    assert curve_lines(curves) == ("northtel-a  █▅·▁  0 bit/s, 8 Mbit/s before", "b                 not measured yet")
+    screen = io.StringIO()
+    live = Live(Console(file=screen, force_terminal=True, width=80, height=24, color_system=None).status(""))
+    live.step("", "waiting until it is quiet")
+    live.curves("waiting until it is quiet", curves)
+    live.step("sw1.pop1", "gathering facts")
+    live.idle()
+    assert "█▅·▁  0 bit/s, 8 Mbit/s before" in screen.getvalue()
+
+
+def test_a_log_has_a_figure_of_a_curve_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not at once, since nothing is known yet, and every ten seconds after that."""
+    seconds = iter((0.0, 9.0, 10.0, 19.0, 21.0))
+    lines = Lines(lambda: next(seconds))
+    for at in range(5):
+        lines.step("", "waiting")
+        lines.curves("waiting", (Curve("a", (float(at),), 9.0, "routes"),))
+    assert capsys.readouterr().err == "waiting\n  a: 2 routes, 9 routes before\n  a: 4 routes, 9 routes before\n"
 
 
 def test_a_log_has_a_line_for_what_happened(capsys: pytest.CaptureFixture[str]) -> None:

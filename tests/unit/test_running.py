@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netorch.api import Overlay, OverlayEntry, OverlayItem, Plugin
 from netorch.app.running import RunResult, reconcile
 from netorch.model.facts import DeviceFacts, FileFact
 from netorch.model.inventory import Window
 from netorch.model.plan import Plan
-from netorch.model.request import Generation
+from netorch.model.request import Answer, DecideRequest, Generation
 from netorch.model.state import Protocol
 from netorch.testing import FakeClock, small_inventory
 from tests.unit.agents import Agent, controller_of
@@ -38,6 +39,34 @@ def test_drift_is_put_right() -> None:
     assert outcomes(result) == {SWITCH: "changed", HOST: "changed"}
     assert [device.device for device in shown[0].devices] == [SWITCH, HOST]
     assert result.exit_code == 0
+    assert not result.is_quiet
+
+
+@dataclass
+class Keeping(Agent):
+    """A device that keeps the overlay that it is given."""
+
+    def confirm(self, request: DecideRequest) -> Answer:
+        assert self.applied is not None
+        items = [operation.item for operation in self.applied.operations]
+        self.overlay = tuple(item.entry for item in items if isinstance(item, OverlayItem)) or self.overlay
+        return super().confirm(request)
+
+
+def test_what_is_past_its_time_ends_in_one_run() -> None:
+    """An entry that takes its leave in two steps: both are carried out, and the next run finds nothing of it to do."""
+
+    def lapse(overlay: Overlay, now: float) -> tuple[OverlayEntry, ...]:
+        return tuple(
+            replace(entry, version=entry.version + 1, removed=entry.reason == "leaving", reason="leaving")
+            for entry in overlay.active("lease")
+        )
+
+    switch = Keeping(overlay=(OverlayEntry("lease/x", 1, "lease", (SWITCH,), "ann", 1.0, until=2.0),))
+    agents = {SWITCH: switch, HOST: Agent()}
+    result, _ = run(agents, plugins=(Plugin("lease", "ends by itself", lapse=lapse),))
+    assert outcomes(result)[SWITCH] == "changed"
+    assert [(entry.version, entry.removed) for entry in switch.overlay] == [(3, True)]
     assert not result.is_quiet
 
 
