@@ -126,6 +126,7 @@ def _refuse_overlay(plain: DeviceIntent, amended: DeviceIntent) -> None:
         and (s.import_policy, s.export_policy) != (before[s.name].import_policy, before[s.name].export_policy)
     ]
     changed += [str(prefix) for prefix in amended.originated if prefix not in plain.originated]
+    changed += ["what it tells the fabric"] if amended.fabric_export != plain.fabric_export else []
     if changed:
         raise GuardRefused(
             f"refused (overlay): drains or announcements in force change {', '.join(changed)}, and an old configuration does"
