@@ -19,12 +19,14 @@ from netorch.api import (
     Session,
     Wait,
 )
+from netorch.app.history import make_rollback
 from netorch.intent import derive_intent
 from netorch.loader import load_plugins
 from netorch.model.inventory import PluginSettings
 from tests.plugins.drain_network import PLUGIN, SWITCHES, Traffic, entry, run
 from tests.plugins.example import INTENT, NOW
-from tests.unit.inventory_texts import edited, example, load
+from tests.unit.agents import Agent, controller_of
+from tests.unit.inventory_texts import example, load
 
 GRACEFUL_SHUTDOWN = (65535, 0)
 H1 = "h1.pop1"
@@ -141,9 +143,8 @@ def test_pops_are_drained_one_after_the_other() -> None:
 
 def test_a_guard_stops_between_pops() -> None:
     """What left POP1 is too much for POP2, as is seen when its turn has come: refused, and what is done is named."""
-    narrow = edited(example(), "pops/pop2.yml", ("port: swp2\n    ipv4", "port: swp2\n    ipv4"))
-    narrow = {**narrow, "pops/pop2.yml": narrow["pops/pop2.yml"].replace("capacity: 10G", "capacity: 10M")}
-    inventory = load(narrow)
+    pop2 = example()["pops/pop2.yml"].replace("capacity: 10G", "capacity: 10M")
+    inventory = load({**example(), "pops/pop2.yml": pop2})
 
     class Growing(Traffic):
         """Two Mbit/s until POP1 is drained, eighty after that."""
@@ -352,3 +353,13 @@ def test_settings_that_make_no_sense_are_refused(setting: str, value: object, me
     """No command begins with them."""
     with pytest.raises(PluginError, match=rf"drain: settings\.{setting}: {message}"):
         load_plugins([PluginSettings("drain", {setting: value})])
+
+
+def test_a_rollback_does_not_undo_it_in_passing() -> None:
+    """An old configuration of a host tells the switches as ever: refused while it is drained."""
+    held = replace(entry(H1, "closed", kind="host"), devices=("sw1.pop1",))
+    agents = {"sw1.pop1": Agent(overlay=(held,)), H1: Agent(generation_now=2)}
+    found = make_rollback(controller_of(agents.__getitem__, PLUGIN), (H1,), to=None, allow_overlay=False)
+    assert "drains or announcements in force change what it tells the fabric" in str(found.failures[H1])
+    assert found.failures[H1].exit_code == GuardRefused.exit_code
+    assert make_rollback(controller_of(agents.__getitem__, PLUGIN), (H1,), to=None, allow_overlay=True).failures == {}
