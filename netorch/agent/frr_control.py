@@ -11,7 +11,7 @@ from netorch.agent.clock import utc_text
 from netorch.agent.daemons import ShortProtocol, no_longer_live, short_neighbours
 from netorch.agent.files import read_text
 from netorch.agent.frr_text import changes_policy, session_names, shown_stamp, stamp_of
-from netorch.agent.frr_vty import FrrRefused
+from netorch.agent.frr_vty import FrrEnded, FrrRefused
 from netorch.model.conventions import CONFIGURATIONS, FRR_STAMP
 from netorch.model.frr_lines import differing, lines_of, statements, without_secrets
 from netorch.model.frr_words import FAMILIES, session_error, session_state, split_description
@@ -260,14 +260,23 @@ class FrrControl:
         frr_programs.end()
 
     def undo(self, *, candidate: Optional[str], before: Optional[str], reload: bool) -> List[str]:
-        """See ``daemons.Control``. What FRR does not give up by being told to, it does by being started anew."""
+        """See ``daemons.Control``. What FRR does not give up by being told to, it does by being started anew.
+
+        Some candidates kill a program of 8.4.4 as soon as it is asked what it runs: it comes back with the file on disk.
+        """
         if candidate is None:
             return []
-        try:
-            self.reload()
-            return []
-        except FrrRefused as exc:
-            why = exc.message
+        why = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                self.reload()
+                return []
+            except FrrEnded as exc:
+                why = exc.message
+                self._reconnect()
+            except FrrRefused as exc:
+                why = exc.message
+                break
         frr_programs.restart()
         self._reconnect()
         self.reload()

@@ -34,6 +34,10 @@ class FrrSilent(DaemonSilent):
     """FRR, or one of its programs, runs but does not answer; or a part of FRR is missing."""
 
 
+class FrrEnded(FrrSilent):
+    """A program ended while it was asked."""
+
+
 class FrrRefused(DaemonRefused):
     """FRR answered with an error, or does not have live what it was given."""
 
@@ -112,7 +116,7 @@ class Vty:
             except OSError as exc:
                 raise self._gone(exc) from None
             if not data:
-                raise FrrSilent(f"{self.program} ended before it had answered")
+                raise FrrEnded(f"{self.program} ended before it had answered")
             parts.append(data)
             end = (end + data)[-4:]
         return end[3], b"".join(parts)[:-4].decode("utf-8", "replace")
@@ -123,5 +127,5 @@ class Vty:
             hint="is the process stopped, or busy? look at its log and its state (ps)",
         )
 
-    def _gone(self, exc: OSError) -> FrrSilent:
-        return FrrSilent(f"{self.program} closed its control socket: {os.strerror(exc.errno or 0)}")
+    def _gone(self, exc: OSError) -> FrrEnded:
+        return FrrEnded(f"{self.program} closed its control socket: {os.strerror(exc.errno or 0)}")

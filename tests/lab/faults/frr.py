@@ -207,6 +207,24 @@ def refused_half_way(attempt: Attempt) -> Optional[Said]:
     return said
 
 
+_DEADLY = "!\nroute-map deadly permit 5\n match metric 0\nexit\n"
+"""``vtysh -C`` is content with it. 10.3 refuses it, as it does a metric of 0; 8.4.4 refuses it, keeps half of it, and every
+program that knows route maps dies when it is asked what it runs."""
+
+
+def deadly(attempt: Attempt) -> Optional[Said]:
+    """FRR dies of the candidate, or refuses it."""
+    before = attempt.target.service_pid("bgpd")
+    attempt.project.override("frr/local-switch.conf.j2", _DEADLY)
+    with attempt.project.running(*attempt.arguments()) as process:
+        said = finish(attempt, process, timeout_s=120)
+    has_died = pid_of(attempt, "bgpd") != before
+    attempt.events.append("bgpd died" if has_died else "refused")
+    assert has_died or "metric" in said.out + said.err, f"{attempt.seed}: exit {said.code}: {said.out}{said.err}"
+    assert said.code in (1, 6), f"{attempt.seed}: exit {said.code}: {said.out}{said.err}"
+    return said
+
+
 def _type(attempt: Attempt, *lines: str) -> None:
     words = " ".join(f"-c '{line}'" for line in ("configure terminal", *lines))
     attempt.target.sh(f"vtysh {words} || true")

@@ -69,7 +69,7 @@ HURTS: Mapping[str, Mapping[str, Hurt]] = {
             _patch(
                 _FRR_MAPS,
                 _FRR_EXPORT,
-                f"route-map {{{{ name }}}}_out permit 5\n match metric 0\nexit\n!\n"
+                f"route-map {{{{ name }}}}_out permit 5\n match metric 77\nexit\n!\n"
                 f"route-map {{{{ name }}}}_out permit 6\nexit\n!\n{_FRR_EXPORT}",
             ),
             (6,),
