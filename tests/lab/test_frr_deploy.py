@@ -187,7 +187,7 @@ def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> No
     assert sessions(untouched, SWITCH)["meadow_6_v4"]["state"] == "up"
     assert f"{SWITCH}: frr runs another configuration than its file" in untouched.project("check", SWITCH, code=1).out
     assert any("northtel_5_v4" in line and "closed by hand" in line for line in device["drift"])
-    name = "[meadow_6_v4] Meadow, circuit 6 (meadow-pop2): Meadow private peering"
+    name = "[meadow_6_v4] meadow: Meadow private peering, circuit 6 (meadow-pop2)"
     typed = [
         "-ip route 10.77.0.0/16 blackhole",
         " router bgp 64500",

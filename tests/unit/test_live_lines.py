@@ -141,6 +141,7 @@ def test_running_text_is_what_was_typed_into_the_file() -> None:
             [Reset("10.1.1.12", "close", "not in the new configuration")],
         ),
         (" neighbor 10.1.1.11 remote-as 64500\n", "", [Reset("h1_v4", "start", "new")]),
+        (" description [h1_v4] h1", " description somebody was here", []),
     ],
 )
 def test_resets_are_foreseen_from_what_runs(find: str, typed: str, resets: list[Reset]) -> None:

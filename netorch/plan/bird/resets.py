@@ -81,5 +81,7 @@ def _sessions(text: str) -> _Sessions:
 def _is_in_place(statement: Statement) -> bool:
     if "/" in statement:
         inner = statement[statement.index("/") + 1 :]
-        return inner[:1] in (("import",), ("export",), ("receive",)) and (len(inner) < 2 or inner[1] in _CHANNEL_IN_PLACE)
+        return inner[:1] in (("import",), ("export",), ("receive",)) and (
+            len(inner) < 2 or inner[1] in _CHANNEL_IN_PLACE
+        )
     return statement[0] in _IN_PLACE

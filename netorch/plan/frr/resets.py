@@ -9,7 +9,7 @@ peer_update_source_addr_set(); tried on 8.4.4 and 10.3.
 
 from __future__ import annotations
 
-from typing import FrozenSet, Iterator, List, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Tuple
 
 from netorch.model.plan import Reset
 from netorch.plan.frr.sections import Bgp, Neighbor, read_router, sections
@@ -56,8 +56,9 @@ def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
     if after.neighbors and _asks_validators(new) and not _asks_validators(old):
         common |= {"rpki"}  # bgpd is started anew with the module for it
     resets: List[Reset] = []
-    for name in sorted(before.neighbors.keys() | after.neighbors.keys()):
-        was, now = before.neighbors.get(name), after.neighbors.get(name)
+    held = _by_new_names(before, after)
+    for name in sorted(held.keys() | after.neighbors.keys()):
+        was, now = held.get(name), after.neighbors.get(name)
         was_up, is_up = was is not None and not was.closed, now is not None and not now.closed
         if was_up and not is_up:
             reason = "shut down in the new configuration" if now else "not in the new configuration"
@@ -74,6 +75,14 @@ def foresee_resets(old: str, new: str) -> Tuple[Reset, ...]:
 
 def _asks_validators(text: str) -> bool:
     return any(section.head == "rpki" for section in sections(text))
+
+
+def _by_new_names(before: Bgp, after: Bgp) -> Dict[str, Neighbor]:
+    """The sessions of ``before``, called as in ``after``: to FRR the name, at the front of the description, is but a text."""
+    names = {one.address: name for name, one in after.neighbors.items()}
+    return {
+        name if name in after.neighbors else names.get(one.address, name): one for name, one in before.neighbors.items()
+    }
 
 
 def _neighbours(old: str, new: str) -> Iterator[Reset]:
