@@ -10,7 +10,7 @@ import click
 from netorch.api import InputFile, Option, Plugin, Report, Verb
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import audit_option, controller_for, inventory_folder, inventory_option, output_option
-from netorch.errors import NetorchError, annotated
+from netorch.errors import NetorchError, UsageError, annotated
 
 MAX_FILE_BYTES = 4 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -141,6 +141,9 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
     documents: list[dict[str, Any]] = []
     inventory_folder(ctx)
     with controller_for(ctx) as controller:
+        if plugin.name not in {enabled.name for enabled in controller.plugins}:
+            hint = f"add {plugin.name} to plugins: in network.yml"  # what it decides would be in force nowhere
+            raise UsageError(f"netorch {verb.name} is of the plugin {plugin.name}, which is not enabled", hint=hint)
         for argument in verb.arguments:
             if argument.kind == "targets":
                 chosen = parameters[argument.name]

@@ -152,3 +152,13 @@ def test_render_writes_files_that_hold_no_secret(tmp_path: Path) -> None:
 def test_schema_is_a_json_schema() -> None:
     """Editors can be given the output as it is."""
     assert "$defs" in json.loads(netorch("schema").stdout)
+
+
+def test_command_of_a_plugin_that_is_off(tmp_path: Path) -> None:
+    """What it would decide were in force nowhere: refused, with the line that is missing."""
+    folder = tmp_path / "inventory"
+    shutil.copytree(ROOT / "inventory/examples/two-routers-rip", folder)
+    done = netorch("--inventory", str(folder), "routes", "list")
+    assert done.returncode == 64
+    assert "netorch routes list is of the plugin routes, which is not enabled" in done.stderr
+    assert "add routes to plugins: in network.yml" in done.stderr
