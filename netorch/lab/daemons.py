@@ -8,6 +8,9 @@ from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS, FRR_DAEMONS
 
 BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
+EXABGP_RECEIVED = "/var/log/exabgp-received.log"
+"""What ExaBGP hears from neighbours, a JSON document in each line."""
+
 GOBGP_CONFIGURATION = "/etc/gobgp/gobgpd.conf"
 GOBGP_ANNOUNCE = "/etc/gobgp/announce.sh"
 LAB_FOLDER = "/etc/netorch-lab"

@@ -16,6 +16,7 @@ from netorch.errors import RenderError
 from netorch.lab.daemons import (
     BIRD_CONFIGURATION,
     EXABGP_CONFIGURATION,
+    EXABGP_RECEIVED,
     GOBGP_ANNOUNCE,
     GOBGP_CONFIGURATION,
     LAB_FOLDER,
@@ -193,6 +194,7 @@ def _exabgp(inventory: Inventory, provider: Provider, passwords: dict[int, str])
     return _render(
         "exabgp.conf.j2",
         router_id=core_link(provider, Family.IPV4)[1],
+        received=EXABGP_RECEIVED,
         asn=provider.asn,
         customer_asn=inventory.asn,
         sessions=[

@@ -1,0 +1,266 @@
+"""The plugin announce on a small network: what its commands plan, show and refuse."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any, Optional
+
+import pytest
+
+from netorch.api import (
+    Announcement,
+    Ask,
+    ChangeOverlay,
+    Deploy,
+    Facts,
+    GuardRefused,
+    Intent,
+    Inventory,
+    Overlay,
+    OverlayEntry,
+    PrefixExport,
+    Protocol,
+    Report,
+    SessionAnnouncements,
+    Step,
+    UsageError,
+    own_path,
+)
+from netorch.inventory import load_inventory
+from netorch.loader import bundled_plugins
+from netorch.model.sources import OriginFacts, ValidatorFacts
+from netorch.testing import SMALL_NETWORK, FakeNetwork, fake_context, fake_facts
+
+PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "announce")
+SWITCH, HOST = "sw1.pop1", "h1.pop1"
+OWN, PART = "192.0.2.0/23", "192.0.3.0/24"
+ACTIONS = "actions: [{name: not-to-x, community: '64496:9'}, {name: longer, large_community: '64496:1:2'}]"
+
+
+def inventory() -> Inventory:
+    """The small network with a wider own prefix, so that it has parts, and a provider with actions."""
+    files = {name: text.replace("192.0.2.0/24", OWN) for name, text in SMALL_NETWORK.items()}
+    files["providers.yml"] = files["providers.yml"].replace("relation: transit}", f"relation: transit, {ACTIONS}}}")
+    return load_inventory(files, folder="/inventory")
+
+
+def announced(intent: Intent) -> tuple[SessionAnnouncements, ...]:
+    """What the switch announces when it is as ``intent`` has it."""
+    switch, host = intent.device(SWITCH), intent.device(HOST)
+    found = []
+    for session in switch.sessions:
+        policy = session.export_policy
+        if policy is not None:
+            heard = [prefix for prefix in switch.originated if prefix in host.originated]
+            exports = [policy.of_prefix(prefix) for prefix in heard if prefix.version == session.family.number]
+            found.append(SessionAnnouncements(session.name, tuple(_said(intent, e) for e in exports if not e.withheld)))
+    return tuple(found)
+
+
+def _said(intent: Intent, export: PrefixExport) -> Announcement:
+    short, large = tuple(sorted(export.communities)), tuple(sorted(export.large_communities))
+    return Announcement(export.prefix, own_path(intent.asn, export.prepend), short, large)
+
+
+def run(
+    verb: str,
+    *,
+    overlay: Optional[Overlay] = None,
+    down: tuple[str, ...] = (),
+    rpki: str = "",
+    settings: Optional[dict[str, Any]] = None,
+    **arguments: Any,
+) -> tuple[tuple[Step, ...], Overlay]:
+    """The steps of a command, and what devices hold afterwards; sessions ``down`` are not up, validators say ``rpki``."""
+    context = fake_context(PLUGIN, inventory(), overlay=overlay, settings=settings)
+    plain = fake_context(PLUGIN, inventory()).intent
+
+    def report(_: float, held: Overlay) -> Facts:
+        switch = plain.device(SWITCH)
+        protocols = [
+            Protocol(s.name, "BGP", bgp_state="Active" if s.name in down else "Established") for s in switch.sessions
+        ]
+        facts = replace(fake_facts(SWITCH, protocols=protocols), announced=announced(PLUGIN.amend(plain, held)))
+        if rpki:
+            validators = (ValidatorFacts(ip_network("10.0.0.1/32").network_address, 3323, "up"),)
+            facts = replace(facts, validators=validators, origins=(OriginFacts(ip_network(OWN), 64500, rpki),))
+        return {SWITCH: facts, HOST: fake_facts(HOST)}
+
+    network = FakeNetwork(report, overlay=overlay)
+    return network.run(PLUGIN, verb, context, **arguments), network.overlay
+
+
+def preview(steps: tuple[Step, ...]) -> dict[str, tuple[str, str]]:
+    """Before and after by session, of the first table."""
+    report = next(step for step in steps if isinstance(step, Report))
+    return {str(row["session"]): (str(row["before"]), str(row["after"])) for row in report.rows}
+
+
+def exports(overlay: Overlay, session: str) -> tuple[PrefixExport, ...]:
+    """What a session announces otherwise than the inventory says."""
+    intent = fake_context(PLUGIN, inventory(), overlay=overlay).intent
+    policy = next(s.export_policy for s in intent.device(SWITCH).sessions if s.name == session)
+    assert policy is not None
+    return policy.prefixes
+
+
+def test_prepends_and_communities_of_one_provider() -> None:
+    """Previewed before anybody is asked; then deployed on the switch alone, and seen to be as previewed."""
+    steps, held = run("announce", prefix=OWN, to=("northtel",), prepend=2, community=("no-export",), action=("longer",))
+    after = "path 64500 64500 64500, 65535:65281, 64496:1:2"
+    assert preview(steps) == {"northtel_1_v4": ("path 64500", after), "meadow_2_v4": ("path 64500", "the same")}
+    kinds = [type(step).__name__ for step in steps]
+    assert kinds == ["Gather", "Report", "Ask", "ChangeOverlay", "Deploy", "Wait", "Report"]
+    assert [step.devices for step in steps if isinstance(step, Deploy)] == [(SWITCH,)]
+    assert exports(held, "meadow_2_v4") == ()
+    (entry,) = held.active("announce")
+    assert (entry.author, entry.devices, entry.until) == ("ann", (SWITCH,), None)
+
+
+def test_nobody_is_asked_with_yes() -> None:
+    """And doing it twice changes nothing."""
+    steps, held = run("announce", prefix=OWN, prepend=1, yes=True)
+    assert not any(isinstance(step, Ask) for step in steps)
+    again, _ = run("announce", overlay=held, prefix=OWN, prepend=1, yes=True)
+    assert again == (Report(text=f"{OWN}: nothing to change", changed=False),)
+
+
+def test_plainly_is_as_the_inventory_has_it() -> None:
+    """Announcing without additions ends what was changed, as --as-inventory does."""
+    for arguments in ({"to": ("northtel",)}, {"as_inventory": True}):
+        _, held = run("withdraw", **{"prefix": OWN, "from": ("northtel",)})
+        assert exports(held, "northtel_1_v4") == (PrefixExport(ip_network(OWN), withheld=True),)
+        _, held = run("announce", overlay=held, prefix=OWN, **arguments)
+        assert held.active("announce") == ()
+        assert exports(held, "northtel_1_v4") == ()
+
+
+def test_a_part_is_for_those_it_is_announced_to() -> None:
+    """Others withhold it, hosts originate it after the switch lets it in, and withdrawing leaves nothing of it."""
+    steps, held = run("announce", prefix=PART, to=("meadow",), yes=True)
+    assert preview(steps) == {"northtel_1_v4": ("withheld", "the same"), "meadow_2_v4": ("withheld", "path 64500")}
+    assert [step.devices for step in steps if isinstance(step, Deploy)] == [(SWITCH,), (HOST,)]
+    intent = fake_context(PLUGIN, inventory(), overlay=held).intent
+    assert all(ip_network(PART) in intent.device(name).originated for name in (SWITCH, HOST))
+    assert exports(held, "northtel_1_v4") == (PrefixExport(ip_network(PART), withheld=True),)
+    assert exports(held, "northtel_1_v6") == ()
+    steps, held = run("withdraw", overlay=held, prefix=PART, yes=True)
+    assert [step.devices for step in steps if isinstance(step, Deploy)] == [(SWITCH,), (HOST,)]
+    assert fake_context(PLUGIN, inventory(), overlay=held).intent == fake_context(PLUGIN, inventory()).intent
+
+
+def test_it_ends_at_its_time_the_same_for_everybody() -> None:
+    """Whoever looks after it is over finds the same tombstone; before, nothing."""
+    _, held = run("announce", prefix=OWN, prepend=1, **{"for": 7200.0})
+    until = 1_700_000_000.0 + 7200
+    assert {entry.until for entry in held.active("announce")} == {until}
+    assert PLUGIN.lapse(held, until - 1) == ()
+    ended = PLUGIN.lapse(held, until)
+    assert ended == PLUGIN.lapse(held, until + 9999)
+    assert {(entry.removed, entry.version, entry.created) for entry in ended} == {(True, 2, until)}
+
+
+def test_sessions_that_are_down_hear_nothing() -> None:
+    """Before and after."""
+    steps, _ = run("announce", prefix=OWN, down=("meadow_2_v4",), prepend=1)
+    assert preview(steps)["meadow_2_v4"] == ("session down", "the same")
+
+
+def test_list_says_who_why_and_what_is_not_as_intended() -> None:
+    """Rows of every session and prefix, from devices; what was changed has its entry."""
+    _, held = run("announce", prefix=OWN, to=("meadow",), prepend=1, reason="too full")
+    steps, _ = run("announcements", overlay=held, rpki="not-found")
+    report = steps[-1]
+    assert isinstance(report, Report)
+    rows = {(row["session"], row["prefix"]): row for row in report.rows}
+    assert len(rows) == 3
+    changed = rows["meadow_2_v4", OWN]
+    assert (changed["hears"], changed["reason"], changed["changed_by"]) == ("path 64500 64500", "too full", "ann")
+    assert (changed["rpki"], rows["northtel_1_v6", "2001:db8:1::/48"]["rpki"]) == ("not-found", None)
+    assert all(row["as_intended"] for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"),
+    [
+        ("announce", {"prefix": "198.51.100.0/24"}, "outside of our own space"),
+        ("announce", {"prefix": "192.0.3.128/25"}, "longer than /24"),
+        (
+            "announce",
+            {"prefix": OWN, "prepend": 1, "allow_changes": 1},
+            "2 announcements would change at once .limit 1",
+        ),
+        (
+            "announce",
+            {"prefix": OWN, "prepend": 1, "settings": {"max_changes": 1}},
+            r"would change at once \(limit 1\)",
+        ),
+        ("withdraw", {"prefix": OWN}, "no provider would hear 192.0.2.0/23 any more"),
+        ("withdraw", {"prefix": OWN, "from": ("northtel",), "down": ("meadow_2_v4",)}, "no provider would hear"),
+    ],
+)
+def test_guards(verb: str, arguments: dict[str, Any], words: str) -> None:
+    """Each refuses before anything is changed, and says how to override it."""
+    with pytest.raises(GuardRefused, match=words) as refused:
+        run(verb, **arguments)
+    assert refused.value.hint
+
+
+def test_overrides_of_guards() -> None:
+    """What they name lets the change through."""
+    steps, _ = run("withdraw", prefix=OWN, allow_last=True)
+    assert {after for _, after in preview(steps).values()} == {"withheld"}
+    steps, _ = run("announce", prefix="192.0.3.128/25", allow_long=True, settings={"max_changes": 2})
+    assert any(isinstance(step, ChangeOverlay) for step in steps)
+
+
+def test_invalid_by_rpki_is_refused_where_it_is_new() -> None:
+    """What is announced already may be changed; what begins may not."""
+    steps, held = run("announce", rpki="invalid", prefix=OWN, prepend=1)
+    assert "RPKI: invalid" in next(step.text for step in steps if isinstance(step, Report))
+    _, held = run("withdraw", **{"prefix": OWN, "from": ("meadow",)})
+    with pytest.raises(GuardRefused, match="invalid by RPKI"):
+        run("announce", overlay=held, rpki="invalid", prefix=OWN)
+    steps, _ = run("announce", overlay=held, rpki="invalid", prefix=OWN, allow_invalid=True)
+    assert any(isinstance(step, Deploy) for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "words"),
+    [
+        ("announce", {"prefix": "192.0.2.1/23"}, r"found '192.0.2.1/23'"),
+        ("announce", {"prefix": "192.0.2.0"}, "with its length"),
+        ("announce", {"prefix": "192.0.0.0/16"}, "outside of our own space"),
+        ("announce", {"prefix": OWN, "to": ("northtell",)}, "no provider 'northtell'"),
+        ("announce", {"prefix": "2001:db8:1::/48", "to": ("meadow",)}, "no provider 'meadow' with an IPv6 session"),
+        ("announce", {"prefix": OWN, "pop": "pop9"}, "no POP 'pop9'"),
+        ("announce", {"prefix": OWN, "prepend": 11}, "expected 0 to 10"),
+        ("announce", {"prefix": OWN, "community": ("70000:1",)}, "found '70000:1'"),
+        ("announce", {"prefix": OWN, "community": ("no-exprt",)}, "found 'no-exprt'"),
+        ("announce", {"prefix": OWN, "to": ("meadow",), "action": ("longer",)}, "meadow has no action 'longer'"),
+        ("announce", {"prefix": OWN, "for": 5.0, "prepend": 1}, "expected 60s or more"),
+        ("announce", {"prefix": OWN, "as_inventory": True, "prepend": 1}, "--as-inventory and --prepend"),
+        ("withdraw", {"prefix": PART, "for": 3600.0}, "would not come back by itself"),
+    ],
+)
+def test_mistakes_of_people(verb: str, arguments: dict[str, Any], words: str) -> None:
+    """Found before any device is asked."""
+    with pytest.raises((UsageError, GuardRefused), match=words):
+        run(verb, **arguments)
+
+
+def test_entries_of_other_versions_are_left_alone() -> None:
+    """What is not understood changes nothing, and ends at its time all the same."""
+    strange = OverlayEntry("announce/x", 1, "announce", (SWITCH,), "ann", 0.0, until=5.0, data={"prefix": 7})
+    held = Overlay((strange,))
+    assert fake_context(PLUGIN, inventory(), overlay=held).intent == fake_context(PLUGIN, inventory()).intent
+    assert [entry.id for entry in PLUGIN.lapse(held, 6.0)] == ["announce/x"]
+
+
+@pytest.mark.parametrize("settings", [{"max_changes": 0}, {"max_length_ipv4": 33}, {"max_length_ipv6": "48"}])
+def test_wrong_settings_are_told(settings: dict[str, Any]) -> None:
+    """With what was expected."""
+    assert [wrong.message.startswith("expected a whole number from 1 to") for wrong in PLUGIN.mistakes(settings)] == [
+        True
+    ]
