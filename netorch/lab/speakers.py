@@ -193,8 +193,8 @@ def _exabgp(inventory: Inventory, provider: Provider, passwords: dict[int, str])
     }
     return _render(
         "exabgp.conf.j2",
-        router_id=core_link(provider, Family.IPV4)[1],
         received=EXABGP_RECEIVED,
+        router_id=core_link(provider, Family.IPV4)[1],
         asn=provider.asn,
         customer_asn=inventory.asn,
         sessions=[
