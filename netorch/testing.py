@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, Union
 
 from netorch.api import (
     ChangeOverlay,
+    CountRoutes,
     Curve,
     DaemonFacts,
     Deploy,
@@ -17,6 +18,7 @@ from netorch.api import (
     Inventory,
     Item,
     Link,
+    MeasureTraffic,
     Neighbour,
     Overlay,
     OverlayEntry,
@@ -165,7 +167,7 @@ class RecordingProgress:
 
 class FakeNetwork:
     """Performs the steps of a plugin's verbs. ``report(seconds, overlay)`` are the facts of all devices at that time of
-    ``clock``, while they hold that overlay; ``probe`` answers probes.
+    ``clock``, while they hold that overlay; ``probe`` answers probes, ``measure`` what hosts are asked about a prefix.
     """
 
     def __init__(
@@ -174,11 +176,13 @@ class FakeNetwork:
         *,
         overlay: Optional[Overlay] = None,
         probe: Callable[[Probe], ProbeResult] = lambda step: ProbeResult(step.count, ()),
+        measure: Callable[[Union[CountRoutes, MeasureTraffic]], Mapping[str, Any]] = lambda step: {},
     ) -> None:
         self.overlay = overlay or Overlay()
         self.clock = FakeClock()
         self._report = report
         self._probe = probe
+        self._measure = measure
         self._changes: tuple[OverlayEntry, ...] = ()
 
     def run(self, plugin: Plugin, verb: str, context: VerbContext, **arguments: Any) -> tuple[Step, ...]:
@@ -206,6 +210,8 @@ class FakeNetwork:
             return self._gather(step.devices)
         if isinstance(step, Wait):
             return self._wait(step)
+        if isinstance(step, (CountRoutes, MeasureTraffic)):
+            return self._measure(step)
         return self._probe(step) if isinstance(step, Probe) else None
 
     def _gather(self, devices: tuple[str, ...]) -> Facts:

@@ -10,7 +10,9 @@ import pytest
 from tests.lab import deployed_pop
 from tests.lab.agent_device import LabDevice, running_device
 from tests.lab.deployed_pop import FirstDeploy
+from tests.lab.egress_lab import egress_lab
 from tests.lab.labs import Lab, booted, example_inventory, lab_settings
+from tests.lab.quick_lab import QuickLab
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,3 +49,10 @@ def pop(first_deploy: FirstDeploy) -> FirstDeploy:
     first_deploy.netorch("deploy", "pop1", "--yes")
     deployed_pop.wait_until_complete(first_deploy)
     return first_deploy
+
+
+@pytest.fixture(scope="session")
+def egress(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    """The lab of explain, steer and exec; each of their tests leaves it as it was."""
+    with egress_lab(tmp_path_factory.mktemp("egress")) as up:
+        yield up

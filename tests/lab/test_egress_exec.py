@@ -1,0 +1,163 @@
+"""``netorch exec`` and ``netorch.mark``: programs through one provider, proven where their packets come out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from base64 import b64encode
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from netorch.model.types import Family
+from tests.lab.capture import capture
+from tests.lab.deployed_pop import PROVIDERS, behind_all, host_of, service
+from tests.lab.egress_lab import ON_BIRD, ON_FRR, PEER, TRANSIT, macs_of, number_of, static_sender
+from tests.lab.labs import ROOT
+from tests.lab.quick_lab import QuickLab
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+WAYS = [(ON_BIRD, provider) for provider in PROVIDERS] + [(ON_FRR, provider) for provider in TRANSIT]
+
+_HELPER = """
+import socket, sys
+sys.path.insert(0, sys.argv[1])
+from netorch.mark import connect
+with connect((sys.argv[2], 80), via=sys.argv[3], timeout_s=20) as s:
+    s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    print(s.makefile().read().split()[-1])
+"""
+
+_FORBIDDEN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from netorch.mark import connect
+try:
+    connect((sys.argv[2], 80), via=sys.argv[3])
+except PermissionError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
+@pytest.mark.parametrize(("host", "provider"), WAYS)
+def test_curl_through_each_provider(egress: QuickLab, host: str, provider: str, family: Family) -> None:
+    """An HTTP server behind all providers is reached through the one that was asked for, which it says itself."""
+    address = behind_all(egress.lab.inventory, family)
+    url = f"http://[{address}]/" if family is Family.IPV6 else f"http://{address}/"
+    said = egress.project("exec", "--via", provider, "--on", host, "--", "curl", "-sS", "--max-time", "20", url)
+    assert said.out.split()[-1] == provider
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_static_program(egress: QuickLab, provider: str, tmp_path: Path) -> None:
+    """A program without any library, which nothing can be loaded into: its packet leaves to a router of the provider."""
+    lab, address = egress.lab, behind_all(egress.lab.inventory, Family.IPV4)
+    program = f"/tmp/sender-{provider}"
+    encoded = b64encode(static_sender(IPv4Address(address), 9)).decode()
+    lab.run(ON_BIRD, "sh", "-euc", f"base64 -d > {program}; chmod 755 {program}", stdin=encoded)
+    uplinks = [uplink.interface for uplink in host_of(lab.inventory, ON_BIRD).uplinks]
+    with (
+        capture(ON_BIRD, uplinks[0], lab.settings, folder=tmp_path, only="udp port 9") as first,
+        capture(ON_BIRD, uplinks[1], lab.settings, folder=tmp_path, only="udp port 9") as second,
+    ):
+        egress.project("exec", "--via", provider, "--on", ON_BIRD, "--", program)
+        egress.project("exec", "--via", provider, "--on", ON_BIRD, "--", program)
+    frames = [*first.frames, *second.frames]
+    assert len(frames) == 2
+    assert {frame.destination for frame in frames} <= macs_of(lab, provider)
+    assert {str(frame.source_ip) for frame in frames} == {service(lab.inventory, ON_BIRD, Family.IPV4)}
+
+
+def test_streams_and_status_go_through(egress: QuickLab) -> None:
+    """Standard input, output, error and exit status are the program's; what it starts is marked too."""
+    script = (
+        "cat; echo wrong >&2; python3 -c 'import socket as s;"
+        " print(*(s.socket(f, k).getsockopt(1, 36) for f in (s.AF_INET, s.AF_INET6) for k in (s.SOCK_STREAM, s.SOCK_DGRAM)))'"
+        "; exit 7"
+    )
+    process = egress.project.start(
+        "exec", "--via", "southnet", "--on", ON_BIRD, "--", "sh", "-c", script, stdin=subprocess.PIPE
+    )
+    out, err = process.communicate("one\ntwo\n" + "x" * 300_000 + "\n", timeout=60)
+    lines = out.splitlines()
+    assert (lines[:2], len(lines[2])) == (["one", "two"], 300_000)
+    assert lines[3].split() == [str(number_of(egress.lab, "southnet"))] * 4
+    assert (err.splitlines()[-1], process.returncode) == ("wrong", 7)
+
+
+def test_interrupt_reaches_the_program(egress: QuickLab) -> None:
+    """Ctrl-C is the program's to answer: ping tells its statistics and ends."""
+    address = behind_all(egress.lab.inventory, Family.IPV4)
+    argv = ("exec", "--via", "northtel", "--on", ON_BIRD, "--", "ping", "-n", "-i", "0.2", address)
+    with egress.project.running(*argv) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("PING")
+        assert "bytes from" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert "packets transmitted" in out
+    assert process.returncode == 0
+
+
+def marked(quick: QuickLab, host: str, word: str) -> int:
+    """How many processes of ``host`` were started with ``word``, those that look for it left out."""
+    return int(quick.lab.sh(host, f"pgrep -fc '^sleep {word}$' || true").strip() or 0)
+
+
+@pytest.mark.parametrize("victim", ["controller", "agent"])
+def test_nothing_stays_behind(egress: QuickLab, victim: str) -> None:
+    """Killed without a chance to clean up, on either side: the program, what it started and its control group are gone."""
+    lab, word = egress.lab, {"controller": "7771", "agent": "7772"}[victim]
+    argv = ("exec", "--via", "northtel", "--on", ON_BIRD, "--", "sh", "-c", f"setsid sleep {word} & sleep {word}")
+    with egress.project.running(*argv) as process:
+        wait_until(lambda: marked(egress, ON_BIRD, word) == 2, what="it runs")
+        if victim == "controller":
+            os.kill(process.pid, signal.SIGKILL)
+        else:
+            lab.sh(ON_BIRD, "kill -9 $(pgrep -f 'python3 -I -S .* exec$' | head -1)")
+        process.wait(timeout=30)
+        wait_until(lambda: marked(egress, ON_BIRD, word) == 0, what="nothing of it runs")
+    wait_until(lambda: groups(egress, ON_BIRD) == [], what="its control group is gone")
+
+
+def groups(quick: QuickLab, host: str) -> list[str]:
+    """The control groups of programs that run on ``host``."""
+    script = (
+        "mkdir -p /tmp/groups; mount -t cgroup2 none /tmp/groups; ls -d /tmp/groups/netorch-exec/*/ 2>/dev/null || true"
+    )
+    return quick.lab.run(host, "unshare", "--mount", "sh", "-c", script).split()
+
+
+def test_no_such_program(egress: QuickLab) -> None:
+    """As a shell says it: 127."""
+    said = egress.project("exec", "--via", "northtel", "--on", ON_FRR, "--", "no-such-program", code=127)
+    assert said.err.endswith("no-such-program: command not found\n")
+
+
+def test_provider_without_a_table(egress: QuickLab) -> None:
+    """A peer has no table on a host with FRR: the program is not started, since its packets would leave by others."""
+    said = egress.project("exec", "--via", PEER, "--on", ON_FRR, "--", "touch", "/tmp/started", code=1)
+    assert f"{PEER}'s table 1003 has no routes" in said.err
+    egress.lab.run(ON_FRR, "test", "!", "-e", "/tmp/started")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_socket_helper(egress: QuickLab, provider: str) -> None:
+    """A program's own socket, by the provider's name, from the file that netorch writes."""
+    for family in Family:
+        address = behind_all(egress.lab.inventory, family)
+        entered = egress.lab.run(ON_BIRD, "python3", "-c", _HELPER, str(ROOT), address, provider)
+        assert entered.strip() == provider
+
+
+def test_socket_helper_without_the_right(egress: QuickLab) -> None:
+    """Without CAP_NET_ADMIN and CAP_NET_RAW it is told what is missing."""
+    address = behind_all(egress.lab.inventory, Family.IPV4)
+    dropped = ("--bounding-set=-net_admin,-net_raw", "--inh-caps=-net_admin,-net_raw", "--reuid=65534", "--clear-groups")
+    argv = ("python3", "-c", _FORBIDDEN, str(ROOT), address, "northtel")
+    assert "CAP_NET_ADMIN" in egress.lab.run(ON_BIRD, "setpriv", *dropped, *argv)

@@ -1,0 +1,273 @@
+"""``netorch explain`` beside iproute2, beside frames, and beside what was broken on purpose."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import pytest
+
+from netorch.lab import exec_in, expected_prefixes
+from netorch.model.types import Family, IPNetwork
+from tests.lab.deployed_pop import HOSTS, PROVIDERS, int_of, service
+from tests.lab.egress_lab import (
+    ON_BIRD,
+    ON_FRR,
+    PEER,
+    POP,
+    TRANSIT,
+    address_in,
+    by_all,
+    macs_of,
+    mirror_held,
+    number_of,
+    wait_until_taken,
+)
+from tests.lab.quick_lab import QuickLab
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+DESTINATIONS = 1000
+
+
+@pytest.fixture(scope="module")
+def steered(egress: QuickLab) -> Iterator[dict[Family, IPNetwork]]:
+    """A prefix of each family that is steered to southnet, away from meadow."""
+    prefixes = {family: by_all(egress.lab, family)[0] for family in Family}
+    for prefix in prefixes.values():
+        egress.project("steer", str(prefix), "--via", "southnet", "--reason", "a test")
+    for prefix in prefixes.values():
+        wait_until_taken(egress.lab, "southnet", prefix)
+    yield prefixes
+    for prefix in prefixes.values():
+        egress.project("unsteer", str(prefix))
+    for prefix in prefixes.values():
+        wait_until_taken(egress.lab, PEER, prefix)
+
+
+def explained(quick: QuickLab, destination: str, host: str, *options: str, code: int | None = 0) -> dict[str, Any]:
+    """The document of one explanation."""
+    return dict(quick.project("explain", destination, "--from", host, *options, "-o", "json", code=code).document)
+
+
+def broken(document: dict[str, Any]) -> set[str]:
+    """The kinds of what is broken."""
+    return {finding["kind"] for finding in document["findings"] if finding["broken"]}
+
+
+def noted(document: dict[str, Any]) -> dict[str, str]:
+    """What is told beside that, by kind."""
+    return {finding["kind"]: finding["text"] for finding in document["findings"] if not finding["broken"]}
+
+
+def destinations(quick: QuickLab) -> list[str]:
+    """A thousand: in what is announced by some and by all, in wider and in narrower prefixes, anywhere else, and our own."""
+    dice = random.Random(6)
+    found: dict[str, None] = dict.fromkeys(service(quick.lab.inventory, h, family) for h in HOSTS for family in Family)
+    announced = sorted(
+        {p for name in PROVIDERS for f in Family for p in expected_prefixes(quick.lab.inventory, name, f)[0]},
+        key=lambda prefix: (prefix.version, int_of(prefix)),
+    )
+    while len(found) < DESTINATIONS:
+        prefix = dice.choice(announced)
+        inside = prefix.network_address + dice.randrange(prefix.num_addresses)
+        anywhere = IPv4Address(dice.randrange(1 << 24, 223 << 24)), IPv6Address((0x2 << 124) + dice.getrandbits(120))
+        found[str(dice.choice((inside, inside, inside, *anywhere)))] = None
+    return list(found)
+
+
+def kernel_says(
+    quick: QuickLab, host: str, wanted: list[str], marks: list[int]
+) -> dict[tuple[str, int], tuple[Any, ...]]:
+    """Gateway, interface and source by destination and mark, from iproute2; what has no route is missing."""
+    found: dict[tuple[str, int], tuple[Any, ...]] = {}
+    for number in marks:
+        lines = "".join(f"route get {destination} mark {number}\n" for destination in wanted)
+        done = exec_in(host, ("ip", "-force", "-j", "-batch", "-"), quick.lab.settings, stdin=lines.encode())
+        for line in done.stdout.decode().splitlines():
+            if line.strip() not in ("", "[]"):
+                route = json.loads(line)[0]
+                found[route["dst"], number] = (route.get("gateway"), route["dev"], route.get("prefsrc"))
+    return found
+
+
+def test_agrees_with_iproute2(egress: QuickLab, steered: dict[Family, IPNetwork]) -> None:
+    """For 1,000 random destinations from each host with each mark, netorch's own conclusion, what it has the kernel say, and
+    what iproute2 has it say are one and the same."""
+    wanted = [*destinations(egress)[: DESTINATIONS - 2], *(address_in(prefix) for prefix in steered.values())]
+    marks = [0, *(number_of(egress.lab, provider) for provider in PROVIDERS)]
+    file = egress.project.folder / "destinations.txt"
+    file.write_text("\n".join(wanted))
+    rows = egress.project("explain", "--file", str(file), "--from", "role:host", "-o", "json").document
+    assert len(rows) == len(HOSTS) * DESTINATIONS * len(marks)
+    assert [row for row in rows if not row["agrees"]] == []
+    for host in HOSTS:
+        kernel = kernel_says(egress, host, wanted, marks)
+        mine = {(row["destination"], row["mark"]): row for row in rows if row["host"] == host}
+        told = {key: (row["kernel_next_hop"], row["kernel_interface"], row["source"]) for key, row in mine.items()}
+        assert {key: said for key, said in told.items() if said[1] is not None} == kernel
+        concluded = {key: row["next_hops"] for key, row in mine.items() if row["table"] is not None}
+        assert concluded.keys() == kernel.keys()
+        assert [key for key, hops in concluded.items() if kernel[key][0] and kernel[key][0] not in hops] == []
+        assert sum(row["table"] is not None for row in mine.values()) > DESTINATIONS  # not a thousand times nothing
+
+
+@pytest.mark.parametrize("host", [ON_BIRD, ON_FRR])
+@pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
+def test_way_of_a_steered_prefix(egress: QuickLab, steered: dict[Family, IPNetwork], host: str, family: Family) -> None:
+    """The steer is why the others lost, and the frame that leaves has the provider's MAC address."""
+    document = explained(egress, address_in(steered[family]), host)
+    assert {hop["provider"] for hop in document["hops"]} == {"southnet"}
+    assert {row["provider"]: row["reason"] for row in document["lost"]} == {"northtel": "steered", PEER: "steered"}
+    assert document["frame"]["destination_mac"] in macs_of(egress.lab, "southnet")
+    assert document["frame"]["source"] == service(egress.lab.inventory, host, family)
+    assert document["frame"]["rtt_ms"] is not None
+    assert (document["kernel"]["agrees"], document["ok"], broken(document)) == (True, True, set())
+    assert "a test" in noted(document)["steered"]
+
+
+@pytest.mark.parametrize("host", [ON_BIRD, ON_FRR])
+def test_reasons_of_bgp(egress: QuickLab, host: str) -> None:
+    """What a peer announces is preferred to transit; of transit the shorter path is."""
+    both = by_all(egress.lab, Family.IPV4)[1]
+    document = explained(egress, address_in(both), host)
+    assert {hop["provider"] for hop in document["hops"]} == {PEER}
+    assert {row["reason"] for row in document["lost"]} == {"local_preference"}
+    reasons = {
+        row["reason"]
+        for prefix in of_transit_alone(egress)
+        for row in explained(egress, address_in(prefix), host, "--no-packet")["lost"]
+        if row["provider"] in TRANSIT
+    }
+    assert "path_length" in reasons
+
+
+def of_transit_alone(quick: QuickLab) -> list[IPNetwork]:
+    """Some prefixes that both transit providers announce, and the peer does not."""
+    known = {name: expected_prefixes(quick.lab.inventory, name, Family.IPV4)[0] for name in PROVIDERS}
+    return sorted((known["northtel"] & known["southnet"]) - known[PEER], key=int_of)[:3]
+
+
+def test_each_mark_leads_through_its_provider(egress: QuickLab) -> None:
+    """Packets with each mark leave to a router of that provider; the peer has no table on a host with FRR."""
+    prefix = by_all(egress.lab, Family.IPV6)[1]
+    for host in (ON_BIRD, ON_FRR):
+        rows = {row["via"]: row for row in explained(egress, address_in(prefix), host)["marks"] if row["mark"]}
+        for provider in PROVIDERS if host == ON_BIRD else TRANSIT:
+            assert rows[provider]["frame_mac"] in macs_of(egress.lab, provider)
+            assert (rows[provider]["state"], rows[provider]["table"]) == ("ok", number_of(egress.lab, provider))
+        assert rows[PEER]["state"] == ("ok" if host == ON_BIRD else "no route")
+
+
+def test_no_route(egress: QuickLab) -> None:
+    """Nobody announces it: said so, and exit code 1."""
+    document = explained(egress, "198.19.255.1", ON_BIRD, code=1)
+    assert (document["table"], broken(document)) == (None, {"no_route"})
+    assert {row["reason"] for row in document["lost"]} == {"no_route"}
+
+
+def test_marked_without_a_route(egress: QuickLab) -> None:
+    """What this provider does not announce leaves by another one, which is told as broken."""
+    known = {name: expected_prefixes(egress.lab.inventory, name, Family.IPV4)[0] for name in PROVIDERS}
+    prefix = min(known["northtel"] - known[PEER], key=int_of)
+    document = explained(egress, address_in(prefix), ON_BIRD, "--via", PEER, code=1)
+    assert (document["table"], broken(document)) == (254, {"no_route"})
+
+
+def test_wrong_neighbour(egress: QuickLab) -> None:
+    """A host with a MAC address that is not the switch's: the mirror is stale, and the frame shows where packets go."""
+    lab, prefix = egress.lab, by_all(egress.lab, Family.IPV4)[1]
+    hop = explained(egress, address_in(prefix), ON_BIRD)["hops"][0]
+    change = ("ip", "neigh", "replace", hop["next_hop"], "dev", hop["interface"], "nud", "permanent", "protocol", "110")
+    with mirror_held(lab, ON_BIRD):
+        lab.run(ON_BIRD, *change, "lladdr", "02:00:00:00:00:99")
+        document = explained(egress, address_in(prefix), ON_BIRD, code=1)
+        lab.run(ON_BIRD, "ip", "neigh", "del", hop["next_hop"], "dev", hop["interface"])
+        without = explained(egress, address_in(prefix), ON_BIRD, code=1)
+        lab.run(ON_BIRD, *change, "lladdr", hop["mac"])
+    assert broken(document) == {"mirror"}
+    assert document["frame"]["destination_mac"] == "02:00:00:00:00:99"
+    assert {"no_neighbour", "mirror"} <= broken(without)
+    assert broken(explained(egress, address_in(prefix), ON_BIRD)) == set()
+
+
+def test_session_down(egress: QuickLab) -> None:
+    """A closed line is the reason why its circuit is not taken, and is told."""
+    lab, prefix = egress.lab, by_all(egress.lab, Family.IPV4)[1]
+    session = session_of(egress, "sw2.pop1", "southnet")
+    lab.run("sw2.pop1", "birdc", "disable", session)
+    try:
+        wait_until(lambda: reasons(egress, prefix)["southnet"] == "session_down", timeout_s=30, what="it is told")
+        document = explained(egress, address_in(prefix), ON_BIRD, "--no-packet", code=1)
+        assert "session_down" in broken(document)
+        assert state_of(document, "southnet") == "down"
+    finally:
+        lab.run("sw2.pop1", "birdc", "enable", session)
+    wait_until(lambda: reasons(egress, prefix)["southnet"] == "local_preference", timeout_s=40, what="it is back")
+
+
+def session_of(quick: QuickLab, switch: str, provider: str) -> str:
+    """The name of a switch's IPv4 session with a provider."""
+    status = quick.project("status", switch, "-o", "json", code=None).document
+    sessions = status["devices"][0]["sessions"]
+    return str(next(s["name"] for s in sessions if (s["peer"], s["family"]) == (provider, "ipv4")))
+
+
+def reasons(quick: QuickLab, prefix: IPNetwork) -> dict[str, str]:
+    """Why each provider that is not taken is not."""
+    found = explained(quick, address_in(prefix), ON_BIRD, "--no-packet", code=None)["lost"]
+    return {row["provider"]: row["reason"] for row in found}
+
+
+def state_of(document: dict[str, Any], provider: str) -> str:
+    """A provider's state in the rows of marks."""
+    return str(next(row["state"] for row in document["marks"] if row["via"] == provider))
+
+
+def test_drained_provider_is_told_alike(egress: QuickLab) -> None:
+    """While a provider that a prefix is steered to is drained, explain, ping, steers, status and exec say so, and packets go on
+    another way; afterwards all is as before."""
+    project, prefix = egress.project, by_all(egress.lab, Family.IPV4)[2]
+    address = address_in(prefix)
+    project("steer", str(prefix), "--via", "southnet")
+    wait_until_taken(egress.lab, "southnet", prefix)
+    project("drain", "southnet", "--wait", "1s", "--reason", "works")
+    try:
+        wait_until_taken(egress.lab, PEER, prefix)
+        document = explained(egress, address, ON_BIRD)
+        assert reasons(egress, prefix)["southnet"] == "drained"
+        assert state_of(document, "southnet") == "drained"
+        assert "fallen back" in noted(document)["steered"]
+        assert "works" in noted(document)["drained"]
+        pinged = project("ping", address, "--from", ON_BIRD, "--count", "1", "-o", "json", code=None).document
+        assert {row["provider"]: row["state"] for row in pinged}["southnet"] == "drained"
+        assert project("steers", "-o", "json").document[-1]["rows"][0]["state"] == "drained"
+        shown = project("status", POP, code=None).out
+        assert f"steer/{prefix}@{POP} via southnet" in shown
+        said = project("exec", "--via", "southnet", "--on", ON_BIRD, "--", "true", code=None)
+        assert (said.code, "southnet is drained" in said.err) == (1, True)
+    finally:
+        project("undrain", "southnet")
+    wait_until_taken(egress.lab, "southnet", prefix)
+    project("unsteer", str(prefix))
+    wait_until_taken(egress.lab, PEER, prefix)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("explain", "nowhere", "--from", ON_BIRD), "expected an IPv4 or IPv6 address, found 'nowhere'"),
+        (("explain", "1.1.1.1", "--from", "h9.pop1"), "no host 'h9.pop1'"),
+        (("explain", "1.1.1.1", "--from", ON_BIRD, "--via", "nobody"), "has no provider 'nobody'"),
+        (("explain", "1.1.1.1", "--from", ON_BIRD, "--mark", "7"), "mark 7 asks for no provider"),
+        (("explain", "1.1.1.1", "--from", ON_BIRD, "--mark", "0", "--via", PEER), "expected one of them"),
+        (("explain", "--from", ON_BIRD), "Missing argument 'DESTINATION'"),
+    ],
+)
+def test_usage(egress: QuickLab, arguments: tuple[str, ...], words: str) -> None:
+    """Wrong arguments are exit code 64, and told in words."""
+    assert words in egress.project(*arguments, code=64).err
