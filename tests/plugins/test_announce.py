@@ -35,6 +35,9 @@ from netorch.testing import SMALL_NETWORK, FakeNetwork, fake_context, fake_facts
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "announce")
 SWITCH, HOST = "sw1.pop1", "h1.pop1"
 OWN, PART = "192.0.2.0/23", "192.0.3.0/24"
+FROM_NORTHTEL: dict[str, Any] = {"prefix": OWN, "from": ("northtel",)}
+FROM_MEADOW: dict[str, Any] = {"prefix": OWN, "from": ("meadow",)}
+FOR_TWO_HOURS: dict[str, Any] = {"prefix": OWN, "prepend": 1, "for": 7200.0}
 ACTIONS = "actions: [{name: not-to-x, community: '64496:9'}, {name: longer, large_community: '64496:1:2'}]"
 
 
@@ -128,8 +131,9 @@ def test_nobody_is_asked_with_yes() -> None:
 
 def test_plainly_is_as_the_inventory_has_it() -> None:
     """Announcing without additions ends what was changed, as --as-inventory does."""
-    for arguments in ({"to": ("northtel",)}, {"as_inventory": True}):
-        _, held = run("withdraw", **{"prefix": OWN, "from": ("northtel",)})
+    ways: tuple[dict[str, Any], ...] = ({"to": ("northtel",)}, {"as_inventory": True})
+    for arguments in ways:
+        _, held = run("withdraw", **FROM_NORTHTEL)
         assert exports(held, "northtel_1_v4") == (PrefixExport(ip_network(OWN), withheld=True),)
         _, held = run("announce", overlay=held, prefix=OWN, **arguments)
         assert held.active("announce") == ()
@@ -152,7 +156,7 @@ def test_a_part_is_for_those_it_is_announced_to() -> None:
 
 def test_it_ends_at_its_time_the_same_for_everybody() -> None:
     """Whoever looks after it is over finds the same tombstone; before, nothing."""
-    _, held = run("announce", prefix=OWN, prepend=1, **{"for": 7200.0})
+    _, held = run("announce", **FOR_TWO_HOURS)
     until = 1_700_000_000.0 + 7200
     assert {entry.until for entry in held.active("announce")} == {until}
     assert PLUGIN.lapse(held, until - 1) == ()
@@ -219,7 +223,7 @@ def test_invalid_by_rpki_is_refused_where_it_is_new() -> None:
     """What is announced already may be changed; what begins may not."""
     steps, held = run("announce", rpki="invalid", prefix=OWN, prepend=1)
     assert "RPKI: invalid" in next(step.text for step in steps if isinstance(step, Report))
-    _, held = run("withdraw", **{"prefix": OWN, "from": ("meadow",)})
+    _, held = run("withdraw", **FROM_MEADOW)
     with pytest.raises(GuardRefused, match="invalid by RPKI"):
         run("announce", overlay=held, rpki="invalid", prefix=OWN)
     steps, _ = run("announce", overlay=held, rpki="invalid", prefix=OWN, allow_invalid=True)
