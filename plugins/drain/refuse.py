@@ -32,11 +32,12 @@ def refuse_dangerous(
 
 def refuse_last(scope: Scope, drained: Sequence[Line], *, context: VerbContext, facts: Facts) -> None:
     """GuardRefused when the POP would be left without an Established provider session that is not drained, or without
-    one of a family that the drain takes away. A switch without circuits takes nothing away."""
+    one of a family that the drain takes away. One that all our prefixes are withheld from does not count. A switch without
+    circuits takes nothing away."""
     if not drained:
         return
     staying = staying_lines(drained, (scope.pop,), context=context, facts=facts)
-    left = {line.session.family for line in staying}
+    left = {line.session.family for line in staying if _heard(line)}
     lost = {line.session.family for line in drained if line.device.pop == scope.pop and established(facts, line)} - left
     if not left or lost:
         families = " and ".join(_FAMILY_NAMES[family] for family in Family if family in (lost or set(Family)))
@@ -138,10 +139,17 @@ def staying_lines(
     )
 
 
+def _heard(line: Line) -> Set[IPNetwork]:
+    """What the session's neighbour is to hear of our prefixes; nothing where they are all withheld from it."""
+    policy = line.session.export_policy
+    mine = (prefix for prefix in line.device.originated if family_of(prefix) is line.session.family)
+    return {prefix for prefix in mine if policy is None or not policy.of_prefix(prefix).withheld}
+
+
 def _announced(pop: str, context: VerbContext, facts: Facts) -> Set[IPNetwork]:
     """What ``pop`` announces to some provider, as far as its switches tell."""
-    families = {line.session.family for line in staying_lines((), (pop,), context=context, facts=facts)}
-    return {p for p in _originated(context, facts, pop, but=frozenset()) if family_of(p) in families}
+    heard = {prefix for line in staying_lines((), (pop,), context=context, facts=facts) for prefix in _heard(line)}
+    return heard & _originated(context, facts, pop, but=frozenset())
 
 
 def _originated(context: VerbContext, facts: Facts, pop: str, *, but: FrozenSet[str]) -> Set[IPNetwork]:
