@@ -102,6 +102,7 @@ def drains(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     text = f"{len(rows)} drained" + (f", {expired} of them past their time" if expired else "")
     text = text if rows else "nothing is drained"
     if context.unread:
-        silent = f"{', '.join(context.unread)} could not be asked"
-        text = f"{text}, as far as is known: {silent}" if rows else f"what is drained is not known: {silent}"
+        nobody = all(one.name in context.unread for one in context.intent.devices if one.role == "switch")
+        known = "what is drained is not known" if nobody and not rows else f"{text}, as far as is known"
+        text = f"{known}: {', '.join(context.unread)} could not be asked"
     yield Report(text=text, rows=rows, changed=False)

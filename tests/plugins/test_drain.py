@@ -23,6 +23,7 @@ from netorch.testing import FakeNetwork, fake_facts
 from tests.plugins.drain_network import PLUGIN, SWITCHES, Traffic, entry, run
 from tests.plugins.example import INTENT, INVENTORY, NOW, context, protocol
 
+ALL_SWITCHES = (*SWITCHES, "sw1.pop2")
 ANY_KIND = "KIND is provider, circuit, switch, host or pop"
 
 
@@ -321,16 +322,19 @@ def test_drain_below_the_capacity_floor_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "said"),
+    ("held", "silent", "said"),
     [
-        ((), "what is drained is not known: sw1.pop1, sw2.pop1 could not be asked"),
-        (("northtel",), "1 drained, as far as is known: sw1.pop1, sw2.pop1 could not be asked"),
+        ((), ALL_SWITCHES, "what is drained is not known: sw1.pop1, sw2.pop1, sw1.pop2 could not be asked"),
+        ((), SWITCHES, "nothing is drained, as far as is known: sw1.pop1, sw2.pop1 could not be asked"),
+        (("northtel",), SWITCHES, "1 drained, as far as is known: sw1.pop1, sw2.pop1 could not be asked"),
     ],
 )
-def test_drains_of_switches_that_are_silent_are_not_known(held: tuple[str, ...], said: str) -> None:
+def test_drains_of_switches_that_are_silent_are_not_known(
+    held: tuple[str, ...], silent: tuple[str, ...], said: str
+) -> None:
     """What nobody could be asked about is not told to be nothing."""
     overlay = Overlay(tuple(entry(name, "closed") for name in held))
-    start = replace(context(PLUGIN, overlay=overlay), unread=SWITCHES)
+    start = replace(context(PLUGIN, overlay=overlay), unread=silent)
     (report,) = FakeNetwork(Traffic(), overlay=overlay).run(PLUGIN, "drains", start)
     assert isinstance(report, Report)
     assert report.text == said
