@@ -1,4 +1,4 @@
-"""Two routers with OSPF, one of either daemon: a change that loses the neighbour is taken back; a program's routes are their own."""
+"""Two routers with OSPF, one of either daemon: what loses the neighbour is taken back; a program's routes stay where they are."""
 
 from __future__ import annotations
 
