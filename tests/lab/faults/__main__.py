@@ -10,19 +10,19 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Optional, TextIO
 
-from tests.lab.faults import mirror, others, rollout, secrets, strings
+from tests.lab.faults import frr_strings, mirror, others, rollout, secrets, strings
 from tests.lab.faults.bed import Bed, bed
 from tests.lab.faults.mirror import MirrorFault
 from tests.lab.faults.mirror_table import MIRROR_FAULTS
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
 from tests.lab.faults.rollout import RollOuts
-from tests.lab.faults.router import ROUTERS, router_of
+from tests.lab.faults.router import ROUTERS, Router, router_of
 from tests.lab.faults.table import FAULTS, faults_of
 
 SECRETS_A_SEED = {"bird": 500, "frr": 25}
@@ -96,7 +96,7 @@ def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) 
         bed(Path(folder), pops=options.devices, hosts=hosts, router=options.router) as made,
     ):
         canaries = SECRETS_A_SEED[options.daemon] if is_wanted(secrets.NAME) else 0
-        texts = STRINGS_A_SEED if is_wanted(strings.NAME) else 0
+        texts = (strings_of(options.router, STRINGS_A_SEED),) if is_wanted(strings.NAME) else ()
         seeds = range(options.first, options.first + options.seeds)
         roll_outs = RollOuts(made) if is_wanted(rollout.NAME) else None
         endings = play_all(made, chosen, seeds, groups=groups, canaries=canaries, texts=texts, roll_outs=roll_outs)
@@ -122,13 +122,13 @@ def play_all(
     *,
     groups: Sequence[Callable[[Bed, int], Ending]] = (),
     canaries: int = 0,
-    texts: int = 0,
+    texts: Sequence[Callable[[int], Ending]] = (),
     roll_outs: Optional[RollOuts] = None,
 ) -> list[Ending]:
-    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` and ``texts`` for each seed.
+    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` for each seed.
 
     ``groups`` are rows that take the bed's whole group of devices, one after the other; ``roll_outs`` plays all deaths of a
-    seed's share there.
+    seed's share there. ``texts`` need no device.
     """
     endings = []
     # What only computes has a process of its own: it must not keep the watchers from looking.
@@ -145,9 +145,9 @@ def play_all(
                 look = functools.partial(secrets.play_secrets, made, each=canaries)
                 jobs.append(listeners.submit(play_one, secrets.NAME, seed, look))
             jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
-            if texts:
-                read_back = functools.partial(strings.play_apart, apart, each=texts)
-                jobs.append(side.submit(play_one, strings.NAME, seed, read_back))
+            for read_back in texts:
+                look = functools.partial(_apart, apart, read_back)
+                jobs.append(side.submit(play_one, strings.NAME, seed, look))
             if roll_outs is not None:
                 deaths = [functools.partial(roll_outs.play, kill) for kill in roll_outs.kills(seed)]
                 jobs += [group.submit(play_one, rollout.NAME, seed, death) for death in deaths]
@@ -159,6 +159,18 @@ def play_all(
             endings.append(ending)
             tell_ending(ending, number, len(jobs))
     return endings
+
+
+def _apart(pool: Executor, work: Callable[[int], Ending], seed: int) -> Ending:
+    """The same in a process of ``pool``."""
+    return pool.submit(work, seed).result()
+
+
+def strings_of(router: Router, each: int) -> Callable[[int], Ending]:
+    """What plays a seed of ``each`` strings for a daemon."""
+    if router.name == "bird":
+        return functools.partial(strings.play_strings, each=each)
+    return functools.partial(frr_strings.play_strings, each=each, version=router.version)
 
 
 def tell_ending(ending: Ending, number: int, jobs: int) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Optional
 
 from netorch.agent.clock import uptime
@@ -26,6 +26,24 @@ LOADING = ("frr-reload.py", "vtysh")
 """What may be killed while FRR loads."""
 
 _LOAD_TIMEOUT_S = 60.0
+_VTYSH, REAL_VTYSH = "/usr/bin/vtysh", "/usr/bin/vtysh.real"
+_HELD_HALF_WAY = "/run/vtysh-held"
+# The first that types what is loaded stops when it has typed half of it.
+_HOLDS_HALF_WAY = f"""#!/bin/bash
+last=
+for word; do
+    case "$last $word" in
+    "-f /run/netorch/"*)
+        if mkdir {_HELD_HALF_WAY} 2>/dev/null; then
+            head -n "$(($(wc -l < "$word") / 2))" "$word" > {_HELD_HALF_WAY}/half
+            {REAL_VTYSH} -f {_HELD_HALF_WAY}/half
+            kill -STOP $$
+        fi ;;
+    esac
+    last=$word
+done
+exec -a vtysh {REAL_VTYSH} "$@"
+"""
 
 
 def pid_of(attempt: Attempt, program: str) -> Optional[int]:
@@ -55,7 +73,8 @@ def killed(attempt: Attempt) -> Optional[Said]:
 
 def killed_loading(attempt: Attempt) -> Optional[Said]:
     """What loads the candidate dies somewhere in the middle: frr-reload.py itself, or the vtysh that types for it."""
-    with held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
+    holding = in_place_of_vtysh(attempt, _HOLDS_HALF_WAY) if attempt.choice == "vtysh" else nullcontext()
+    with holding, held_agent(attempt.target, "apply"), attempt.project.running(*attempt.arguments()) as process:
         step = Step(attempt, "apply", 1)
         step.end("go")
         wait_until(
@@ -65,30 +84,36 @@ def killed_loading(attempt: Attempt) -> Optional[Said]:
         return finish(attempt, process, timeout_s=120)
 
 
-def _kill_one(attempt: Attempt) -> bool:
-    """Kill what loads, or the vtysh that works for it at this moment; whether there was one."""
-    loaders: list[int] = []
-    if not _stop_one(attempt, loaders):
-        return False
-    (loader,) = loaders
-    victims = loaders if attempt.choice == "frr-reload.py" else _vtysh_of(attempt, loader)[:1]
+@contextmanager
+def in_place_of_vtysh(attempt: Attempt, script: str) -> Iterator[None]:
+    """``script`` is what everybody on the device takes for vtysh; the real one is REAL_VTYSH meanwhile."""
+    own, real = attempt.target.path(_VTYSH), attempt.target.path(REAL_VTYSH)
+    os.rename(own, real)
     try:
-        for victim in victims:
+        own.write_text(script)
+        own.chmod(0o755)
+        yield
+    finally:
+        os.rename(real, own)
+        attempt.target.sh(f"rm -rf {_HELD_HALF_WAY}")
+
+
+def _kill_one(attempt: Attempt) -> bool:
+    """Kill what loads, or the vtysh that is held for it; whether there was one."""
+    if attempt.choice == "vtysh":
+        victims = [pid for pid in attempt.target.processes(_VTYSH) if is_stopped(pid)]
+    else:
+        victims = []
+        _stop_one(attempt, victims)
+    for victim in victims:
+        with suppress(ProcessLookupError):  # it had just ended
             os.kill(victim, signal.SIGKILL)
             return True
-    except ProcessLookupError:  # it had just ended
-        return False
-    finally:
-        go_on(loader)
     return False
 
 
 def _loaders(attempt: Attempt) -> list[int]:
     return attempt.target.processes("/usr/lib/frr/frr-reload.py", "--reload")
-
-
-def _vtysh_of(attempt: Attempt, loader: int) -> list[int]:
-    return [pid for pid in attempt.target.processes("/usr/bin/vtysh") if _parent(pid) == loader]
 
 
 def _parent(pid: int) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Optional
 
 from netorch.agent.clock import uptime
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.control import Control
+from tests.lab.faults.frr import REAL_VTYSH, in_place_of_vtysh
 from tests.lab.faults.play import finish
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
@@ -28,7 +26,6 @@ CALLS = 8
 _COUNTS = (1, 1, 3, 10_000)
 _CODES = (0, 1, 2, 4, 13, 255)
 _END = b"\0\0\0"
-_VTYSH, _REAL = "/usr/bin/vtysh", "/usr/bin/vtysh.real"
 _CALLED = "/run/vtysh-called"
 # Only one asks at a time while it is counted. ``-f``, where it is, has the file behind it.
 _WRAPPER = f"""#!/bin/bash
@@ -37,12 +34,12 @@ flock 9
 echo "$*" >> {_CALLED}
 number=$(wc -l < {_CALLED})
 exec 9>&-
-[ "$number" -gt @FIRST@ ] && [ "$number" -le @LAST@ ] || exec -a vtysh {_REAL} "$@"
+[ "$number" -gt @FIRST@ ] && [ "$number" -le @LAST@ ] || exec -a vtysh {REAL_VTYSH} "$@"
 echo "$*" >> {_CALLED}.twisted
 case "@HOW@" in
 *nothing) exit 0 ;;
 *fails) exit 1 ;;
-*short) bash -c 'exec -a vtysh {_REAL} "$@"' vtysh "$@" | head -c @BYTES@; exit 0 ;;
+*short) bash -c 'exec -a vtysh {REAL_VTYSH} "$@"' vtysh "$@" | head -c @BYTES@; exit 0 ;;
 esac
 words=()
 last=
@@ -55,7 +52,7 @@ for word; do
     fi
     last=$word
 done
-exec -a vtysh {_REAL} "${{words[@]}}"
+exec -a vtysh {REAL_VTYSH} "${{words[@]}}"
 """
 
 
@@ -112,29 +109,17 @@ def _lying_vtysh(attempt: Attempt) -> Optional[Said]:
     first, count = attempt.random.randrange(CALLS), attempt.random.choice(_COUNTS)
     script = _WRAPPER.replace("@FIRST@", str(first)).replace("@LAST@", str(first + count))
     script = script.replace("@BYTES@", str(attempt.random.randint(0, 4000))).replace("@HOW@", attempt.choice)
-    with _in_place_of_vtysh(attempt, script):
+    with in_place_of_vtysh(attempt, script):
         said = _deploy(attempt)
         called = attempt.target.path(_CALLED).read_text().splitlines()
         file = attempt.target.path(f"{_CALLED}.twisted")
         twisted = file.read_text().splitlines() if file.exists() else []
-        file.unlink(missing_ok=True)
+        for left in (file, attempt.target.path(_CALLED)):
+            left.unlink(missing_ok=True)
     attempt.excused_until = uptime()
     attempt.events.append(f"{attempt.choice} from call {first} on, {len(twisted)} of {len(called)}: {twisted[:1]}")
     assert twisted, f"{attempt.seed}: vtysh told no lie: {called}"
     return said
-
-
-@contextmanager
-def _in_place_of_vtysh(attempt: Attempt, script: str) -> Iterator[None]:
-    own, real, called = (attempt.target.path(path) for path in (_VTYSH, _REAL, _CALLED))
-    os.rename(own, real)
-    try:
-        own.write_text(script)
-        own.chmod(0o755)
-        yield
-    finally:
-        os.rename(real, own)
-        called.unlink(missing_ok=True)
 
 
 def _deploy(attempt: Attempt) -> Said:

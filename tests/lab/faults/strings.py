@@ -11,9 +11,7 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 from netorch.app.audit import Audit
@@ -40,7 +38,7 @@ EXPECTED = "text wherever it is shown, or refused; no statement more or less"
 BATCH = 500
 """Sessions of one configuration: each string is the description of one, the reason why one is closed, and its password."""
 
-_SWITCH, _FILE = "sw1.pop1", "pops/pop1.yml"
+SWITCH, _FILE = "sw1.pop1", "pops/pop1.yml"
 _PORT = "alias0"
 _MESSAGE_BYTES = 128
 _NETWORK = """\
@@ -95,21 +93,16 @@ def play_strings(seed: int, *, each: int) -> Ending:
     return Ending(NAME, seed, state, "-", "; ".join(tally.wrong), None, (events,))
 
 
-def play_apart(pool: Executor, seed: int, *, each: int) -> Ending:
-    """The same in a process of ``pool``."""
-    return pool.submit(partial(play_strings, each=each), seed).result()
-
-
 def _play_batch(bird: LoneBird, strings: Sequence[str], templates: TemplateSource, *, tally: Tally) -> None:
-    inventory, refused = _inventory(strings)
-    passwords = _passwords(strings, inventory, tally)
-    device = _device(inventory, strings, refused=refused, passwords=passwords)
+    inventory, refused = inventory_of(strings)
+    passwords = passwords_of(strings, inventory, tally)
+    device = hostile_device(inventory, strings, refused=refused, passwords=passwords)
     tally.counts["strings"] += len(strings)
     tally.counts["refused by the inventory, so put into the intent as they are"] += len(refused)
     tally.counts["passwords"] += len(passwords)
     (file,) = render_device(device, templates)
     text = seal(file.text, passwords.__getitem__, daemon="bird")
-    (plain,) = render_device(_plain(device), templates)
+    (plain,) = render_device(harmless_device(device), templates)
     harmless = seal(plain.text, lambda reference: "x", daemon="bird")
     tally.expect("statements", _skeleton(text), _skeleton(harmless))
     _expect_passwords(text, device, passwords=passwords, tally=tally)
@@ -131,7 +124,7 @@ def _play_batch(bird: LoneBird, strings: Sequence[str], templates: TemplateSourc
 # --- from strings to an intent
 
 
-def _texts(strings: Sequence[str], refused: frozenset[int]) -> dict[str, str]:
+def _texts(strings: Sequence[str], refused: frozenset[int], defaults: str) -> dict[str, str]:
     """An inventory with a circuit for each string; those that are ``refused`` are left out."""
     texts = [scalar("" if number in refused else text) for number, text in enumerate(strings)]
     circuits = "\n".join(
@@ -141,23 +134,24 @@ def _texts(strings: Sequence[str], refused: frozenset[int]) -> dict[str, str]:
     ports = "\n".join(f"      - {{name: p{number + 1}, description: {text}}}" for number, text in enumerate(texts))
     provider = f"{{name: northtel, id: 1, asn: 64496, relation: transit, description: {texts[0]}}}"
     return {
-        "network.yml": _NETWORK,
+        "network.yml": _NETWORK + defaults,
         "providers.yml": f"providers:\n  - {provider}\n",
         _FILE: _POP.format(text=texts[-1], ports=ports, circuits=circuits),
     }
 
 
-def _inventory(strings: Sequence[str]) -> tuple[Inventory, frozenset[int]]:
-    """The inventory of what it takes of ``strings``, and the numbers of those that it names as no descriptions."""
+def inventory_of(strings: Sequence[str], *, defaults: str = "") -> tuple[Inventory, frozenset[int]]:
+    """The inventory of what it takes of ``strings``, and the numbers of those that it names as no descriptions. ``defaults`` is a
+    line of its network's file."""
     try:
-        return load(_texts(strings, frozenset())), frozenset()
+        return load(_texts(strings, frozenset(), defaults)), frozenset()
     except InventoryError as error:
         places = [re.match(r"circuits\[(\d+)\]\.description$", problem.key or "") for problem in error.problems]
         refused = frozenset(int(place[1]) for place in places if place)
-    return load(_texts(strings, refused)), refused
+    return load(_texts(strings, refused, defaults)), refused
 
 
-def _passwords(strings: Sequence[str], inventory: Inventory, tally: Tally) -> dict[str, str]:
+def passwords_of(strings: Sequence[str], inventory: Inventory, tally: Tally, *, daemon: str = "bird") -> dict[str, str]:
     """By reference, those of ``strings`` that can be passwords. An error must not tell the others."""
     environment = {f"P{number + 1}": text for number, text in enumerate(strings)}
     secrets, found = InventorySecrets("/", environment), {}
@@ -165,7 +159,7 @@ def _passwords(strings: Sequence[str], inventory: Inventory, tally: Tally) -> di
         reference = str(circuit.password)
         text = environment[reference.removeprefix("env:")]
         try:
-            seal(f'password "@secret:{reference}@";', secrets.resolve, daemon="bird")
+            seal(f'password "@secret:{reference}@";', secrets.resolve, daemon=daemon)
             found[reference] = secrets.resolve(reference)
         except NetorchError as error:
             if len(text) > 12 and text.strip() and text in f"{error}{error.hint}":
@@ -173,7 +167,7 @@ def _passwords(strings: Sequence[str], inventory: Inventory, tally: Tally) -> di
     return found
 
 
-def _device(
+def hostile_device(
     inventory: Inventory, strings: Sequence[str], *, refused: frozenset[int], passwords: Mapping[str, str]
 ) -> DeviceIntent:
     """The switch with every string in its session: every second one is drained until it is closed, for that reason."""
@@ -182,7 +176,7 @@ def _device(
             id=f"drain/circuit/line-{number + 1}@pop1",
             version=1,
             plugin="drain",
-            devices=(_SWITCH,),
+            devices=(SWITCH,),
             author=text,
             created=0.0,
             reason=text,
@@ -195,7 +189,7 @@ def _device(
     for plugin in load_plugins(inventory.plugins):
         assert plugin.amend is not None
         intent = plugin.amend(intent, overlay)
-    device = intent.device(_SWITCH)
+    device = intent.device(SWITCH)
 
     def hostile(number: int, session: Session) -> Session:
         known = session.password if str(session.password) in passwords else None
@@ -205,7 +199,7 @@ def _device(
     return replace(device, sessions=tuple(hostile(number, session) for number, session in enumerate(device.sessions)))
 
 
-def _plain(device: DeviceIntent) -> DeviceIntent:
+def harmless_device(device: DeviceIntent) -> DeviceIntent:
     """The same with nothing hostile in it."""
     sessions = (
         replace(
@@ -284,7 +278,7 @@ def _record(path: Path, strings: Sequence[str], tally: Tally) -> None:
         write=log.write, clock=SystemClock(), redact=str, who="somebody", origin="local", inventory="/", commit=""
     )
     for text in strings:
-        audit.record("drain", _SWITCH, result="changed", reason=text)
+        audit.record("drain", SWITCH, result="changed", reason=text)
     lines = path.read_text().split("\n")
     wanted = [text.encode(errors="replace").decode() or None for text in strings]
     tally.expect("audit log", [json.loads(line)["reason"] for line in lines[:-1]], wanted)
