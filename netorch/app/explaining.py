@@ -213,7 +213,7 @@ def _document(
                 "next_hop": str(fate.next_hop.address),
                 "prefix": fate.prefix,
                 "reason": fate.reason,
-                "words": fate.words,
+                "why": fate.words,
             }
             for fate in found
             if not fate.is_taken

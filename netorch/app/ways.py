@@ -11,6 +11,7 @@ from netorch.errors import NetorchError, ParseError
 from netorch.model.conventions import MAIN_TABLE
 from netorch.model.intent import DeviceIntent, NextHop, ProviderTable
 from netorch.model.state import Route
+from netorch.model.text import counted
 from netorch.model.trace import (
     DaemonAnswer,
     KernelHop,
@@ -66,7 +67,7 @@ def find_ways(
     by_name = {device.name: device for device in devices}
 
     def ask(name: str) -> tuple[Way, ...]:
-        controller.progress.step(name, f"asking for the ways to {len(destinations)} destinations")
+        controller.progress.step(name, f"asking for the ways to {counted(len(destinations), 'destination')}")
         found: list[Way] = []
         for start in range(0, len(destinations), MOST_AT_ONCE):
             part = destinations[start : start + MOST_AT_ONCE]

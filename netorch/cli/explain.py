@@ -126,7 +126,7 @@ def print_explanation(document: dict[str, Any]) -> None:
 
 def _columns(name: str) -> tuple[str, ...]:
     if name == "lost":
-        return ("provider", "circuit", "next_hop", "prefix", "words")
+        return ("provider", "circuit", "next_hop", "prefix", "why")
     return ("mark", "via", "state", "table", "prefix", "kernel_next_hop", "kernel_interface", "frame_mac", "agrees")
 
 

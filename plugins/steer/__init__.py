@@ -34,6 +34,10 @@ PLUGIN = Plugin(
                 ),
                 Option("allow-capacity", "even if its circuits would be too full", kind="flag"),
             ),
+            examples=(
+                "netorch steer 1.144.0.0/16 --via meadow --for 2h --reason 'transit is slow there'",
+                "netorch steer 2600:1400::/24 --via northtel --pop pop1 --check",
+            ),
         ),
         Verb(
             "unsteer",
@@ -41,7 +45,13 @@ PLUGIN = Plugin(
             unsteer,
             arguments=(Argument("prefix", "as it was steered"),),
             options=(Option("pop", "only in this POP"), Option("reason", "why; shown in histories")),
+            examples=("netorch unsteer 1.144.0.0/16",),
         ),
-        Verb("steers", "what is steered where, by whom, until when, and whether it is in force", steers),
+        Verb(
+            "steers",
+            "what is steered where, by whom, until when, and whether it is in force",
+            steers,
+            examples=("netorch steers -o json",),
+        ),
     ),
 )
