@@ -62,6 +62,7 @@ class RootFs:
 
 ROOTFSES = (
     RootFs("debian13", "trixie", (("bird2", "2.17"), ("frr", "10.3")), _COMMON),
+    RootFs("debian13-frr", "trixie", (("frr", "10.3"),), (*_COMMON, "frr-rpki-rtrlib")),
     RootFs("debian13-bird3", "trixie", (("bird3", "3.1"), ("frr", "10.3")), _COMMON),
 )
 # By daemon and release. What Debian 12 has runs on this machine's own root.
@@ -69,7 +70,7 @@ _ROOT_OF = {
     ("bird", "2.0.12"): OWN_ROOT,
     ("frr", "8.4.4"): OWN_ROOT,
     ("bird", "2.17"): "debian13",
-    ("frr", "10.3"): "debian13",
+    ("frr", "10.3"): "debian13-frr",
     ("bird", "3.1"): "debian13-bird3",
 }
 
