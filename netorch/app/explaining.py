@@ -244,7 +244,7 @@ def _path_document(scene: Scene) -> dict[str, Any] | None:
 def kernel_document(way: Way) -> dict[str, Any]:
     """What the kernel says, as plain JSON; ``agrees`` is whether it does what netorch concludes."""
     answer = way.finding.kernel
-    route, hop = answer.route, answer.hop
+    hop, route = answer.hop, None if answer.shared else answer.route
     return {
         "table": None if route is None else route.table,
         "prefix": None if route is None else str(route.prefix),
@@ -297,7 +297,7 @@ def way_row(device: DeviceIntent, way: Way) -> dict[str, Any]:
         "next_hops": sorted(str(hop.gateway) for hop in decision.hops if hop.gateway is not None),
         "kernel_next_hop": str(answer.hop.gateway) if answer.hop is not None and answer.hop.gateway else None,
         "kernel_interface": answer.hop.interface if answer.hop is not None else None,
-        "kernel_table": answer.route.table if answer.route is not None else None,
+        "kernel_table": None if answer.route is None or answer.shared else answer.route.table,
         "source": None if answer.source is None else str(answer.source),
         "agrees": not way.disagreement,
         "disagreement": way.disagreement or None,

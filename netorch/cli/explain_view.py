@@ -77,7 +77,8 @@ def _kernel(kernel: dict[str, Any]) -> str:
     else:
         through = f" through {kernel['interface']}" if kernel["interface"] else ""
         source = f" from {kernel['source']}" if kernel["source"] else ""
-        words = f"{kernel['prefix']} of table {kernel['table']}: {kernel['next_hop'] or 'direct'}{through}{source}"
+        route = "" if kernel["prefix"] is None else f"{kernel['prefix']} of table {kernel['table']}: "
+        words = f"{route}{kernel['next_hop'] or 'direct'}{through}{source}"
     return ("agrees: " if kernel["agrees"] else "does not agree: ") + words
 
 

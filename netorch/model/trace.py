@@ -68,12 +68,15 @@ class KernelRoute:
 @dataclass(frozen=True)
 class KernelAnswer:
     """What the kernel does with a packet: ``route`` is the entry that it takes, ``hop`` where this very packet goes, ``source``
-    the address that it leaves with. ``error`` is the kernel's own where it takes none."""
+    the address that it leaves with. ``error`` is the kernel's own where it takes none. ``shared``: only the next hops are to be
+    relied on. In IPv6 the kernel caches what it found by the next hop object (FRR's way), and names any route that has the same.
+    Source: Linux net/ipv6/route.c, rt6_get_pcpu_route(), inet6_rtm_getroute()."""
 
     error: str = ""
     route: Optional[KernelRoute] = None
     hop: Optional[KernelHop] = None
     source: Optional[IPAddress] = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def decide(
         if rule.other:
             return Decision(rule=rule, unknown=f"rule {rule.priority} asks for {rule.other}")
         if rule.table == LOCAL_TABLE:
-            if destination in own:
+            if destination in own or destination.is_loopback:
                 return Decision(rule, LOCAL_TABLE, ip_network(destination), LOCAL)
             continue
         if rule.table == DEFAULT_TABLE and rule.table not in tables:
@@ -208,7 +208,7 @@ def disagreement(decision: Decision, answer: KernelAnswer) -> str:
         return f"the kernel says: {answer.error}; expected {decision.prefix} of table {decision.table}"
     if decision.type == LOCAL or route.type == LOCAL:
         return "" if decision.type == route.type else f"the kernel takes {_shown(route)} of table {route.table}"
-    if (route.table, route.prefix) != (decision.table, decision.prefix):
+    if not answer.shared and (route.table, route.prefix) != (decision.table, decision.prefix):
         return f"the kernel takes {_shown(route)}; expected {decision.prefix} of table {decision.table}"
     if frozenset(route.hops) != decision.hops:
         return f"the kernel sends to {hop_words(route.hops)}; expected {hop_words(decision.hops)}"

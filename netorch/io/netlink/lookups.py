@@ -13,13 +13,13 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.io.netlink.interfaces import Names
 from netorch.io.netlink.route_socket import AF_INET, FAMILIES, RouteSocket, family_of
+from netorch.io.netlink.routes import FIB_MATCH, LOOKUP_TABLE, is_shared
 from netorch.model.conventions import MAIN_TABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Iterable, List, Optional
 
-_LOOKUP_TABLE, _FIB_MATCH = 0x1000, 0x2000  # RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH
 _CLONED = 0x200  # RTM_F_CLONED: a cached answer, no entry of the table
 _BITS = {False: 32, True: 128}
 _EVERY_MARK = 0xFFFFFFFF
@@ -32,14 +32,15 @@ _NO_SUPPRESSION = 0xFFFFFFFF
 def look_up(kernel: RouteSocket, destination: str, *, mark: int) -> Dict[str, Any]:
     """The entry that the kernel takes for a packet that this host sends, and what the packet makes of it, as the JSON of
     ``model.trace.KernelAnswer``."""
-    entry = kernel.ask(RTM_GETROUTE, _question(destination, mark, flags=_FIB_MATCH | _LOOKUP_TABLE))
-    taken = kernel.ask(RTM_GETROUTE, _question(destination, mark, flags=_LOOKUP_TABLE))
+    entry = kernel.ask(RTM_GETROUTE, _question(destination, mark, flags=FIB_MATCH | LOOKUP_TABLE))
+    taken = kernel.ask(RTM_GETROUTE, _question(destination, mark, flags=LOOKUP_TABLE))
     names = Names()
     hops = _hops(taken, names)
     return {
         "route": _route(entry, names),
         "hop": hops[0] if hops else None,
         "source": taken.get_attr("RTA_PREFSRC"),
+        "shared": is_shared(entry),
     }
 
 
@@ -47,7 +48,7 @@ def _question(destination: str, mark: int, *, flags: int) -> rtmsg:
     request = rtmsg()
     family = family_of(destination)
     if family != AF_INET:
-        flags &= ~_LOOKUP_TABLE  # IPv6 always tells the table, and takes no such flag
+        flags &= ~LOOKUP_TABLE  # IPv6 always tells the table, and takes no such flag
     request.update(family=family, dst_len=_BITS[family != AF_INET], flags=flags)
     request["attrs"] = [["RTA_DST", destination], ["RTA_MARK", mark]]
     return request

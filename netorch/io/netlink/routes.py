@@ -5,6 +5,9 @@ Source: linux/rtnetlink.h.
 
 from __future__ import annotations
 
+from errno import ENOENT
+from socket import inet_pton
+
 from pyroute2.netlink import NLM_F_CREATE
 from pyroute2.netlink.rtnl import RTM_DELROUTE, RTM_GETROUTE, RTM_NEWROUTE, rt_scope, rt_type
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
@@ -17,7 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
 
-_LOOKUP_TABLE = 0x1000  # RTM_F_LOOKUP_TABLE
+LOOKUP_TABLE, FIB_MATCH = 0x1000, 0x2000  # RTM_F_LOOKUP_TABLE, RTM_F_FIB_MATCH
+_NEXT_HOP_OBJECT = 30  # RTA_NH_ID, which pyroute2 has no name for
 _EVERYTHING = {AF_INET: "0.0.0.0", AF_INET6: "::"}  # noqa: S104 - a destination
 
 
@@ -59,10 +63,42 @@ def table_for(kernel: RouteSocket, destination: str, *, mark: int) -> int:
     request = rtmsg()
     request["family"] = family_of(destination)
     request["dst_len"] = 32 if request["family"] == AF_INET else 128
-    # IPv6 always tells the table, and takes no flag.
-    request["flags"] = _LOOKUP_TABLE if request["family"] == AF_INET else 0
+    # IPv6 always tells the table, and takes no flag for that.
+    request["flags"] = LOOKUP_TABLE if request["family"] == AF_INET else FIB_MATCH
     request["attrs"] = [["RTA_DST", destination], ["RTA_MARK", mark]]
-    return int(kernel.ask(RTM_GETROUTE, request).get_attr("RTA_TABLE", 0))
+    answer = kernel.ask(RTM_GETROUTE, request)
+    if mark and is_shared(answer):
+        return mark if _has_route(kernel, destination, table=mark) else MAIN_TABLE
+    return int(answer.get_attr("RTA_TABLE", 0))
+
+
+def is_shared(answer: rtmsg) -> bool:
+    """Whether only the next hops of an answer are to be relied on, one to a question with ``FIB_MATCH``. In IPv6 the kernel
+    caches what it found by the next hop object, FRR's way to write routes, and names any route and table that have the same.
+
+    Source: net/ipv6/route.c rt6_get_pcpu_route(), inet6_rtm_getroute(); tried with Linux 6.18.
+    """
+    return answer["family"] == AF_INET6 and any(
+        name == "UNKNOWN" and value["header"]["type"] == _NEXT_HOP_OBJECT for name, value in answer["attrs"]
+    )
+
+
+def _has_route(kernel: RouteSocket, destination: str, *, table: int) -> bool:
+    request, wanted = rtmsg(), int.from_bytes(inet_pton(AF_INET6, destination), "big")
+    request["family"] = AF_INET6
+    if kernel.is_strict:
+        request["attrs"] = [["RTA_TABLE", table]]
+    try:
+        entries = kernel.dump(RTM_GETROUTE, request)
+    except OSError as exc:
+        if exc.errno == ENOENT:  # no route was ever put into it
+            return False
+        raise
+    for entry in entries:
+        network = int.from_bytes(inet_pton(AF_INET6, entry.get_attr("RTA_DST") or "::"), "big")
+        if entry.get_attr("RTA_TABLE") == table and (network ^ wanted) >> (128 - entry["dst_len"]) == 0:
+            return True
+    return False
 
 
 def put_device_route(kernel: RouteSocket, interface: str, *, prefix: str, protocol: int) -> None:
