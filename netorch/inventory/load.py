@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from netorch.errors import InternalError
 from netorch.inventory.build import build_inventory
 from netorch.inventory.check_addresses import check_addresses
+from netorch.inventory.check_policy import check_policy
 from netorch.inventory.check_references import check_references
 from netorch.inventory.check_routers import check_routers
 from netorch.inventory.check_sources import check_actions, check_sources
@@ -48,6 +49,7 @@ def load_tree(files: Mapping[str, str], folder: str, *, findings: Findings) -> T
     check_versions(tree, findings)
     check_addresses(tree, findings)
     check_routers(tree, findings)
+    check_policy(tree, findings)
     check_sources(tree, findings)
     check_actions(tree, findings)
     findings.raise_any()

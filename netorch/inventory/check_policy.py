@@ -1,0 +1,54 @@
+"""Whether what the files say of customers and of prefix lists can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netorch.inventory.document import Path
+from netorch.inventory.findings import Findings
+from netorch.inventory.schema import CircuitKeys, ProviderKeys
+from netorch.inventory.tree import PROVIDERS, Site, Tree
+
+
+def check_policy(tree: Tree, findings: Findings) -> None:
+    """Add a finding for every right that cannot be given, and for every prefix of ours that is to be another's."""
+    for at, provider in enumerate(tree.providers.providers):
+        path: Path = ("providers", at)
+        circuits = [(site, circuit) for site, circuit in _circuits(tree) if circuit.provider == provider.name]
+        _check_rights(provider, path, findings)
+        _check_prefixes(provider, path, tree, findings=findings)
+        for site, circuit in circuits:
+            switch = site.switch(circuit.switch)
+            if switch is None:
+                continue
+            name = site.full_name(switch.name)
+            if provider.default_route and switch.default_route_via is None:
+                hint = f"give {name} a default_route_via, or leave default_route out"
+                message = f"expected a switch that has a default route, found {name}, which has none"
+                findings.add(PROVIDERS, (*path, "default_route"), message=message, hint=hint)
+            if provider.blackhole and (switch.daemon or tree.network.defaults.daemon) != "bird":
+                message = f"expected a switch with BIRD, found {name}, whose daemon cannot drop a neighbour's prefix"
+                findings.add(PROVIDERS, (*path, "blackhole"), message=message, hint="leave blackhole out")
+
+
+def _circuits(tree: Tree) -> Iterator[tuple[Site, CircuitKeys]]:
+    return ((site, circuit) for site in tree.sites for circuit in site.keys.circuits)
+
+
+def _check_rights(provider: ProviderKeys, path: Path, findings: Findings) -> None:
+    for right in ("default_route", "blackhole"):
+        if getattr(provider, right) and provider.relation != "customer":
+            message = f"expected this of a customer alone, found it of a provider whose relation is {provider.relation}"
+            findings.add(PROVIDERS, (*path, right), message=message)
+    if provider.blackhole and not provider.prefixes:
+        hint = "list what it may announce: it may have addresses inside of that dropped"
+        findings.add(PROVIDERS, (*path, "blackhole"), message="expected prefixes beside it, found none", hint=hint)
+
+
+def _check_prefixes(provider: ProviderKeys, path: Path, tree: Tree, *, findings: Findings) -> None:
+    for number, prefix in enumerate(provider.prefixes):
+        for own in tree.network.own_prefixes:
+            if prefix.version == own.version and prefix.subnet_of(own):  # type: ignore[arg-type]
+                message = f"expected address space of the provider, found {prefix}, which is ours ({own})"
+                findings.add(PROVIDERS, (*path, "prefixes", number), message=message)
+
