@@ -10,6 +10,8 @@ BIRD_CONFIGURATION = CONFIGURATIONS["bird"]
 EXABGP_CONFIGURATION = "/etc/exabgp/exabgp.conf"
 EXABGP_RECEIVED = "/var/log/exabgp-received.log"
 """What ExaBGP hears from neighbours, a JSON document in each line."""
+EXABGP_KEEPER = "/etc/exabgp/keep.sh"
+"""The program that writes it down."""
 
 GOBGP_CONFIGURATION = "/etc/gobgp/gobgpd.conf"
 GOBGP_ANNOUNCE = "/etc/gobgp/announce.sh"

@@ -16,6 +16,7 @@ from netorch.errors import RenderError
 from netorch.lab.daemons import (
     BIRD_CONFIGURATION,
     EXABGP_CONFIGURATION,
+    EXABGP_KEEPER,
     EXABGP_RECEIVED,
     GOBGP_ANNOUNCE,
     GOBGP_CONFIGURATION,
@@ -42,7 +43,9 @@ def speaker_files(inventory: Inventory, provider: Provider, passwords: dict[int,
             raise RenderError(f"the password of circuit {circuit_id} has a quote, backslash or line break", where="lab")
     speaker = speaker_of(inventory, provider.name).speaker
     if speaker == "exabgp":
-        return {EXABGP_CONFIGURATION: _exabgp(inventory, provider, passwords)}
+        # What it says on its standard output would be commands, and closing that would end it.
+        keeper = f"exec 3>&1 >>{EXABGP_RECEIVED}\nexec cat\n"
+        return {EXABGP_CONFIGURATION: _exabgp(inventory, provider, passwords), EXABGP_KEEPER: keeper}
     if speaker == "gobgp":
         return {
             GOBGP_CONFIGURATION: _gobgp(inventory, provider, passwords),
@@ -193,7 +196,7 @@ def _exabgp(inventory: Inventory, provider: Provider, passwords: dict[int, str])
     }
     return _render(
         "exabgp.conf.j2",
-        received=EXABGP_RECEIVED,
+        keeper=EXABGP_KEEPER,
         router_id=core_link(provider, Family.IPV4)[1],
         asn=provider.asn,
         customer_asn=inventory.asn,

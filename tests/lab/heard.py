@@ -31,7 +31,10 @@ def by_exabgp(lab: Lab, circuit: Circuit, family: Family) -> Heard:
     """What ExaBGP has heard over ``circuit``, its messages played again."""
     found: Heard = {}
     name = f"{family.value} unicast"
-    for line in lab.run(circuit.provider, "cat", EXABGP_RECEIVED).splitlines():
+    whole, _, _ = lab.run(circuit.provider, "cat", EXABGP_RECEIVED).rpartition(
+        "\n"
+    )  # the last line may still be written
+    for line in whole.splitlines():
         said = json.loads(line)
         if said.get("neighbor", {}).get("address", {}).get("peer") != _our_address(circuit, family):
             continue
@@ -61,7 +64,7 @@ def _our_address(circuit: Circuit, family: Family) -> str:
 
 def _of_exabgp(attribute: Mapping[str, Any]) -> Path:
     return Path(
-        tuple(attribute["as-path"]),
+        tuple(asn for part in attribute["as-path"].values() for asn in part["value"]),
         _texts(attribute.get("community", ())),
         _texts(attribute.get("large-community", ())),
     )
