@@ -9,6 +9,7 @@ from netorch.model.facts import LineChange
 from netorch.model.frr_lines import change_rows, differing, lines_of, without_secrets
 
 _COMMENTS = ("! ", "# ")
+_BY_FRR = "frr version "
 
 
 def running_text(text: str, live_lines: Sequence[LineChange]) -> str:
@@ -17,8 +18,9 @@ def running_text(text: str, live_lines: Sequence[LineChange]) -> str:
 
 
 def differing_lines(old: str, new: str) -> Optional[Tuple[str, ...]]:
-    """See ``Language``. FRR keeps no comments: a file without any is FRR's own (vtysh's ``write``)."""
-    if not old or any(line.startswith(_COMMENTS) for line in old.splitlines()):
+    """See ``Language``. What vtysh's ``write`` leaves names FRR's version, and has no comments."""
+    lines = old.splitlines()
+    if not any(line.startswith(_BY_FRR) for line in lines) or any(line.startswith(_COMMENTS) for line in lines):
         return None
     changes = differing(lines_of(old), lines_of(new))
     return tuple(change_rows((sign, without_secrets(said)) for sign, said in changes))
