@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 
 from netorch.agent import frr_programs, frr_reload
-from netorch.agent.clock import utc_text
+from netorch.agent.clock import uptime, utc_text
 from netorch.agent.daemons import ShortProtocol, no_longer_live, short_neighbours
 from netorch.agent.files import read_text
 from netorch.agent.frr_text import changes_policy, session_names, shown_stamp, stamp_of
@@ -32,6 +32,9 @@ BY_HAND = "changed by hand"
 """Behind the stamp of a configuration that does not run as it is in the file."""
 
 _ATTEMPTS = 2
+_LOCKED_PATIENCE_S = 15.0
+"""Whoever types takes parts of what is loaded meanwhile away: so long they are loaded again."""
+
 _SHOWN_DIFFERENCES = 3
 _MESSAGE_BYTES = 255  # RFC 9003 section 2
 _VERSION = re.compile(r"FRRouting (\S+)")
@@ -220,10 +223,13 @@ class FrrControl:
                     self._ask("bgpd", f"clear bgp {family} unicast * soft")
 
     def _load_lines(self, path: str) -> None:
-        complaint = ""
+        said = complaint = ""
         left: Tuple[str, ...] = ()
-        for _ in range(_ATTEMPTS):
-            complaint = frr_reload.reload(path, alive=self._all_alive) or complaint
+        attempts, until = 0, uptime() + _LOCKED_PATIENCE_S
+        while attempts < _ATTEMPTS or (frr_reload.LOCKED in said and uptime() < until):
+            attempts += 1
+            said = frr_reload.reload(path, alive=self._all_alive)
+            complaint = said or complaint
             self._reconnect()
             for program in self._behind(path):
                 frr_reload.load_into(program, path, alive=self._all_alive)

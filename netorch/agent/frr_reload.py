@@ -30,6 +30,10 @@ VALIDATE_TIMEOUT_S = 60.0
 RELOAD_TIMEOUT_S = 120.0
 TEST_TIMEOUT_S = 60.0
 
+LOCKED = "locked by another session"
+"""What mgmtd says to whoever loads something while somebody else types: those lines are lost, and frr-reload.py counts them as
+loaded. Source: FRR 10.3, lib/vty.c vty_config_enter()."""
+
 _MARK = "NETORCH_FRR_RELOAD"
 _LOOK_S = 1.0
 _COMPLAINT = re.compile(r"line (?P<line>\d+): % (?P<text>[^\[:]+)")
@@ -104,7 +108,7 @@ def reload(path: str, *, alive: Callable[[], None]) -> str:
     """
     end_leftovers()
     code, said = _run("--reload", path, timeout_s=RELOAD_TIMEOUT_S, alive=alive, mark={_MARK: "1"})
-    return _first_complaint(said) if code != 0 else ""
+    return _first_complaint(said) if code != 0 or LOCKED in said else ""
 
 
 def differences(path: str) -> Tuple[str, ...]:
@@ -123,6 +127,8 @@ def _indent(line: str) -> str:
 
 
 def _first_complaint(said: str) -> str:
+    if LOCKED in said:
+        return f"its configuration was {LOCKED}"
     found = _SAID_BY_PROGRAM.search(said)
     if found is not None:
         return redacted(found.group()[2:])

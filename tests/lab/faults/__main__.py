@@ -93,7 +93,7 @@ def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) 
     hosts = rollout.HOSTS if groups or is_wanted(rollout.NAME) else 0
     with (
         tempfile.TemporaryDirectory() as folder,
-        bed(Path(folder), pops=options.devices, hosts=hosts, router=options.router) as made,
+        bed(Path(folder), pops=options.devices, hosts=hosts, routers=(options.router,)) as made,
     ):
         canaries = SECRETS_A_SEED[options.daemon] if is_wanted(secrets.NAME) else 0
         texts = (strings_of(options.router, STRINGS_A_SEED),) if is_wanted(strings.NAME) else ()
@@ -122,6 +122,7 @@ def play_all(
     *,
     groups: Sequence[Callable[[Bed, int], Ending]] = (),
     canaries: int = 0,
+    rehearses: bool = True,
     texts: Sequence[Callable[[int], Ending]] = (),
     roll_outs: Optional[RollOuts] = None,
 ) -> list[Ending]:
@@ -142,8 +143,11 @@ def play_all(
         jobs = []
         for seed in seeds:
             if canaries:  # first what takes longest
-                look = functools.partial(secrets.play_secrets, made, each=canaries)
-                jobs.append(listeners.submit(play_one, secrets.NAME, seed, look))
+                for daemon in {target.router.name for target in made.targets}:
+                    look = functools.partial(
+                        secrets.play_secrets, made, each=canaries, rehearses=rehearses, daemon=daemon
+                    )
+                    jobs.append(listeners.submit(play_one, secrets.NAME, seed, look))
             jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
             for read_back in texts:
                 look = functools.partial(_apart, apart, read_back)

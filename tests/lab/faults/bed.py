@@ -8,7 +8,7 @@ import random
 import shutil
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +56,8 @@ _POP = """\
 name: pop{n}
 switches:
   - name: sw1
+    daemon: {daemon}
+    version: "{version}"
     ssh: {{address: 198.18.{n}.1}}
     fabric: {{interface: br0, ipv4: 10.{n}.1.1/24, ipv6: "fd00:{n}:1::1/64"}}
     ports: [swp1, swp2, swp11, swp12, swp13, swp14]
@@ -88,15 +90,17 @@ _HOST = """\
 """
 
 
-def inventory_texts(pops: int, *, hosts: int, router: Router = BIRD) -> dict[str, str]:
+def inventory_texts(pops: int, *, hosts: int, routers: Sequence[Router] = (BIRD,)) -> dict[str, str]:
     """An inventory of ``pops`` POPs with one switch each; where ``hosts`` is not 0, of one more with that many hosts.
 
-    One of the POPs has a host as well, and a second circuit, so that its switch has something to announce, and to lose. Every
-    second host runs BIRD whatever the others run.
+    The switches run ``routers`` in turns, that of the last POP the last of them. One of the others, with the first of them, has
+    a host as well, and a second circuit, so that its switch has something to announce, and to lose. Every second host runs BIRD
+    whatever its switch runs.
     """
-    network = _NETWORK.format(daemon=router.name, version=router.version)
+    network = _NETWORK.format(daemon=routers[0].name, version=routers[0].version)
     texts = {"network.yml": network, "providers.yml": _PROVIDERS, "lab.yml": _SPEAKERS}
     for n in [*range(1, pops + 1), *([ROLL_OUT_POP] if hosts else [])]:
+        router = routers[-1] if n == ROLL_OUT_POP else routers[(n - 1) % len(routers)]
         numbers = range(1, {ROLL_OUT_POP: hosts, ANNOUNCING_POP: 1}.get(n, 0) + 1)
         first = 0 if n == ROLL_OUT_POP else 100
         text = "hosts:\n" if numbers else ""
@@ -106,7 +110,8 @@ def inventory_texts(pops: int, *, hosts: int, router: Router = BIRD) -> dict[str
         if numbers:
             originators = ", ".join(f"h{h}" for h in numbers[:2])
             text += f"prefixes:\n  - prefix: 192.0.2.0/24\n    originators: [{originators}]\n"
-        text = _POP.format(n=n, local=4 * n + 2, neighbor=4 * n + 1, hosts=text)
+        runs_on = {"daemon": router.name, "version": router.version}
+        text = _POP.format(n=n, local=4 * n + 2, neighbor=4 * n + 1, hosts=text, **runs_on)
         texts[f"pops/pop{n}.yml"] = text + (_SECOND_CIRCUIT.format(n=n) if n == ANNOUNCING_POP else "")
     return texts
 
@@ -297,11 +302,12 @@ class Bed:
         self._checkouts = 0
 
     @contextmanager
-    def target(self, *, announces: bool = False) -> Iterator[Target]:
-        """A switch for oneself; where ``announces``, the one that has something to announce, which others get last."""
+    def target(self, daemons: Sequence[str], *, announces: bool = False) -> Iterator[Target]:
+        """A switch with one of ``daemons`` for oneself; where ``announces``, the one that has something to announce, which others
+        get last."""
         with self._change:
-            self._change.wait_for(lambda: self._fitting(announces=announces))
-            target = self._fitting(announces=announces)[-1]
+            self._change.wait_for(lambda: self._fitting(daemons, announces=announces))
+            target = self._fitting(daemons, announces=announces)[-1]
             self._free.remove(target)
         try:
             yield target
@@ -310,8 +316,9 @@ class Bed:
                 self._free.insert(0 if target.pop == f"pop{ANNOUNCING_POP}" else len(self._free), target)
                 self._change.notify_all()
 
-    def _fitting(self, *, announces: bool) -> list[Target]:
-        return [target for target in self._free if not announces or target.pop == f"pop{ANNOUNCING_POP}"]
+    def _fitting(self, daemons: Sequence[str], *, announces: bool) -> list[Target]:
+        free = [target for target in self._free if target.router.name in daemons]
+        return [target for target in free if not announces or target.pop == f"pop{ANNOUNCING_POP}"]
 
     def checkout(self, told: Mapping[str, str]) -> Project:
         """An operator's copy of the inventory in which the circuit of each POP has the description ``told`` of it."""
@@ -337,9 +344,9 @@ class Bed:
 
 
 @contextmanager
-def bed(folder: Path, *, pops: int, hosts: int = 0, router: Router = BIRD) -> Iterator[Bed]:
+def bed(folder: Path, *, pops: int, hosts: int = 0, routers: Sequence[Router] = (BIRD,)) -> Iterator[Bed]:
     """A lab with ``pops`` switches, deployed; ``hosts`` as ``inventory_texts`` has it."""
-    for path, text in inventory_texts(pops, hosts=hosts, router=router).items():
+    for path, text in inventory_texts(pops, hosts=hosts, routers=routers).items():
         file = folder / "project/inventory" / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)

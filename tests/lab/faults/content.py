@@ -84,6 +84,7 @@ def damaged_on_disk(attempt: Attempt) -> Optional[Said]:
 def hurtful(attempt: Attempt) -> Optional[Said]:
     """Valid syntax that does harm: refused by a guard, or reverted by the checks."""
     what = attempt.choice
+    attempt.until(lambda: _is_all_up(attempt), 60, "its sessions are up, so that they can be lost")
     change, codes = HURTS[attempt.target.router.name][what]
     change(attempt.project)
     with attempt.project.running(*attempt.arguments()) as process:
@@ -91,6 +92,12 @@ def hurtful(attempt: Attempt) -> Optional[Said]:
     attempt.events.append(what)
     assert said.code in codes, f"{attempt.seed}: {what}: exit {said.code}: {said.out}{said.err}"
     return said
+
+
+def _is_all_up(attempt: Attempt) -> bool:
+    document = attempt.project("status", attempt.target.name, "--interval", "0.1", "-o", "json", code=None).document
+    sessions = [session for device in document["devices"] for session in device["sessions"]]
+    return bool(sessions) and all(session["state"] == "up" for session in sessions)
 
 
 DELETIONS = ("no circuits", "empty", "drain of the last", "drain below capacity")

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Optional
 
 from netorch.agent.clock import uptime
-from netorch.lab import set_service
+from netorch.lab import enter_command, set_service
 from tests.lab.faults.asked import held_agent
 from tests.lab.faults.bed import Attempt
 from tests.lab.faults.controller import at_moment
@@ -253,6 +254,31 @@ def deadly(attempt: Attempt) -> Optional[Said]:
 def _type(attempt: Attempt, *lines: str) -> None:
     words = " ".join(f"-c '{line}'" for line in ("configure terminal", *lines))
     attempt.target.sh(f"vtysh {words} || true")
+
+
+_NO_CHANGE = "ip prefix-list bogons_ipv4 seq 1 permit 0.0.0.0/8 le 32"
+"""A line that is there."""
+
+_TYPED = "/run/typed"
+_TYPES = f"while :; do vtysh -c 'configure terminal' -c '{_NO_CHANGE}' >/dev/null 2>&1; echo >> {_TYPED}; done"
+
+
+def typing(attempt: Attempt) -> Optional[Said]:
+    """Somebody, or a program, types into vtysh all the while: it changes nothing, and takes the lock of 10.3's configuration."""
+    typed = attempt.target.path(_TYPED)
+    argv = enter_command(attempt.target.name, ("sh", "-c", _TYPES), attempt.bed.lab.settings)
+    # A session of its own: what enters the device leaves a child there that is to end with it.
+    with subprocess.Popen(argv, start_new_session=True) as human:
+        try:
+            attempt.until(typed.exists, 20, "somebody types")
+            with attempt.project.running(*attempt.arguments()) as process:
+                said = finish(attempt, process, timeout_s=120)
+        finally:
+            os.killpg(human.pid, signal.SIGKILL)
+    attempt.events.append(f"typed {len(typed.read_text())} times")
+    typed.unlink()
+    assert _NO_CHANGE in attempt.target.configuration.read_text(), "the line is none of the configuration's"
+    return said
 
 
 def _shut(attempt: Attempt) -> None:

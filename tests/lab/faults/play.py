@@ -58,7 +58,7 @@ class Ending:
 def play(bed: Bed, fault: Fault, seed: int) -> Ending:
     """One seed of one row, on whichever switch is free."""
     choice = fault.choices[seed % len(fault.choices)]
-    with bed.target(announces=choice in fault.announcing) as target:
+    with bed.target(fault.daemons, announces=choice in fault.announcing) as target:
         told = f"{fault.name} {seed}"
         dice = random.Random(f"{fault.name}/{seed}")
         project = bed.checkout({target.pop: told})

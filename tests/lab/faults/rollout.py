@@ -66,21 +66,26 @@ class Kill:
 
 
 class RollOuts:
-    """Roll-outs over the bed's group. ``steps`` is every step of one that nobody disturbs."""
+    """Roll-outs over the bed's group. ``steps`` is every step of one that nobody disturbs; where ``chosen`` are given these are
+    what is played, whatever the seed."""
 
-    def __init__(self, made: Bed) -> None:
+    def __init__(self, made: Bed, chosen: Sequence[Event] = ()) -> None:
         self._made = made
+        self._chosen = chosen
         self._versions = 0
-        # Twice: how often facts are asked for at the end depends on how soon all is up.
         first = self._record()
-        self.steps = tuple(event for event in self._record() if event in first)
+        # Twice: how often facts are asked for at the end depends on how soon all is up.
+        self.steps = tuple(first if chosen else (event for event in self._record() if event in first))
 
     def kill(self, event: Event, *, after_s: float = 0.0) -> Kill:
         """A death at ``event``, which must be one of the steps."""
         return Kill(event, self.steps.index(event) + 1, len(self.steps), after_s)
 
     def kills(self, seed: int) -> Iterator[Kill]:
-        """What the seed plays: its share of the steps."""
+        """What the seed plays: its share of the steps, or those that were chosen."""
+        yield from map(self.kill, self._chosen)
+        if self._chosen:
+            return
         for number, event in enumerate(self.steps, 1):
             if number % SHARES == seed % SHARES:
                 dice = random.Random(f"{NAME}/{seed}/{number}")

@@ -114,10 +114,10 @@ class Operator:
         return said
 
 
-def play_secrets(made: Bed, seed: int, *, each: int, rehearses: bool = True) -> Ending:
+def play_secrets(made: Bed, seed: int, *, each: int, rehearses: bool, daemon: str) -> Ending:
     """One seed: deploys in several ways with ``each`` new secrets in all, and every command that shows something."""
     dice = random.Random(f"{NAME}/{seed}")
-    with tempfile.TemporaryDirectory() as scratch, made.target() as target, ProcessList() as processes:
+    with tempfile.TemporaryDirectory() as scratch, made.target((daemon,)) as target, ProcessList() as processes:
         with Desk(Path(scratch) / "desk") as desk:
             project = made.checkout({target.pop: f"secrets {seed}"})
             begun = project.folder / "begun"
