@@ -53,9 +53,7 @@ PLUGIN = Plugin(
             arguments=(
                 Argument(
                     "name",
-                    f"[KIND] NAME; {_KINDS}. KIND alone lists what it could mean. "
-                    "Examples: netorch drain northtel --pop pop1 --reason works --for 2h; "
-                    "netorch drain host h1.pop1 --wait 10m; netorch drain pop pop2",
+                    f"[KIND] NAME; {_KINDS}. KIND alone lists what it could mean",
                     required=False,
                     many=True,
                 ),
@@ -74,6 +72,12 @@ PLUGIN = Plugin(
                 Option("allow-last", "even if nobody else is left to do the same", kind="flag"),
                 Option("allow-capacity", "even if too little capacity is left", kind="flag"),
             ),
+            examples=(
+                'netorch drain northtel --pop pop1 --reason "fibre works" --for 2h',
+                "netorch drain switch sw1.pop1",
+                "netorch drain host h1.pop1 --wait 10m",
+                "netorch drain pop",
+            ),
         ),
         Verb(
             "undrain",
@@ -82,7 +86,7 @@ PLUGIN = Plugin(
             arguments=(
                 Argument(
                     "name",
-                    f"[KIND] NAME; {_KINDS}. Example: netorch undrain northtel --pop pop1",
+                    f"[KIND] NAME; {_KINDS}",
                     required=False,
                     many=True,
                 ),
@@ -96,7 +100,13 @@ PLUGIN = Plugin(
                     default=300.0,
                 ),
             ),
+            examples=("netorch undrain northtel --pop pop1", "netorch undrain h1.pop1"),
         ),
-        Verb("drains", "what is drained, by whom, why, since and until when", drains),
+        Verb(
+            "drains",
+            "what is drained, by whom, why, since and until when",
+            drains,
+            examples=("netorch drains", "netorch drains -o json"),
+        ),
     ),
 )
