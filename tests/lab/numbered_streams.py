@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from netorch.lab import lab_status
@@ -27,7 +28,6 @@ BUFFER = 32 << 20
 LATE_S = 10.0
 """How long the last packets may take on a busy machine."""
 
-_PORT = 4000
 _NUMBER = struct.Struct("!I")
 _RCVBUFFORCE = 33  # asm-generic/socket.h
 
@@ -71,18 +71,18 @@ class Stream:
 class NumberedStreams:
     """All of ``ways`` at once, while the block runs: from when every way has brought something until nothing is on its way."""
 
-    def __init__(self, lab: Lab, ways: Sequence[Way]) -> None:
+    def __init__(self, lab: Lab, ways: Sequence[Way], *, first_port: int = 4000) -> None:
         files = {status.name: f"/run/netns/{status.netns}" for status in lab_status(lab.settings)}
         self.streams = {way.name: Stream(way, taken={node: bytearray() for node in way.target_nodes}) for way in ways}
         self.lasted_s = 0.0
         self._selector = selectors.DefaultSelector()
         self._senders: dict[str, list[socket.socket]] = {}
-        for offset, way in enumerate(ways):
+        for port, way in enumerate(ways, first_port):
             for node in way.target_nodes:
-                taker = inside_file(files[node], lambda way=way, port=_PORT + offset: _taker(way, port))  # type: ignore[misc]
+                taker = inside_file(files[node], lambda way=way, port=port: _taker(way, port))  # type: ignore[misc]
                 self._selector.register(taker, selectors.EVENT_READ, (self.streams[way.name], node))
             self._senders[way.name] = [
-                inside_file(files[way.source_node], lambda way=way, port=_PORT + offset: _sender(way, port))  # type: ignore[misc]
+                inside_file(files[way.source_node], lambda way=way, port=port: _sender(way, port))  # type: ignore[misc]
                 for _ in range(FLOWS)
             ]
         self._stop_sending, self._stop_taking = threading.Event(), threading.Event()
@@ -101,9 +101,7 @@ class NumberedStreams:
         sender, taker = self._threads
         self._stop_sending.set()
         sender.join(10)
-        began = time.monotonic()  # noqa: TID251 - the packets' own time
-        while any(one.lost() for one in self.streams.values()) and time.monotonic() - began < LATE_S:  # noqa: TID251
-            self._stop_taking.wait(0.1)
+        self.losses_so_far()  # so that what is on its way may come
         self._stop_taking.set()
         taker.join(10)
         for one in [*self._selector.get_map().values()]:
@@ -111,6 +109,16 @@ class NumberedStreams:
         for sockets in self._senders.values():
             for one_socket in sockets:
                 one_socket.close()
+
+    def losses_so_far(self) -> dict[str, list[int]]:
+        """The numbers that were sent until now and never come, of streams with any."""
+        sent = {name: stream.sent for name, stream in self.streams.items()}
+        began = time.monotonic()  # noqa: TID251 - the packets' own time
+        while True:
+            lost = {name: [n for n in stream.lost() if n < sent[name]] for name, stream in self.streams.items()}
+            if not any(lost.values()) or time.monotonic() - began > LATE_S:  # noqa: TID251
+                return {name: found for name, found in lost.items() if found}
+            self._stop_taking.wait(0.1)
 
     def __getitem__(self, name: str) -> Stream:
         return self.streams[name]
@@ -133,7 +141,8 @@ class NumberedStreams:
             for stream in self.streams.values():
                 senders = self._senders[stream.way.name]
                 for _ in range(min(BURST, due - stream.sent)):
-                    senders[stream.sent % FLOWS].send(_NUMBER.pack(stream.sent).ljust(SIZE, b"."))
+                    with suppress(OSError):  # no way to send it by, or a word that the last one was in vain: it is lost
+                        senders[stream.sent % FLOWS].send(_NUMBER.pack(stream.sent).ljust(SIZE, b"."))
                     stream.sent += 1
 
     def _take(self) -> None:
