@@ -121,6 +121,9 @@ def compare_rows(intent: Intent, before: Facts, after: Facts) -> Tuple[Mapping[s
             for when, facts in (("before", before[device.name]), ("after", after.get(device.name))):
                 figures = _figures(device, facts) if facts is not None else dict.fromkeys(FIGURES)
                 row.update({f"{name}_{when}": value for name, value in figures.items()})
+            for name in FIGURES:
+                if row[f"{name}_after"] is None and row[f"{name}_before"] == 0:
+                    row[f"{name}_before"] = None  # there was nothing yet, and what is there is not counted
             rows.append(row)
     return tuple(rows)
 

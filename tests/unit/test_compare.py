@@ -143,6 +143,7 @@ def test_what_no_session_counts_is_not_told_to_be_nothing() -> None:
         Protocol(s.name, "RIP", state="up", channels=(Channel(s.family.value, routes_imported=3),))
         for s in device.sessions
     ]
-    facts = {device.name: fake_facts(device.name, protocols=rows)}
-    (row,) = compare_rows(intent, facts, facts)
-    assert (row["accepted_after"], row["announced_after"]) == (3 * len(rows), None)
+    nothing, facts = {device.name: fake_facts(device.name)}, {device.name: fake_facts(device.name, protocols=rows)}
+    (row,) = compare_rows(intent, nothing, facts)
+    assert (row["accepted_before"], row["accepted_after"]) == (0, 3 * len(rows))
+    assert (row["announced_before"], row["announced_after"]) == (None, None)
