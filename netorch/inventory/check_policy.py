@@ -51,4 +51,3 @@ def _check_prefixes(provider: ProviderKeys, path: Path, tree: Tree, *, findings:
             if prefix.version == own.version and prefix.subnet_of(own):  # type: ignore[arg-type]
                 message = f"expected address space of the provider, found {prefix}, which is ours ({own})"
                 findings.add(PROVIDERS, (*path, "prefixes", number), message=message)
-
