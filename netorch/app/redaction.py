@@ -14,9 +14,9 @@ def secret_redactor(inventory: Inventory, secrets: Secrets) -> Callable[[str], s
     """Masks every secret that the inventory refers to."""
     found: list[str] = []
     for circuit in inventory.circuits:
-        if circuit.password is not None:
+        for reference in circuit.secrets:
             try:
-                found.append(secrets.resolve(str(circuit.password)))
+                found.append(secrets.resolve(str(reference)))
             except NetorchError:
                 continue  # a device that needs it fails with this very error
     return lambda text: redact(text, found)

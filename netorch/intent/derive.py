@@ -109,6 +109,8 @@ def _provider_sessions(inventory: Inventory, switch: Switch, circuits: Iterable[
             neighbor=addresses.neighbor,
             interface=switch.fabric,
             password=circuit.password,
+            keys=circuit.keys,
+            gtsm=circuit.gtsm,
             circuit=circuit.id,
             import_policy=_import_policy(inventory, circuit, family, pop=switch.pop),
             export_policy=ExportPolicy(default_route=provider.default_route),

@@ -27,6 +27,7 @@ from netorch.inventory.tree import Site, Tree, router_id
 from netorch.model.bogons import TRANSIT_FREE
 from netorch.model.inventory import (
     Action,
+    AoKey,
     Bfd,
     BfdTimers,
     Circuit,
@@ -282,6 +283,8 @@ def _circuit(circuit: CircuitKeys, site: Site) -> Circuit:
         password=circuit.password,
         macs=tuple(circuit.macs),
         bfd=circuit.bfd,
+        gtsm=circuit.gtsm,
+        keys=tuple(AoKey(key.id, key.secret, key.algorithm, key.use or "") for key in circuit.keys),
         capacity_bps=circuit.capacity or 0,
         description=circuit.description,
     )

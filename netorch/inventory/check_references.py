@@ -141,6 +141,14 @@ def _check_circuits(tree: Tree, findings: Findings) -> None:
         if circuit.ipv4 is None and circuit.ipv6 is None:
             hint = "add ipv4, ipv6 or both, each with local and neighbor"
             findings.add(site.file, path, message="a circuit without addresses", hint=hint)
+        if circuit.keys and circuit.password is not None:
+            hint = "keep what the provider's end has"
+            findings.add(site.file, (*path, "keys"), message="expected keys or a password, found both", hint=hint)
+        check_once(findings, ((site.file, (*path, "keys", at, "id"), key.id) for at, key in enumerate(circuit.keys)))
+        preferred = [at for at, key in enumerate(circuit.keys) if key.use == "preferred"]
+        for at in preferred[1:]:
+            message = "expected one preferred key, found another before it"
+            findings.add(site.file, (*path, "keys", at, "use"), message=message, hint="leave one of them without use")
     for site in tree.sites:
         _check_port_users(site, findings)
 

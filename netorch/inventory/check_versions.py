@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.tree import NETWORK, Tree
+from netorch.inventory.tree import NETWORK, Site, Tree
 from netorch.model.capabilities import RELEASES, capabilities_of, supported_versions
 
 
@@ -19,6 +19,8 @@ def check_versions(tree: Tree, findings: Findings) -> None:
                 _check_version(findings, site.file, path, daemon=daemon, version=version)
             elif device.daemon:
                 _check_default(findings, site.file, path, daemon=daemon, version=version)
+            if path[0] == "switches":
+                _check_circuits(findings, site, switch=device.name, daemon=daemon, version=version)
             if path[0] == "hosts":
                 _check_host(findings, site.file, path, daemon=daemon, version=version)
 
@@ -41,6 +43,23 @@ def _check_version(findings: Findings, file: str, path: Path, *, daemon: str, ve
         return
     message = f"expected a supported version of {daemon}, found {version!r}"
     findings.add(file, (*path, "version"), message=message, hint=_supported())
+
+
+def _check_circuits(findings: Findings, site: Site, *, switch: str, daemon: str, version: str) -> None:
+    """What the switch's daemon cannot do for its circuits."""
+    can = capabilities_of(daemon, version)
+    for at, circuit in enumerate(site.keys.circuits):
+        if circuit.switch != switch or can is None:
+            continue
+        if circuit.keys and not can.authentication:
+            fit = [f"{known.daemon} {known.release}" for known in RELEASES if known.authentication]
+            message = f"{daemon} {version} has no TCP-AO"
+            hint = f"password: instead; TCP-AO is in {', '.join(fit)}"
+            findings.add(site.file, ("circuits", at, "keys"), message=message, hint=hint)
+        if circuit.gtsm and circuit.bfd and not can.bfd_beside_gtsm:
+            message = f"{daemon} {version} never brings BFD up beside GTSM"
+            hint = "keep one of gtsm and bfd, or run BIRD on the switch (docs/sessions.md)"
+            findings.add(site.file, ("circuits", at, "gtsm"), message=message, hint=hint)
 
 
 def _check_host(findings: Findings, file: str, path: Path, *, daemon: str, version: str) -> None:

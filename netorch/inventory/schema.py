@@ -41,7 +41,17 @@ from netorch.inventory.references import Secret
 from netorch.inventory.schema_actions import ActionKeys
 from netorch.inventory.schema_sources import IrrOfProvider, LabValidatorKeys, RegistriesKeys, RpkiKeys
 from netorch.inventory.windows import WindowOfTime
-from netorch.model.inventory import DAEMONS, LIMIT_ACTIONS, RELATIONS, UNDERLAYS, BfdTimers, LabSpeaker, Pki, Policy
+from netorch.model.inventory import (
+    AO_ALGORITHMS,
+    DAEMONS,
+    LIMIT_ACTIONS,
+    RELATIONS,
+    UNDERLAYS,
+    BfdTimers,
+    LabSpeaker,
+    Pki,
+    Policy,
+)
 
 DEFAULT_PLUGINS = ("drain", "arp_mirror", "describe", "routes")
 MAX_PREFIXES = 10_000_000
@@ -434,6 +444,17 @@ class CircuitIpv6(Keys):
     neighbor: Ipv6 = Field(description="the provider's address, same subnet", examples=["2001:db8:c:1::1"])
 
 
+class AoKeyKeys(Keys):
+    id: Annotated[int, whole(0, 255)] = Field(description="its number, the same at both ends", examples=[1])
+    secret: Secret = Field(description="by reference (docs/secrets.md)", examples=["file:secrets/southnet-1"])
+    algorithm: Annotated[Literal["hmac sha1", "cmac aes128", "hmac sha256"], choice(AO_ALGORITHMS)] = Field(
+        default="hmac sha1", description="the same at both ends"
+    )
+    use: Annotated[Literal["preferred", "deprecated"], choice(("preferred", "deprecated"))] | None = Field(
+        default=None, description="`preferred`: the neighbour is asked to use it; `deprecated`: it is to go"
+    )
+
+
 class CircuitKeys(Keys):
     id: Annotated[int, whole(1, 4294967295)] = Field(
         description="unique in the network; goes into communities", examples=[1]
@@ -451,6 +472,14 @@ class CircuitKeys(Keys):
         default=None,
         description="TCP MD5 password, by reference (docs/secrets.md)",
         examples=["env:SOUTHNET_PASSWORD"],
+    )
+    keys: list[AoKeyKeys] = Field(
+        default=[],
+        max_length=16,
+        description="TCP-AO keys (RFC 5925) instead of a password, where the daemon can: they change without closing the session",
+    )
+    gtsm: Flag = Field(
+        default=False, description="refuse packets that came over a router (RFC 5082); the provider must do so too"
     )
     macs: list[MacAddress] = Field(
         default=[],

@@ -38,6 +38,10 @@ def make_passwords(inventory: Inventory, settings: LabSettings) -> dict[int, str
     """The password of every circuit that has one, by circuit id. Those kept below the state folder are made if missing."""
     passwords = {}
     for circuit in inventory.circuits:
+        if circuit.keys:
+            raise NetorchError(
+                "the lab's providers cannot do TCP-AO", where=circuit.name, hint="rehearse it with a password"
+            )
         if circuit.password is None:
             continue
         own = _own_secret(inventory, settings, circuit.password)

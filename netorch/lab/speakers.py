@@ -143,6 +143,7 @@ def _circuit_sessions(inventory: Inventory, provider: Provider, passwords: dict[
             "neighbor": addresses.local.ip,
             "password": passwords.get(circuit.id, ""),
             "bfd": circuit.bfd,
+            "gtsm": circuit.gtsm,
         }
         for circuit in _circuits(inventory, provider)
         for family in Family

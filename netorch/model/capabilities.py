@@ -20,7 +20,8 @@ class Capabilities:
     most be looked at.
 
     ``typed_functions``: a filter's function states the type that it returns (older releases refuse that, these warn without
-    it). ``authentication``: a password is introduced by ``authentication md5`` (older ones refuse that, these warn without it).
+    it). ``authentication``: a password is introduced by ``authentication md5`` (older ones refuse that, these warn without it);
+    instead of one, there may be keys of TCP-AO.
     ``internal_attributes``: ``show route all`` names attributes as filters do (``bgp_path``), not as ``BGP.as_path``.
     ``statistics_columns``: of a session's counters in ``show protocols all`` (those of a pipe are always five).
     ``kernel_in_step``: routes are in the kernel as they are in the daemon, also those whose number inside the daemon belonged to
@@ -33,6 +34,8 @@ class Capabilities:
     session, unless it is configured apart from it. Each is well with itself and with BIRD, where neither waits; the two together
     never come up again.
     ``names_rtr_transport``: a validator is a ``cache tcp`` (older ones refuse that word, these show it).
+    ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one over
+    several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
     ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
@@ -49,6 +52,7 @@ class Capabilities:
     names_rtr_transport: bool = False
     waits_for_bfd: bool = False
     bfd_waits: bool = False
+    bfd_beside_gtsm: bool = True
 
     def has_templates_for(self, role: str) -> bool:
         """Whether netorch renders for a device of this ``role``. A host holds what providers announce, and has to read its
@@ -77,7 +81,14 @@ RELEASES = (
         statistics_columns=7,
     ),
     Capabilities(
-        "frr", "8.4.4", has_templates=True, kernel_in_step=True, mends_next_hops=False, unnumbered=True, bfd_waits=True
+        "frr",
+        "8.4.4",
+        has_templates=True,
+        kernel_in_step=True,
+        mends_next_hops=False,
+        unnumbered=True,
+        bfd_waits=True,
+        bfd_beside_gtsm=False,
     ),
     Capabilities(
         "frr",
@@ -87,6 +98,7 @@ RELEASES = (
         unnumbered=True,
         names_rtr_transport=True,
         waits_for_bfd=True,
+        bfd_beside_gtsm=False,
     ),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which

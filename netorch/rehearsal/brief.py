@@ -43,7 +43,7 @@ class GivenSecrets:
 def resolved(inventory: Inventory, secrets: Secrets) -> GivenSecrets:
     """Every secret of ``inventory`` that can be resolved; whoever needs another one says so then."""
     found = {}
-    for reference in {str(circuit.password) for circuit in inventory.circuits if circuit.password is not None}:
+    for reference in {str(reference) for circuit in inventory.circuits for reference in circuit.secrets}:
         with suppress(NetorchError):
             found[reference] = secrets.resolve(reference)
     return GivenSecrets(found)

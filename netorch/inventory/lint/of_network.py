@@ -97,7 +97,7 @@ def _one_family(tree: Tree) -> Iterator[Spot]:
 def _password(tree: Tree) -> Iterator[Spot]:
     relations = {provider.name: provider.relation for provider in tree.providers.providers}
     for site, path, circuit in circuits(tree):
-        if relations[circuit.provider] == "ixp" and circuit.password is None:
+        if relations[circuit.provider] == "ixp" and circuit.password is None and not circuit.keys:
             found = f"{circuit.name} shares its segment with others, and its sessions have no password"
             yield Spot(site.file, path, circuit.name, found, "password: a reference (docs/secrets.md)")
 
