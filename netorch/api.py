@@ -58,6 +58,7 @@ from netorch.model.items import (
 )
 from netorch.model.measures import CountRoutes, MeasureTraffic, RoutesInside
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
+from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.model.state import Channel, Protocol
 from netorch.model.text import counted, did_you_mean, one_line, rate_text, utc_text
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
@@ -124,6 +125,7 @@ __all__ = [
     "NetorchError",
     "NextHop",
     "Option",
+    "OriginFacts",
     "Overlay",
     "OverlayEntry",
     "OverlayItem",
@@ -154,6 +156,7 @@ __all__ = [
     "Switch",
     "SysctlItem",
     "UsageError",
+    "ValidatorFacts",
     "Verb",
     "VerbContext",
     "Wait",
