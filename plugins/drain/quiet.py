@@ -185,9 +185,12 @@ def until_measured(limits: Limits) -> Watch:
     return Watch(lambda history: history[-1][0] - history[0][0] >= limits.measure_s)
 
 
-def until_quiet(watched: Sequence[Port], former: Mapping[str, Optional[float]], *, limits: Limits) -> Watch:
-    """A condition that holds once every port is quiet; ``former`` are the rates before, by the port's name."""
-    return Watch(lambda history: not noisy(history, watched, former, limits=limits))
+def until_quiet(
+    watched: Sequence[Port], former: Mapping[str, Optional[float]], *, limits: Limits, seen: History = ()
+) -> Watch:
+    """A condition that holds once every port is quiet; ``former`` are the rates before, by the port's name, ``seen`` is what was
+    seen already since it should be."""
+    return Watch(lambda history: not noisy((*seen, *history), watched, former, limits=limits))
 
 
 def noisy(

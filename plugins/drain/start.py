@@ -91,7 +91,7 @@ def _drain_all(tasks: Tuple[Task, ...]) -> Steps:
     rows: List[Mapping[str, Any]] = []
     for number, task in enumerate(tasks):
         try:
-            text, more = yield from run(task)
+            text, more = yield from run(task, facts)
         except GuardRefused as refused:
             if number:
                 done = ", ".join(before.scope.pop for before in tasks[:number])

@@ -115,13 +115,13 @@ def refuse(task: Task, facts: Facts) -> None:
     _within_reach(task, facts)
 
 
-def run(task: Task) -> Generator[Step, Any, Tuple[str, Rows]]:
-    """Drain it. Returns what there is to say at its end, and a row for each port."""
+def run(task: Task, there: Facts) -> Generator[Step, Any, Tuple[str, Rows]]:
+    """Drain it. Returns what there is to say at its end, and a row for each port. ``there`` are devices that answer: nobody waits
+    again and again for one that does not."""
     context, wish = task.context, task.wish
     before = until_measured(task.limits)
-    yield Wait(
-        measured_devices(task), until=before, what="the rate of today is measured", timeout_s=4 * task.limits.measure_s
-    )
+    devices = tuple(name for name in measured_devices(task) if name in there)
+    yield Wait(devices, until=before, what="the rate of today is measured", timeout_s=4 * task.limits.measure_s)
     facts = newest(before.history)
     refuse(task, facts)
     if not wish.arguments["allow_capacity"]:
@@ -167,7 +167,7 @@ def _wait(
             yield Deploy(task.devices, why=task.why("longer paths"), allow=JUDGED, goes_on=True)
             names = ", ".join(port.name for port in coming)
             yield Report(text=f"{names}: still sent to; our AS number is put in front {prepend} more times")
-    watch = until_quiet(task.ports, former, limits=task.limits)
+    watch = until_quiet(task.ports, former, limits=task.limits, seen=history)
     yield _watch(task, watch, former, timeout_s=rest_s)
     return entry, (*history, *watch.history)
 

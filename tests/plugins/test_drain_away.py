@@ -15,6 +15,7 @@ def test_the_sessions_within_reach_are_drained_to_the_end() -> None:
     assert all(step.devices == SWITCHES and step.goes_on for step in done.steps if isinstance(step, Deploy))
     assert [row["switch"] for row in done.rows] == ["sw2.pop1"]
     assert done.network.clock.monotonic() < 15
+    assert {step.devices for step in done.steps if isinstance(step, Wait)} == {("sw2.pop1",)}
     assert done.text.endswith(
         "drained, its sessions are closed; on sw1.pop1 they are as they were, until netorch run or a deploy reaches it"
     )

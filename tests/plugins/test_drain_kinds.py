@@ -167,6 +167,13 @@ def test_who_ignores_the_community_is_told_a_longer_path() -> None:
     assert [row["quiet"] for row in done.rows] == [True]
 
 
+def test_a_short_wait_is_enough_for_who_leaves_at_once() -> None:
+    """What was seen in its first half counts in its second: six seconds are more than the five that a port must be quiet."""
+    done = run("drain", "circuit", "northtel-pop1-a", wait=6.0)
+    assert [row["quiet"] for row in done.rows] == [True]
+    assert done.stages == ["graceful", "closed"]
+
+
 def test_who_hears_the_community_is_told_no_longer_path() -> None:
     """Only who goes on sending is."""
     done = run("drain", "circuit", "northtel-pop1-a", wait=20.0)

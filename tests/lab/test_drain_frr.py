@@ -1,0 +1,100 @@
+"""A switch and a host that run FRR are drained and brought back under 1,000 packets a second in each direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from netorch.model.types import Family
+from tests.lab.deployed_pop import HOSTS, POP
+from tests.lab.drained_pop import (
+    Moment,
+    assert_whole,
+    moment,
+    ports_of,
+    quick_files,
+    share_addresses,
+    usual_ways,
+)
+from tests.lab.matrix.pop import Release, all_up, example_of
+from tests.lab.matrix.tables import wait_until_exact
+from tests.lab.numbered_streams import NumberedStreams
+from tests.lab.operator_shell import Said
+from tests.lab.quick_lab import QuickLab, quick_lab
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+SWITCH, HOST = "sw1.pop1", "h1.pop1"
+RELEASES = {"sw1": Release("frr", "8.4.4"), "h1": Release("frr", "10.3")}
+DRAINED = {"switch": SWITCH, "host": HOST}
+AFTER = 500
+
+
+@dataclass
+class Story:
+    """What was there before and after each drain, what was said, and which packets were sent while the host was drained."""
+
+    streams: NumberedStreams
+    before: Moment
+    drains: dict[str, Said] = field(default_factory=dict)
+    after: dict[str, Moment] = field(default_factory=dict)
+    drained: dict[str, range] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    with quick_lab(tmp_path_factory.mktemp("frrdrain"), quick_files(example_of(RELEASES)), name="frrdrain") as up:
+        up.project("deploy", POP, "--yes", timeout_s=180)
+        wait_until(lambda: all_up(up), timeout_s=60, what="every session is up")
+        wait_until_exact(up.lab)
+        share_addresses(up.lab, HOSTS)
+        yield up
+
+
+@pytest.fixture(scope="module")
+def story(quick: QuickLab) -> Story:
+    with NumberedStreams(quick.lab, usual_ways(quick.lab, HOSTS, provider="northtel")) as streams:
+        told = Story(streams, moment(quick.lab))
+        for kind, name in DRAINED.items():
+            told.drains[kind] = quick.project("drain", kind, name, "--wait", "60s", "-o", "json", timeout_s=180)
+            first = {key: one.sent for key, one in streams.streams.items()}
+            wait_until(lambda: all(s.sent >= first[key] + AFTER for key, s in streams.streams.items()), what="packets")  # noqa: B023
+            told.drained = {key: range(first[key], one.sent) for key, one in streams.streams.items()}
+            quick.project("undrain", kind, name, timeout_s=180)
+            with suppress(AssertionError):  # a test tells what is different
+                wait_until(lambda: moment(quick.lab) == told.before, timeout_s=60, what="all is as before")
+            told.after[kind] = moment(quick.lab)
+    return told
+
+
+def test_no_packet_is_lost(story: Story) -> None:
+    """In and out and from host to host, IPv4 and IPv6, through both drains and undrains: each came."""
+    assert_whole(story.streams)
+
+
+@pytest.mark.parametrize("kind", list(DRAINED))
+def test_what_was_there_is_there_again(story: Story, kind: str) -> None:
+    """Every configuration, byte for byte, every kernel table of every host, and the way in from the Internet."""
+    assert story.after[kind].configurations == story.before.configurations
+    assert story.after[kind].tables == story.before.tables
+    assert story.after[kind].ways_in == story.before.ways_in
+
+
+@pytest.mark.parametrize("kind", list(DRAINED))
+def test_traffic_has_left_before_it_is_closed(story: Story, kind: str) -> None:
+    """Ports carried over a megabit a second together, and each fell quiet."""
+    rows = ports_of(story.drains[kind]).values()
+    assert sum(row["rate_before_bps"] for row in rows) > 1e6  # type: ignore[misc]
+    assert [row["quiet"] for row in rows] == [True] * len(rows)
+
+
+def test_a_drained_host_gets_nothing_for_all(story: Story) -> None:
+    """The other hosts take all of what is sent to the shared addresses."""
+    for family in Family:
+        stream = story.streams[f"in {family.value}"]
+        assert sum(stream.taken[HOST]) > 0
+        assert sum(stream.taken[HOST][number] for number in story.drained[stream.way.name]) == 0
