@@ -28,7 +28,9 @@ def _check_validators(file: str, keys: RpkiKeys, known: dict[str, ValidatorKeys]
     """A name is one validator, wherever it is written."""
     validators = list(enumerate(keys.validators))
     check_once(findings, ((file, ("rpki", "validators", at, "name"), each.name) for at, each in validators))
-    places = ((file, ("rpki", "validators", at, "address"), (str(each.address), each.port)) for at, each in validators)
+    places = (
+        (file, ("rpki", "validators", at, "address"), f"{each.address} port {each.port}") for at, each in validators
+    )
     check_once(findings, places)
     for at, validator in validators:
         other = known.setdefault(validator.name, validator)
@@ -59,7 +61,7 @@ def check_actions(tree: Tree, findings: Findings) -> None:
         check_once(findings, ((PROVIDERS, (*path, which, "name"), action.name) for which, action in actions))
         for which, action in actions:
             if action.community is None and action.large_community is None:
-                hint = "add community: \"64496:666\", or large_community: \"64496:1:1\", as the provider documents it"
+                hint = 'add community: "64496:666", or large_community: "64496:1:1", as the provider documents it'
                 message = "expected a community or a large community, found none"
                 findings.add(PROVIDERS, (*path, which), message=message, hint=hint)
 

@@ -28,7 +28,7 @@ from netorch.model.sources import RTR_PORT, Registries, Rpki
 
 _RPKI = Rpki()
 _REGISTRIES = Registries(folder="")
-_AS_SET = re.compile(r"([A-Z][A-Z0-9-]*::)?(AS[0-9]+:)*AS-[A-Z0-9_-]+(:AS-[A-Z0-9_-]+|:AS[0-9]+)*", re.IGNORECASE)
+_AS_SET = re.compile(r"([A-Z][A-Z0-9-]*::)?(AS[0-9]+|AS-[A-Z0-9_-]+)(:AS-[A-Z0-9_-]+|:AS[0-9]+)*", re.IGNORECASE)
 _SOURCE = re.compile(r"[A-Z][A-Z0-9-]{0,39}")
 _URL = "PeeringDB's API address, http:// or https://"
 
@@ -37,7 +37,7 @@ def _as_set(value: Any) -> str:
     """Source: RFC 2622 section 5: names begin with ``AS-``, hierarchical ones are joined by colons."""
     text = text_of(value, "an AS-SET, such as AS-MEADOW")
     if len(text) > 100 or not _AS_SET.fullmatch(text):
-        hint = "its name begins with AS-, or is AS64498:AS-CUSTOMERS; a single AS number is none"
+        hint = "such a name begins with AS-, or is AS64498:AS-CUSTOMERS; a network without one is AS64498"
         raise refusal("an AS-SET, such as AS-MEADOW", shown_value(text), hint=hint)
     return text.upper()
 
