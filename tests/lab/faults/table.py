@@ -90,7 +90,7 @@ FAULTS = (
         daemons=FRR,
     ),
     Fault("somebody types into FRR all the while", "confirmed, or last good", frr.typing, daemons=FRR),
-    Fault("FRR dies of the candidate", "last good", frr.deadly, daemons=FRR),
+    Fault("FRR dies of the candidate", "last good", frr.deadly, quick=True, daemons=FRR),
     Fault("sshd stopped", "an error within 20 s", controller.stopped_sshd),
     Fault("process limit", "an error within 20 s, nothing half done", machine.process_limit, machine.LIMITS),
     Fault(
