@@ -97,7 +97,7 @@ def test_switch_refuses_every_bad_route(pop: Pop, switch: str, family: Family) -
 def test_foreign_claims_to_our_communities_are_taken_away(pop: Pop, family: Family) -> None:
     """A large community of our own that a provider sends is replaced by what the circuit says."""
     shown = pop.birdc("sw1.pop1", f"show route for {STOLEN[family]} all")
-    assert re.findall(r"BGP.large_community: (.*)", shown) == ["(64500, 1, 1) (64500, 2, 1)"]
+    assert re.findall(r"BGP.large_community: (.*)", shown) == ["(64500, 1, 1) (64500, 2, 1) (64500, 3, 5)"]
 
 
 @FAMILIES

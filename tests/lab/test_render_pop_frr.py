@@ -154,7 +154,7 @@ def test_switch_accepts_what_is_good_and_nothing_else(pop: FrrPop, family: Famil
 def test_communities_are_ours_and_graceful_shutdown_is_honoured(pop: FrrPop, family: Family) -> None:
     """Foreign claims to our communities are replaced by what the circuit says; a shut-down route has preference 0."""
     (path,) = pop.shown("sw1.pop1", STOLEN[family])["paths"]
-    assert path["largeCommunity"]["string"] == "64500:1:1 64500:2:1"
+    assert path["largeCommunity"]["string"] == "64500:1:1 64500:2:1 64500:3:5"
     hop = provider_hops(pop, "northtel", family)
     paths = pop.shown("sw1.pop1", SHUT_DOWN[family])["paths"]
     preferences = {each["locPrf"] for each in paths if {n["ip"] for n in each["nexthops"]} & hop}
