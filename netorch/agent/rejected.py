@@ -91,7 +91,7 @@ def _refused_by_frr(ask: Ask, query: RejectedQuery) -> List[RejectedRoute]:
     return [
         RejectedRoute(
             str(one.prefix),
-            refused_for(one, query.rules) or proven.get(one.prefix) or (leak if one in leaked else other),
+            refused_for(one, query.rules) or proven.get(one.prefix) or (leak if one.prefix in leaked else other),
             " ".join(one.path),
             str(one.next_hop or ""),
         )

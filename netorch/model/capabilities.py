@@ -36,7 +36,8 @@ class Capabilities:
     ``names_rtr_transport``: a validator is a ``cache tcp`` (older ones refuse that word, these show it).
     ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one over
     several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
-    ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
+    ``enforces_first_as``: by itself it takes routes whose path begins with another number than the neighbour's for broken, and keeps
+    nothing of them. ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
     daemon: str
@@ -48,6 +49,7 @@ class Capabilities:
     statistics_columns: int = 0
     kernel_in_step: bool = False
     mends_next_hops: bool = True
+    enforces_first_as: bool = False
     unnumbered: bool = False
     names_rtr_transport: bool = False
     waits_for_bfd: bool = False
@@ -94,6 +96,7 @@ RELEASES = (
         "frr",
         "10.3",
         has_templates=True,
+        enforces_first_as=True,
         kernel_in_step=True,
         unnumbered=True,
         names_rtr_transport=True,

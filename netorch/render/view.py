@@ -90,7 +90,8 @@ class FamilyView:
 @dataclass(frozen=True)
 class SessionView:
     """A session with what its policy comes to. ``takes_default`` is true where the switch may install the default route,
-    ``sends_default`` where it tells a customer of it; ``families`` are all that it carries, ``family`` the first where it is
+    ``sends_default`` where it tells a customer of it; ``leaves_first_as``: the daemon is to leave the first AS of paths to the
+    filter, which tells the reason; ``families`` are all that it carries, ``family`` the first where it is
     unnumbered, and the only one elsewhere."""
 
     session: Session
@@ -98,6 +99,7 @@ class SessionView:
     families: tuple[FamilyView, ...]
     takes_default: bool
     sends_default: bool
+    leaves_first_as: bool = False
 
     @property
     def role(self) -> str:
@@ -215,6 +217,7 @@ def device_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:
             tuple(families[family] for family in s.carried),
             s.kind == "provider" and s.peer == device.default_route_via,
             s.export_policy is not None and s.export_policy.default_route and device.default_route_via is not None,
+            can.enforces_first_as and s.import_policy is not None and s.import_policy.keep_refused,
         )
         for s in device.sessions
     ]

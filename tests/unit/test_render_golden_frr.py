@@ -18,6 +18,7 @@ from tests.unit.inventory_texts import example, load
 
 DEVICES = sorted(path.name for path in FRR_FOLDER.glob("*.conf"))
 SECRET = "a-secret?!#word"
+FIRST_AS = re.compile(r" no neighbor \S+ enforce-first-as\n")
 
 
 @pytest.fixture(scope="module", params=["8.4.4", "10.3"])
@@ -37,8 +38,9 @@ def test_every_device_has_a_golden_file(texts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", DEVICES)
 def test_configuration_is_the_golden_one(texts: dict[str, str], name: str) -> None:
-    """Rendering gives the golden file for either release; `python -m tests.golden.write` writes it anew."""
-    assert texts[name] == (FRR_FOLDER / name).read_text()
+    """Rendering gives the golden file for either release, save the lines that 10.3 alone needs to leave a check to the filter;
+    `python -m tests.golden.write` writes it anew."""
+    assert FIRST_AS.sub("", texts[name]) == (FRR_FOLDER / name).read_text()
 
 
 @pytest.mark.parametrize("name", DEVICES)

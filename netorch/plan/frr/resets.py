@@ -40,6 +40,7 @@ _COMMON_IN_PLACE = (
     "maximum-paths ",
     "network ",
     "no bgp network import-check",
+    "no neighbor ",
     "redistribute ",
     "table-map ",
     "timers ",

@@ -1,0 +1,153 @@
+"""What is accepted, refused and announced, by a switch with BIRD and by one with FRR: tests/policy/bad_routes.yml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from netorch.lab import log_files
+from netorch.model.types import Family
+from tests.lab.policy_lab import DAEMONS, SWITCHES, PolicyLab, plain, policy_lab
+from tests.policy.table import table
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+FRR = "8.4.4"
+EACH_POP = pytest.mark.parametrize("pop", SWITCHES, ids=lambda pop: DAEMONS[pop])
+REFUSED_EVERYWHERE = "0.0.0.0/0", "::/0"
+"""Good from one provider, bad from others."""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PolicyLab]:
+    with policy_lab(tmp_path_factory.mktemp("policy"), FRR) as up:
+        yield up
+
+
+def test_table_is_long_enough_and_names_its_sources() -> None:
+    """At least 60 bad routes, each with who says that it is bad; every reason that a filter without lists can find is there."""
+    assert len(table("bad")) >= 60
+    assert [entry.prefix for entry in table("bad") if not entry.source] == []
+
+
+@EACH_POP
+def test_every_bad_route_is_refused_for_the_right_reason(lab: PolicyLab, pop: str) -> None:
+    """``netorch rejected`` has each with its reason; what a daemon drops by itself is not there, and not accepted."""
+    wrong = {}
+    for entry in table("bad"):
+        found = lab.rejected(pop, entry.provider).get(entry.written)
+        wanted = None if DAEMONS[pop] in entry.unseen else entry.refused
+        if found != wanted:
+            wrong[entry.provider, entry.prefix] = (found, wanted)
+        if entry.written in lab.accepted(pop, entry.provider, entry.family):
+            wrong[entry.provider, entry.prefix] = ("accepted", wanted)
+    assert wrong == {}
+
+
+@EACH_POP
+def test_nothing_else_is_refused(lab: PolicyLab, pop: str) -> None:
+    """Every good route is accepted, and refused routes are those of the table."""
+    for provider in lab.quick.lab.inventory.providers:
+        bad = {entry.written for entry in table("bad") if entry.provider == provider.name}
+        assert set(lab.rejected(pop, provider.name)) <= bad, provider.name
+
+
+@EACH_POP
+def test_accepted_routes_keep_what_is_theirs_alone(lab: PolicyLab, pop: str) -> None:
+    """Our own, private and reserved communities are gone, the others are there, and netorch's are added."""
+    wrong = {}
+    for entry in table("scrubbed"):
+        found = lab.communities(pop, entry)
+        if plain(found, 64500) != entry.kept:
+            wrong[entry.prefix] = (sorted(found), sorted(entry.kept or ()))
+    assert wrong == {}
+
+
+@EACH_POP
+def test_every_neighbour_hears_of_what_it_may_and_of_nothing_else(lab: PolicyLab, pop: str) -> None:
+    """By the neighbours' own record: our prefixes, customers' routes but their own, and the default route for who wants it."""
+    for provider in lab.quick.lab.inventory.providers:
+        wanted = expected(lab, pop, provider.name)
+        wait_until(
+            lambda: set(lab.heard(pop, provider.name)) >= set(wanted),  # noqa: B023 - called before the next turn
+            timeout_s=60,
+            what=f"{provider.name} in {pop} hears of {sorted(wanted)}",
+        )
+        assert lab.heard(pop, provider.name) == wanted, provider.name
+
+
+def expected(lab: PolicyLab, pop: str, name: str) -> dict[str, tuple[int, ...]]:
+    """What a provider is to hear of a switch: paths by prefix."""
+    inventory = lab.quick.lab.inventory
+    heard: dict[str, tuple[int, ...]] = {str(own.prefix): (64500,) for own in inventory.pop(pop).prefixes}
+    for entry in (*table("good"), *table("scrubbed"), *table("exported")):
+        sender = inventory.provider(entry.provider)
+        if sender.relation == "customer" and entry.to != "nobody" and sender.name != name:
+            path = entry.path or f"{sender.asn} 3000"
+            heard[entry.written] = (64500, *map(int, path.split()))
+    if inventory.provider(name).default_route:
+        heard |= dict.fromkeys(REFUSED_EVERYWHERE, (64500, 64496, 3000))
+    return heard
+
+
+@EACH_POP
+def test_hosts_and_kernels_have_no_refused_route(lab: PolicyLab, pop: str) -> None:
+    """A host's kernel has what was accepted and none of what was refused; a switch's has customers' routes of all these."""
+    good = {entry.written for entry in (*table("good"), *table("scrubbed")) if entry.prefix not in REFUSED_EVERYWHERE}
+    bad = {entry.written for entry in table("bad")} - {entry.written for entry in table("good")}
+    customers = {
+        entry.written
+        for section in ("good", "scrubbed", "exported")
+        for entry in table(section)
+        if entry.provider in ("bakery", "cellar")
+    }
+    host = f"h1.{pop}"
+    wait_until(lambda: good <= routes(lab, host), timeout_s=60, what="the host has every good route")
+    assert routes(lab, host) & bad == set()
+    everything = good | bad | {entry.written for entry in table("exported")}
+    assert routes(lab, SWITCHES[pop]) & everything == customers
+
+
+def routes(lab: PolicyLab, node: str) -> set[str]:
+    """The destinations in a node's main table, as prefixes."""
+    found = set()
+    for family in Family:
+        for line in lab.quick.lab.run(node, "ip", f"-{family.number}", "route", "show", "table", "main").splitlines():
+            word = line.split()[0]
+            word = line.split()[1] if word in ("blackhole", "unreachable") else word
+            if re.match(r"[0-9a-f:.]+(/\d+)?$", word):
+                found.add(word if "/" in word else f"{word}/{family.host_length}")
+    return found
+
+
+@EACH_POP
+def test_rejected_counts_are_of_the_reason_asked_for(lab: PolicyLab, pop: str) -> None:
+    """``--reason`` counts and lists that one alone; ``--limit 0`` lists nothing and counts all."""
+    wanted = sum(
+        (entry.provider, entry.refused) == ("northtel", "prefix_bogon") and DAEMONS[pop] not in entry.unseen
+        for entry in table("bad")
+    )
+    document = lab.quick.project(
+        "rejected", "northtel", "--pop", pop, "--reason", "prefix_bogon", "--limit", "0", "-o", "json"
+    ).document
+    assert document["routes"] == []
+    assert [(one["reason"], one["code"], one["routes"]) for one in document["reasons"]] == [
+        ("prefix_bogon", 12, wanted)
+    ]
+
+
+def test_a_second_deploy_changes_nothing(lab: PolicyLab) -> None:
+    """Whatever was refused meanwhile."""
+    assert lab.quick.project("plan", "--detailed-exitcode").code == 0
+
+
+def test_what_bird_drops_by_itself_is_in_its_log(lab: PolicyLab) -> None:
+    """Of a leak by its attribute, which no filter sees, the log tells the session and the reason."""
+    log = "".join(path.read_text() for path in log_files("sw1.pop1", lab.quick.lab.settings))
+    for entry in table("bad"):
+        if "bird" in entry.unseen:
+            assert f" {entry.written} " in log, entry.prefix
+    assert "Route leak detected" in log
