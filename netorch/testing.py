@@ -211,6 +211,7 @@ class FakeNetwork:
         if isinstance(step, Wait):
             return self._wait(step)
         if isinstance(step, (CountRoutes, MeasureTraffic)):
+            self.clock.wait(step.window_s if isinstance(step, MeasureTraffic) else 0.0)
             return self._measure(step)
         return self._probe(step) if isinstance(step, Probe) else None
 

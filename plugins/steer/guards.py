@@ -15,7 +15,6 @@ from netorch.api import (
     WrongSetting,
     circuit_traffic,
     family_of,
-    newest,
     rate_text,
 )
 
@@ -28,7 +27,6 @@ MAX_LOAD_PERCENT = 80.0
 OK, DRAINED, DOWN, NO_ROUTE = "ok", "drained", "down", "no route"
 """The words of ``netorch ping`` and ``netorch explain``."""
 
-History = Tuple[Tuple[float, Facts], ...]
 Line = Tuple[DeviceIntent, Session]
 
 
@@ -93,24 +91,24 @@ def refuse_absent(
 
 
 def refuse_overload(
-    context: VerbContext, steering: Steering, history: History, *, moved_bps: float, percent: float
+    context: VerbContext, steering: Steering, before: Facts, *, after: Facts, moved_bps: float, percent: float
 ) -> Tuple[Optional[float], int]:
-    """What the provider's circuits send now in bits per second (None: not known), and their capacity (0: not known).
+    """What the provider's circuits sent from ``before`` to ``after``, facts with ``links``, in bits per second (None: not known),
+    and their capacity (0: not known).
 
     GuardRefused when, with all that goes to the prefix, they would be fuller than ``percent``. Circuits without a capacity in
     the inventory have no limit that anybody knows.
     """
-    facts = newest(history)
     in_use = {
         s.circuit
         for device, s in lines_of(context, steering)
-        if not _is_drained(s) and _established(facts, (device, s))
+        if not _is_drained(s) and _established(after, (device, s))
     }
     everything = context.inventory.pop(steering.pop).circuits
     circuits: List[Circuit] = [circuit for circuit in everything if circuit.id in in_use]
     capacity = sum(c.capacity_bps for c in circuits) if all(c.capacity_bps for c in circuits) else 0
     ports: Dict[Tuple[str, str], float] = {}
-    for traffic in circuit_traffic(everything, history[0][1], facts):
+    for traffic in circuit_traffic(everything, before, after):
         if traffic.circuit.id in in_use and traffic.rates is not None:
             ports[traffic.circuit.switch, traffic.interface] = traffic.rates.out_bps
     now_bps = sum(ports.values()) if ports else None

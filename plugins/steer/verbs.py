@@ -22,16 +22,16 @@ from netorch.api import (
     Steps,
     UsageError,
     VerbContext,
-    Wait,
     did_you_mean,
     family_of,
 )
 
 from .entries import Steering, ended, new_entry, steer_row, steerings
-from .guards import MAX_LOAD_PERCENT, NO_ROUTE, OK, History, lines_of, provider_state, refuse_absent, refuse_overload
+from .guards import MAX_LOAD_PERCENT, NO_ROUTE, OK, lines_of, provider_state, refuse_absent, refuse_overload
 
 MEASURE_S = 3.0
-SHORTEST_S = 1.0
+SHORTEST_S = 60.0
+_MEASURED = ("links", "protocols")
 
 
 def steer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -106,22 +106,15 @@ def _judge(
             where=steering.pop,
             hint="what a steer does must be seen: bring a host back first",
         )
-    kept: List[History] = []
-
-    def is_measured(history: History) -> bool:
-        kept[:] = [history]
-        return history[-1][0] - history[0][0] >= MEASURE_S
-
-    what = f"the rate of {steering.provider} is measured"
-    yield Wait(switches, until=is_measured, what=what, timeout_s=4 * MEASURE_S, wants=("links", "protocols"))
-    history = kept[0]
+    before: Facts = yield Gather(switches, wants=_MEASURED)
     if not arguments["allow_absent"]:
-        refuse_absent(context, steering, dict(history[-1][1]), inside=inside)
+        refuse_absent(context, steering, before, inside=inside)
     moved: Mapping[str, float] = yield MeasureTraffic(hosts, steering.prefix, MEASURE_S)
+    after: Facts = yield Gather(switches, wants=_MEASURED)
     percent = float(context.settings.get("max_load_percent", MAX_LOAD_PERCENT))
     limit = float("inf") if arguments["allow_capacity"] else percent
     moved_bps = sum(moved.values())
-    now_bps, capacity_bps = refuse_overload(context, steering, history, moved_bps=moved_bps, percent=limit)
+    now_bps, capacity_bps = refuse_overload(context, steering, before, after=after, moved_bps=moved_bps, percent=limit)
     return {
         "prefix": str(steering.prefix),
         "via": steering.provider,

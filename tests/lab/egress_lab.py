@@ -91,24 +91,6 @@ def number_of(lab: Lab, provider: str) -> int:
     return int(mark(lab.inventory, provider))
 
 
-@contextmanager
-def mirror_held(lab: Lab, host: str) -> Iterator[None]:
-    """The host's mirror agent does nothing while the block runs."""
-    pids = lab.sh(host, "pgrep -f 'netorch.* mirror$'").split()
-    lab.run(host, "kill", "-STOP", *pids)
-    try:
-        wait_until(
-            lambda: (
-                set(lab.run(host, "ps", "-o", "stat=", "-p", ",".join(pids)).replace("s", "").replace("l", "").split())
-                <= {"T", "TN", "T<"}
-            ),
-            what="the agent has stopped",
-        )
-        yield
-    finally:
-        lab.run(host, "kill", "-CONT", *pids)
-
-
 def static_sender(address: IPv4Address, port: int) -> bytes:
     """A program for x86-64 without any library: it sends one UDP packet to ``address``, and ends."""
     text, data = (

@@ -158,6 +158,11 @@ def test_socket_helper(egress: QuickLab, provider: str) -> None:
 def test_socket_helper_without_the_right(egress: QuickLab) -> None:
     """Without CAP_NET_ADMIN and CAP_NET_RAW it is told what is missing."""
     address = behind_all(egress.lab.inventory, Family.IPV4)
-    dropped = ("--bounding-set=-net_admin,-net_raw", "--inh-caps=-net_admin,-net_raw", "--reuid=65534", "--clear-groups")
+    dropped = (
+        "--bounding-set=-net_admin,-net_raw",
+        "--inh-caps=-net_admin,-net_raw",
+        "--reuid=65534",
+        "--clear-groups",
+    )
     argv = ("python3", "-c", _FORBIDDEN, str(ROOT), address, "northtel")
     assert "CAP_NET_ADMIN" in egress.lab.run(ON_BIRD, "setpriv", *dropped, *argv)

@@ -180,7 +180,7 @@ def test_every_pop_where_the_provider_is() -> None:
         ({"prefix": PREFIX, "via": None}, "--via is missing"),
         ({"prefix": PREFIX, "via": "nobody"}, "no provider 'nobody'"),
         ({"prefix": PREFIX, "via": "southnet", "pop": "pop2"}, "no provider 'southnet' with an IPv4 circuit in pop2"),
-        ({"prefix": PREFIX, "via": "southnet", "for": 0.5}, "expected 1s or more"),
+        ({"prefix": PREFIX, "via": "southnet", "for": 59.0}, "expected 60s or more"),
     ],
 )
 def test_usage(arguments: dict[str, Any], words: str) -> None:
