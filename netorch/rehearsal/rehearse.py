@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,11 @@ def rehearse(brief: Brief, environment: Mapping[str, str], progress: Progress) -
     STATE.mkdir(mode=0o700)
     pops = pops_of(candidate, brief.targets)
     before = _base(
-        brief, environment, progress, is_needed=any(d.name not in brief.facts for d in _devices(after, pops))
+        brief,
+        after,
+        environment,
+        progress=progress,
+        is_needed=any(d.name not in brief.facts for d in _devices(after, pops)),
     )
     twin = make_twin(brief, after, before, pops=pops, environment=environment)
     with _controller(twin.candidate, after.secrets, brief.author, progress=progress) as controller:
@@ -140,8 +144,11 @@ def _devices(network: Network, pops: tuple[str, ...]) -> list[Device]:
     return [device for device in network.inventory.devices if device.pop in pops]
 
 
-def _base(brief: Brief, environment: Mapping[str, str], progress: Progress, *, is_needed: bool) -> Network | None:
-    """The present inventory. One that is wrong is done without, where every device has told what it runs."""
+def _base(
+    brief: Brief, after: Network, environment: Mapping[str, str], *, progress: Progress, is_needed: bool
+) -> Network | None:
+    """The present inventory, with what registries say today. One that is wrong is done without, where every device has told what
+    it runs."""
     if brief.base is None:
         return None
     try:
@@ -151,6 +158,7 @@ def _base(brief: Brief, environment: Mapping[str, str], progress: Progress, *, i
             raise
         progress.step("", f"without the inventory of today, which is wrong: {first_line(str(error))}")
         return None
+    inventory = replace(inventory, registered=after.inventory.registered)
     return Network(inventory, resolved(inventory, InventorySecrets(brief.base.secrets, environment)))
 
 

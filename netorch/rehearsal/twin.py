@@ -15,6 +15,7 @@ from netorch.lab.topology import played
 from netorch.model.facts import DeviceFacts
 from netorch.model.inventory import Circuit, Inventory, LabSpeaker, Pop, SecretRef, Ssh
 from netorch.model.items import NeighbourItem
+from netorch.model.sources import Rpki
 from netorch.model.types import IPAddress, Mac
 from netorch.plan.daemons import configuration_text, language_of
 from netorch.rehearsal.brief import Brief, GivenSecrets
@@ -78,7 +79,8 @@ def make_twin(
     gone = [provider for provider in base.providers if provider.name not in known] if base is not None else []
     small = replace(
         candidate,
-        pops=tuple(_with_passwords(pop, passwords) for pop in chosen),
+        # The lab plays no validators at their real addresses: switches miss them, and hold nothing against them.
+        pops=tuple(replace(_with_passwords(pop, passwords), rpki=Rpki()) for pop in chosen),
         providers=(*candidate.providers, *gone),
     )
     speakers = (LabSpeaker(p.name, prefixes_ipv4=brief.prefixes, prefixes_ipv6=brief.prefixes) for p in played(small))
