@@ -25,6 +25,7 @@ from netorch.api import (
     SessionAnnouncements,
     Step,
     UsageError,
+    merge_overlays,
     own_path,
 )
 from netorch.inventory import load_inventory
@@ -33,6 +34,7 @@ from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.testing import SMALL_NETWORK, FakeNetwork, fake_context, fake_facts
 
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "announce")
+DRAIN = next(plugin for plugin in bundled_plugins() if plugin.name == "drain")
 SWITCH, HOST = "sw1.pop1", "h1.pop1"
 OWN, PART = "192.0.2.0/23", "192.0.3.0/24"
 FROM_NORTHTEL: dict[str, Any] = {"prefix": OWN, "from": ("northtel",)}
@@ -163,6 +165,21 @@ def test_it_ends_at_its_time_the_same_for_everybody() -> None:
     ended = PLUGIN.lapse(held, until)
     assert ended == PLUGIN.lapse(held, until + 9999)
     assert {(entry.removed, entry.version, entry.created) for entry in ended} == {(True, 2, until)}
+
+
+def test_a_drain_and_a_change_are_on_one_announcement() -> None:
+    """Whichever amends first: the drain's community for all prefixes, prepends and communities of the one."""
+    _, held = run("announce", prefix=OWN, to=("northtel",), prepend=1, community=("64496:7",))
+    scope = {"kind": "provider", "name": "northtel", "pop": "pop1", "stage": "graceful", "keep_session": True}
+    drained = OverlayEntry("drain/provider/northtel@pop1", 1, "drain", (SWITCH,), "bob", 0.0, data=scope)
+    both = merge_overlays([held.entries, [drained]])
+    plain = fake_context(PLUGIN, inventory()).intent
+    intents = DRAIN.amend(PLUGIN.amend(plain, both), both), PLUGIN.amend(DRAIN.amend(plain, both), both)
+    for intent in intents:
+        policy = intent.device(SWITCH).sessions[0].export_policy
+        assert policy is not None
+        export = policy.of_prefix(ip_network(OWN))
+        assert (export.prepend, set(export.communities)) == (1, {(65535, 0), (64496, 7)})
 
 
 def test_sessions_that_are_down_hear_nothing() -> None:
