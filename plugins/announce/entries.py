@@ -34,6 +34,17 @@ class Wish:
     export: PrefixExport
     actions: Tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        """What is otherwise, in words."""
+        export, words = self.export, []
+        if export.withheld:
+            return "withheld"
+        if export.prepend:
+            words.append(f"prepend {export.prepend}")
+        words += [":".join(map(str, one)) for one in (*export.communities, *export.large_communities)]
+        words += [f"({', '.join(self.actions)})"] if self.actions else []
+        return " ".join(words) or "announced"
+
 
 def wishes(overlay: Overlay) -> Tuple[Tuple[OverlayEntry, Wish], ...]:
     """Every entry in force, less those that another version of this plugin wrote in a way that is not understood."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from netorch.api import Facts, Gather, IPNetwork, OverlayEntry, Report, Steps, VerbContext, counted, utc_text
 
 from .entries import Place, Wish, wishes
-from .hear import DOWN, Line, hearing_row, hears_now, lines, rpki_states, will_hear
+from .hear import DOWN, HEARD, Line, hearing_row, hears_now, lines, rpki_states, will_hear
 from .scope import known_parts
 
-COLUMNS = ("pop", "prefix", "provider", "circuit", "hears", "changed_by", "until", "reason")
+COLUMNS = ("pop", "prefix", "provider", "circuit", "hears")
+CHANGES = ("prefix", "pop", "provider", "change", "author", "until", "reason")
 
 Held = Mapping[Place, Tuple[OverlayEntry, Wish]]
 
@@ -30,8 +31,11 @@ def announcements(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     rows = tuple(
         _row(context, line, prefix, facts=facts, held=held, states=states) for line, prefix in _lines(context, switches)
     )
-    shown = COLUMNS if not states else (*COLUMNS[:5], "rpki", *COLUMNS[5:])
-    yield Report(text=_words(rows), rows=rows, columns=shown, changed=False)
+    yield Report(text=_words(rows), rows=rows, columns=(*COLUMNS, "rpki") if states else COLUMNS, changed=False)
+    pops = {context.intent.device(name).pop for name in switches}
+    changes = tuple(_change_row(entry, wish) for entry, wish in held.values() if wish.place.pop in pops)
+    if changes:
+        yield Report(text="changed by netorch announce and withdraw:", rows=changes, columns=CHANGES, changed=False)
 
 
 def _all_prefixes(context: VerbContext) -> Tuple[IPNetwork, ...]:
@@ -76,25 +80,33 @@ def _row(
 
 def _entry_row(entry: Optional[OverlayEntry], wish: Optional[Wish]) -> Dict[str, Any]:
     if entry is None or wish is None:
-        return dict.fromkeys(("change", "changed_by", "since", "until", "reason"))
+        return dict.fromkeys(("change", "author", "since", "until", "reason"))
     return {
-        "change": {
-            "withheld": wish.export.withheld,
-            "prepend": wish.export.prepend,
-            "communities": [":".join(map(str, one)) for one in wish.export.communities],
-            "large_communities": [":".join(map(str, one)) for one in wish.export.large_communities],
-            "actions": list(wish.actions),
-        },
-        "changed_by": entry.author,
+        "change": str(wish),
+        "author": entry.author,
         "since": utc_text(entry.created),
         "until": utc_text(entry.until) if entry.until is not None else None,
         "reason": entry.reason or None,
     }
 
 
+def _change_row(entry: OverlayEntry, wish: Wish) -> Mapping[str, Any]:
+    export = wish.export
+    return {
+        "prefix": str(wish.place.prefix),
+        "pop": wish.place.pop,
+        "provider": wish.place.provider,
+        **_entry_row(entry, wish),
+        "withheld": export.withheld,
+        "prepend": export.prepend,
+        "communities": [":".join(map(str, one)) for one in export.communities],
+        "large_communities": [":".join(map(str, one)) for one in export.large_communities],
+        "actions": list(wish.actions),
+    }
+
+
 def _words(rows: Tuple[Mapping[str, Any], ...]) -> str:
-    changed = sum(row["change"] is not None for row in rows)
-    words: List[str] = [counted(len(rows), "announcement"), f"{changed} changed by netorch announce and withdraw"]
+    heard = sum(row["state"] == HEARD for row in rows)
+    text = f"{heard} of {counted(len(rows), 'possible announcement')} heard by providers"
     wrong = [f"{row['prefix']} to {row['circuit']}" for row in rows if not row["as_intended"]]
-    text = ", ".join(words)
     return f"{text}\nnot as intended: {', '.join(wrong)}: netorch plan tells more" if wrong else text

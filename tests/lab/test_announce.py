@@ -201,7 +201,7 @@ def test_other_checkouts_keep_it_until_its_time(quick: QuickLab, tmp_path: Any) 
     rows = rows_of(other("announcements", "pop1", "-o", "json"))
     assert all(row["as_intended"] for row in rows)
     (row,) = (row for row in rows if row["change"] is not None)
-    assert (row["provider"], row["reason"], row["change"]["prepend"]) == ("meadow", "too full", 3)
+    assert (row["provider"], row["reason"], row["change"]) == ("meadow", "too full", "prepend 3")
     assert row["until"] is not None
     assert other("run").out == ""
     assert heard(quick.lab, OWN)["meadow-pop1"] == Path((64500,) * 4)

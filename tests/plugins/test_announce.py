@@ -192,14 +192,17 @@ def test_list_says_who_why_and_what_is_not_as_intended() -> None:
     """Rows of every session and prefix, from devices; what was changed has its entry."""
     _, held = run("announce", prefix=OWN, to=("meadow",), prepend=1, reason="too full")
     steps, _ = run("announcements", overlay=held, rpki="not-found")
-    report = steps[-1]
+    report, changes = steps[-2:]
     assert isinstance(report, Report)
+    assert isinstance(changes, Report)
     rows = {(row["session"], row["prefix"]): row for row in report.rows}
     assert len(rows) == 3
     changed = rows["meadow_2_v4", OWN]
-    assert (changed["hears"], changed["reason"], changed["changed_by"]) == ("path 64500 64500", "too full", "ann")
+    assert (changed["hears"], changed["reason"], changed["author"]) == ("path 64500 64500", "too full", "ann")
     assert (changed["rpki"], rows["northtel_1_v6", "2001:db8:1::/48"]["rpki"]) == ("not-found", None)
     assert all(row["as_intended"] for row in rows.values())
+    (change,) = changes.rows
+    assert (change["provider"], change["change"], change["prepend"]) == ("meadow", "prepend 1", 1)
 
 
 @pytest.mark.parametrize(
