@@ -56,9 +56,9 @@ class Stream:
         every = [taken[: self.sent].ljust(self.sent, b"\0") for taken in self.taken.values()]
         return [number for number in range(self.sent) if not any(one[number] for one in every)]
 
-    def taken_by(self, node: str, *, first: int = 0) -> int:
-        """How many of the packets from number ``first`` on came to ``node``."""
-        return sum(self.taken[node][first:])
+    def taken_by(self, node: str, numbers: range) -> int:
+        """How many of these packets came to ``node``."""
+        return sum(self.taken[node][numbers.start : numbers.stop])
 
     def keep(self, node: str, number: int) -> None:
         """``number`` came to ``node``."""
