@@ -66,8 +66,8 @@ def count_inside(request: Dict[str, Any]) -> Dict[str, Any]:
         where = f"where net ~ [ {network}+ ] && source = RTS_BGP && dest = RTD_UNICAST"
 
         def count(table: str) -> int:
-            said = control.ask(f"show route table {_symbol(table)} {where} count").text
-            found = re.search(r"\d+ of \d+ routes for (\d+) networks", said)
+            said = control.ask(f"show route table {_symbol(table)} primary {where} count").text
+            found = re.search(r"(\d+) of \d+ routes for \d+ networks", said)
             if found is None:
                 raise Refused(f"BIRD counts in another way than expected: {said[:200]!r}")
             return int(found.group(1))

@@ -69,8 +69,9 @@ def execute(
     """
     device = host_named(controller, host)
     mark = mark_of(device, provider)
-    for family, words in _troubles(controller, host, provider):
-        streams.note(f"{provider} is {words} for {family}: what it has no route for leaves by other providers")
+    for words, families in _troubles(controller, host, provider).items():
+        named = " and ".join(families)
+        streams.note(f"{provider} is {words} for {named}: what it has no route for leaves by other providers")
 
     def take(document: dict[str, Any]) -> None:
         if "note" in document:
@@ -86,14 +87,15 @@ def execute(
         inbox.close()
 
 
-def _troubles(controller: Controller, host: str, provider: str) -> list[tuple[str, str]]:
-    """The families that the provider is drained or down for, as its POP's switches say."""
+def _troubles(controller: Controller, host: str, provider: str) -> dict[str, list[str]]:
+    """That the provider is drained or down, as its POP's switches say, with the families that it is true of."""
     world = gather_world(controller, [host])
     states = provider_states(world)
     pop = world.intent.device(host).pop
-    found = []
+    found: dict[str, list[str]] = {}
     for family, name in ((Family.IPV4, "IPv4"), (Family.IPV6, "IPv6")):
         state = states.get((pop, provider, family))
         if state is not None and state.state != OK:
-            found.append((name, f"{state.state} ({state.note})" if state.note else state.state))
+            words = f"{state.state} ({state.note})" if state.note else state.state
+            found.setdefault(words, []).append(name)
     return found
