@@ -117,9 +117,12 @@ class Scene:
         self.story.taken[name] = {taken(lab, host, self.prefix) for host in HOSTS}
         self.story.beside[name] = {taken(lab, host, by_all(lab, self.family)[1]) for host in HOSTS}
         self.story.rows[name] = rows(self.quick)
+
+    def explain(self, step: str) -> None:
+        """Keep what a host of either daemon is explained like."""
         for host in FILES:
             said = self.quick.project("explain", address_in(self.prefix), "--from", host, "-o", "json", code=None)
-            self.story.explained[name, host] = said.document
+            self.story.explained[f"{step} {self.family.value}", host] = said.document
 
     def without_route(self, folder: Path) -> None:
         """The provider withdraws the prefix for a while; pings go on."""
@@ -141,6 +144,7 @@ class Scene:
             project("drain", VIA, "--wait", "1s", "--reason", "works")
             try:
                 self.look("drained", PEER)
+                self.explain("drained")
                 self._ask_others()
             finally:
                 project("undrain", VIA)
@@ -174,13 +178,14 @@ def story(egress: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
     six, four = Scene(egress, told, Family.IPV6), Scene(egress, told, Family.IPV4)
     project("steer", str(six.prefix), "--via", VIA, "--for", "2h", "--reason", "a test")
     six.look("steered", VIA)
+    six.explain("steered")
     six.without_route(folder)
     later = {**cron_environment(), "FAKETIME": "+3h", "LD_PRELOAD": FAKETIME}
     told.said["run"] = project("run", POP, environment=later)
     six.end("run")
     project("steer", str(four.prefix), "--via", VIA, "--reason", "a test")
     four.look("steered", VIA)
-    told.said["plan"] = project("plan", POP, "--detailed-exitcode", code=None)
+    four.explain("steered")
     four.without_route(folder)
     four.drained(folder)
     other = project.copy(folder / "checkout")
@@ -219,8 +224,8 @@ def test_steers_are_listed(story: Story) -> None:
 
 
 def test_nothing_else_is_planned(story: Story) -> None:
-    """A steered POP is in sync, from this checkout and from another one; sessions are as old as before."""
-    assert (story.said["plan"].code, story.said["other plan"].code) == (0, 0)
+    """A steered POP is in sync, seen from another checkout; sessions are as old as before."""
+    assert story.said["other plan"].code == 0
     assert story.established["unsteer"].keys() == story.since.keys()
     assert {state for state, _ in story.established["unsteer"].values()} == {"up"}
     assert story.established["unsteer"] == story.since
