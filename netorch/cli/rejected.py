@@ -47,7 +47,7 @@ def rejected(ctx: click.Context, provider: str, *, pop: str | None, reason: str 
         found = ask_rejected(controller, provider, pop=pop, limit=limit, reason=wanted)
     document = found.document()
     if output == "table":
-        _print(document, limit=limit)
+        print_rejections(document, limit=limit)
         for error in found.failures.values():
             click.echo(annotated(error), err=True)
     else:
@@ -55,7 +55,8 @@ def rejected(ctx: click.Context, provider: str, *, pop: str | None, reason: str 
     return exit_code_of(found.failures, asked=found.asked)
 
 
-def _print(document: dict[str, Any], *, limit: int) -> None:
+def print_rejections(document: dict[str, Any], *, limit: int) -> None:
+    """Reasons with their counts, then the routes of each session."""
     from netorch.cli.output import emit_rows
 
     reasons = [
