@@ -43,14 +43,14 @@ except PermissionError as error:
 """
 
 
-@pytest.mark.parametrize("family", list(Family), ids=lambda family: family.value)
 @pytest.mark.parametrize(("host", "provider"), WAYS)
-def test_curl_through_each_provider(egress: QuickLab, host: str, provider: str, family: Family) -> None:
-    """An HTTP server behind all providers is reached through the one that was asked for, which it says itself."""
-    address = behind_all(egress.lab.inventory, family)
-    url = f"http://[{address}]/" if family is Family.IPV6 else f"http://{address}/"
-    said = egress.project("exec", "--via", provider, "--on", host, "--", "curl", "-sS", "--max-time", "20", url)
-    assert said.out.split()[-1] == provider
+def test_curl_through_each_provider(egress: QuickLab, host: str, provider: str) -> None:
+    """An HTTP server behind all providers is reached through the one that was asked for, in both families, which it says
+    itself."""
+    four, six = (behind_all(egress.lab.inventory, family) for family in Family)
+    script = f"curl -sS --max-time 20 http://{four}/; curl -sS --max-time 20 http://[{six}]/"
+    said = egress.project("exec", "--via", provider, "--on", host, "--", "sh", "-c", script)
+    assert [line.split()[-1] for line in said.out.splitlines() if line] == [provider, provider]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -66,9 +66,8 @@ def test_static_program(egress: QuickLab, provider: str, tmp_path: Path) -> None
         capture(ON_BIRD, uplinks[1], lab.settings, folder=tmp_path, only="udp port 9") as second,
     ):
         egress.project("exec", "--via", provider, "--on", ON_BIRD, "--", program)
-        egress.project("exec", "--via", provider, "--on", ON_BIRD, "--", program)
     frames = [*first.frames, *second.frames]
-    assert len(frames) == 2
+    assert len(frames) == 1
     assert {frame.destination for frame in frames} <= macs_of(lab, provider)
     assert {str(frame.source_ip) for frame in frames} == {service(lab.inventory, ON_BIRD, Family.IPV4)}
 
