@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any, Dict, Generator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
     ChangeOverlay,
@@ -22,14 +22,17 @@ from netorch.api import (
     Steps,
     UsageError,
     VerbContext,
+    Wait,
     did_you_mean,
     family_of,
+    newest,
 )
 
 from .entries import Steering, ended, new_entry, steer_row, steerings
 from .guards import MAX_LOAD_PERCENT, NO_ROUTE, OK, lines_of, provider_state, refuse_absent, refuse_overload
 
 MEASURE_S = 3.0
+HOLD_S = 10.0
 SHORTEST_S = 60.0
 _MEASURED = ("links", "protocols")
 
@@ -137,7 +140,24 @@ def _carry_out(
     yield ChangeOverlay(tuple(entries))
     away = yield Deploy(hosts, why=why, goes_on=True)
     more = yield Deploy(switches, why=why, goes_on=True)
+    # Also where --check ends: what is told after this has been done.
+    yield Wait(switches, until=_held(entries), what="the switches hold it", timeout_s=HOLD_S, wants=())
     return tuple(dict.fromkeys((*(away or ()), *(more or ()))))
+
+
+def _held(entries: Sequence[OverlayEntry]) -> Callable[[Tuple[Tuple[float, Facts], ...]], bool]:
+    """Whether every switch that answers holds ``entries``, or newer ones."""
+    wanted = {entry.id: entry.version for entry in entries}
+
+    def is_held(history: Tuple[Tuple[float, Facts], ...]) -> bool:
+        return all(
+            any(held.id == name and held.version >= version for held in facts.overlay)
+            for device, facts in newest(history).items()
+            for name, version in wanted.items()
+            if any(entry.id == name and device in entry.devices for entry in entries)
+        )
+
+    return is_held
 
 
 def _later(away: Sequence[str]) -> str:

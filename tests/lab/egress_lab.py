@@ -1,4 +1,4 @@
-"""One lab for the tests of explain, steer and exec: the example's first POP, with FRR on one of its hosts."""
+"""One lab for the tests of explain, steer and exec: the example's first POP, with FRR on two of its hosts."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ PEER = "meadow"
 
 
 def egress_files() -> dict[str, str]:
-    """The first POP alone, h2 with FRR, and a file of marks on its hosts."""
+    """The first POP alone, with BIRD on h1 and FRR of both releases on the others, and a file of marks on its hosts."""
     files = quick_example()
     del files["pops/pop2.yml"]
-    host = "  - name: h2\n    ssh: {address: 198.18.1.12}\n"
-    files = edited(files, "pops/pop1.yml", (host, f"{host}    daemon: frr\n    version: '8.4.4'\n"))
+    for name, address, version in (("h2", "198.18.1.12", "8.4.4"), ("h3", "198.18.1.13", "10.3")):
+        host = f"  - name: {name}\n    ssh: {{address: {address}}}\n"
+        files = edited(files, "pops/pop1.yml", (host, f"{host}    daemon: frr\n    version: '{version}'\n"))
     return edited(files, "network.yml", ("  - steer\n", "  - steer\n  - marks\n"))
 
 
