@@ -118,8 +118,8 @@ class Control(Protocol):
         """How many prefixes each session has accepted, and how many it announces, by its name and family (``ipv4``, ``ipv6``)."""
 
     def validators(self, origins: Sequence[Tuple[str, int]]) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
-        """The validators that it asks, each the JSON of ``model.sources.ValidatorFacts``, and what they say of ``origins``, prefixes
-        with the AS number that announces them, each the JSON of ``OriginFacts``."""
+        """The validators that it asks, each the JSON of ``model.sources.ValidatorFacts``, and what they say of ``origins``,
+        prefixes with the AS number that announces them, each the JSON of ``OriginFacts``."""
 
     def announced(self, session: str, family: str, *, asn: int, own: Tuple[IPNetwork, ...]) -> Tuple[Announcement, ...]:
         """What an Established session announces of ``family`` (``ipv4``) inside ``own``, our AS number being ``asn``.

@@ -25,7 +25,9 @@ def count_routes(controller: Controller, hosts: Iterable[DeviceIntent], step: Co
             ProviderView(
                 table.provider,
                 f"table{table.number}_{family.value}",
-                tuple(hop.address for hop in device.next_hops if (hop.provider, hop.family) == (table.provider, family)),
+                tuple(
+                    hop.address for hop in device.next_hops if (hop.provider, hop.family) == (table.provider, family)
+                ),
             )
             for table in device.tables
         )

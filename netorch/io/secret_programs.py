@@ -75,6 +75,7 @@ class EncryptedFiles:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=TIMEOUT_S,
+                check=False,
                 start_new_session=True,  # away from the terminal: a question nobody expects must not stop a deploy
             )
         except FileNotFoundError:

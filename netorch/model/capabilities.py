@@ -34,10 +34,10 @@ class Capabilities:
     session, unless it is configured apart from it. Each is well with itself and with BIRD, where neither waits; the two together
     never come up again.
     ``names_rtr_transport``: a validator is a ``cache tcp`` (older ones refuse that word, these show it).
-    ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one over
-    several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
-    ``enforces_first_as``: by itself it takes routes whose path begins with another number than the neighbour's for broken, and keeps
-    nothing of them. ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
+    ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one
+    over several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
+    ``enforces_first_as``: by itself it takes routes whose path begins with another number than the neighbour's for broken, and
+    keeps nothing of them. ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
 
     daemon: str

@@ -32,7 +32,9 @@ class Curve:
 
     def bars(self, width: int) -> str:
         """The last ``width`` values as bars; the highest stands for the highest of all, the former one among them."""
-        return bars(self.values[-width:], most=max((v for v in (*self.values, self.former) if v is not None), default=0))
+        return bars(
+            self.values[-width:], most=max((v for v in (*self.values, self.former) if v is not None), default=0)
+        )
 
     def _amount(self, value: float) -> str:
         return rate_text(value) if self.unit == BITS_PER_S else f"{value:g} {self.unit}".rstrip()

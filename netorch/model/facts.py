@@ -234,8 +234,8 @@ class DeviceFacts:
     of the sysctls and aliases that were asked for. ``base`` digests the owned state: a plan made from these facts is
     applied only while it is still the same (counters do not count). ``confirmed`` None: no generation has been confirmed.
     ``undone`` None: nothing was since that one. ``certificate`` None: it has none, or was not asked. ``links_at_s``: when the
-    counters of ``links`` were read, in seconds of the device's own, which never step; None where they were not. ``announced`` None:
-    what it announces was not asked.
+    counters of ``links`` were read, in seconds of the device's own, which never step; None where they were not. ``announced``
+    None: what it announces was not asked.
     """
 
     device: str

@@ -174,8 +174,8 @@ AO_ALGORITHMS = ("hmac sha1", "cmac aes128", "hmac sha256")
 
 @dataclass(frozen=True)
 class AoKey:
-    """A key of TCP-AO (RFC 5925), which may come and go while the session runs. ``id`` (0 to 255) is the same at both ends. ``use``:
-    ``preferred`` is asked of the neighbour, ``deprecated`` is for what the neighbour still sends, ``""`` for either."""
+    """A key of TCP-AO (RFC 5925), which may come and go while the session runs. ``id`` (0 to 255) is the same at both ends.
+    ``use``: ``preferred`` is asked of the neighbour, ``deprecated`` is for what the neighbour still sends, ``""`` for either."""
 
     id: int
     secret: SecretRef

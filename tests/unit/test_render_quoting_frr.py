@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netorch.errors import RenderError
-from netorch.model.inventory import SecretRef
 from netorch.model.bogons import BOGON_ASNS, AsnRange
+from netorch.model.inventory import SecretRef
 from netorch.render.frr.patterns import frr_asn_patterns
 from netorch.render.frr.quoting import (
     expected_secret,
@@ -48,8 +48,12 @@ def test_bogon_numbers_are_few_expressions() -> None:
     patterns = frr_asn_patterns(BOGON_ASNS)
     assert len(patterns) <= 18
     assert "|" not in "".join(patterns)
-    assert [n for n in (0, 23456, 64512, 65535, 65552, 131071, 4200000000, 4294967295) if not finds(patterns, f"3000 {n}")] == []
-    assert [n for n in (1, 64496, 64511, 65536, 65551, 131072, 4199999999, 234560) if finds(patterns, f"3000 {n} 3001")] == []
+    assert [
+        n for n in (0, 23456, 64512, 65535, 65552, 131071, 4200000000, 4294967295) if not finds(patterns, f"3000 {n}")
+    ] == []
+    assert [
+        n for n in (1, 64496, 64511, 65536, 65551, 131072, 4199999999, 234560) if finds(patterns, f"3000 {n} 3001")
+    ] == []
 
 
 @given(st.text())
