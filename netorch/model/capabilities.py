@@ -34,6 +34,8 @@ class Capabilities:
     session, unless it is configured apart from it. Each is well with itself and with BIRD, where neither waits; the two together
     never come up again.
     ``names_rtr_transport``: a validator is a ``cache tcp`` (older ones refuse that word, these show it).
+    ``most_registered``: so many registered prefixes and AS numbers load in reasonable time, None for any number. Measured with
+    8.4.4: 500 of each in 24 s, 1,000 of each in more than a minute; 10.3 loads 10,000 and 1,000 in 14 s.
     ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one
     over several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
     ``enforces_first_as``: by itself it takes routes whose path begins with another number than the neighbour's for broken, and
@@ -52,6 +54,7 @@ class Capabilities:
     enforces_first_as: bool = False
     unnumbered: bool = False
     names_rtr_transport: bool = False
+    most_registered: Optional[int] = None
     waits_for_bfd: bool = False
     bfd_waits: bool = False
     bfd_beside_gtsm: bool = True
@@ -86,6 +89,7 @@ RELEASES = (
         "frr",
         "8.4.4",
         has_templates=True,
+        most_registered=1000,
         kernel_in_step=True,
         mends_next_hops=False,
         unnumbered=True,

@@ -14,6 +14,7 @@ from netorch.model.intent import DeviceIntent
 from netorch.model.items import FileItem
 from netorch.render.daemons import dialect_of
 from netorch.render.source import TemplateSource
+from netorch.render.sources_view import registered_of
 from netorch.render.view import device_view
 
 # What an expression in an operator's template can raise; anything else is a defect of netorch.
@@ -42,11 +43,11 @@ def render_device(device: DeviceIntent, templates: TemplateSource) -> tuple[File
             where=device.name,
             hint=f"supported: {', '.join(supported_versions())}",
         )
-    _require_registered(device)
+    _require_registered(device, can)
     return render_for(can, device, templates=templates)
 
 
-def _require_registered(device: DeviceIntent) -> None:
+def _require_registered(device: DeviceIntent, can: Capabilities) -> None:
     """A provider whose list was never fetched would be refused all, or let in with all."""
     for session in device.sessions:
         registered = session.import_policy.irr if session.import_policy else None
@@ -56,6 +57,16 @@ def _require_registered(device: DeviceIntent) -> None:
             raise RenderError(
                 f"expected what is registered under {registered.as_set}, {registered.missing}", where=where, hint=hint
             )
+    lists = {view.symbol: view for view in map(registered_of, device.sessions) if view is not None}
+    origins = {view.origins: len(view.asns) for view in lists.values()}
+    count = sum(origins.values()) + sum(len(view.entries) for view in lists.values())
+    if can.most_registered is not None and count > can.most_registered:
+        raise RenderError(
+            f"{can.daemon} {can.release} takes minutes to load what its providers have registered: expected at most "
+            f"{can.most_registered} prefixes and AS numbers, found {count}",
+            where=device.name,
+            hint="give the switch a newer release or BIRD, or its providers prefixes in place of irr",
+        )
 
 
 def render_for(can: Capabilities, device: DeviceIntent, *, templates: TemplateSource) -> tuple[FileItem, ...]:
