@@ -22,7 +22,7 @@ def plain_data(device: DeviceIntent) -> dict[str, Any]:
         "fabric": view["bfd_interfaces"][0].name,
         "families": [_family(family) for family in view["families"]],
         "bogon_asns": [vars(asns) for asns in view["bogon_asns"]],
-        "providers": [_provider(v.session) for v in view["provider_sessions"]],
+        "providers": [_provider(v) for v in view["provider_sessions"]],
         "hosts": [_ends(v.session) for v in view["host_sessions"]],
     }
 
@@ -47,7 +47,8 @@ def _ends(session: Session) -> dict[str, Any]:
     }
 
 
-def _provider(session: Session) -> dict[str, Any]:
+def _provider(view: Any) -> dict[str, Any]:
+    session = view.session
     policy = session.import_policy
     if policy is None:
         raise AssertionError(f"{session.name} has no policy")
@@ -58,6 +59,9 @@ def _provider(session: Session) -> dict[str, Any]:
         "password": str(session.password or ""),
         "circuit": session.circuit,
         "provider_id": policy.large_communities[0][2],
+        "relation": policy.large_communities[2][2],
+        "role": view.role,
+        "receive_limit": view.receive_limit,
         "local_preference": policy.local_preference,
         "max_path_length": policy.max_path_length,
     }

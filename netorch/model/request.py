@@ -179,9 +179,9 @@ class Proof:
 @dataclass(frozen=True)
 class Answer:
     """The agent's answer. ``outcome``: ``facts``, ``ping``, ``trace``, ``inside``, ``traffic``, ``rejected``, ``exec``
-    (with its exit ``status``), ``history`` (newest first), ``generation`` (in ``stored``), ``csr`` (a certificate signing request as
-    PEM; "" where the device cannot make a key, and ``message`` why), ``certified``, ``recovered``, ``pending`` (applied, checks
-    passed, waits for its confirmation), ``confirmed`` (with its ``proof``), ``reverted``, ``refused`` (nothing changed),
+    (with its exit ``status``), ``history`` (newest first), ``generation`` (in ``stored``), ``csr`` (a certificate signing request
+    as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``, ``recovered``, ``pending`` (applied,
+    checks passed, waits for its confirmation), ``confirmed`` (with its ``proof``), ``reverted``, ``refused`` (nothing changed),
     ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown`` (the device finds out by itself);
     ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on what was done.
     """
