@@ -11,11 +11,11 @@ import pytest
 
 from netorch.agent.frr_programs import missing_modules
 from netorch.app.validator_states import validator_problems, validator_rows
-from netorch.errors import ParseError
+from netorch.errors import ParseError, RenderError
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
 from netorch.model.facts import DeviceFacts
-from netorch.model.intent import DeviceIntent
+from netorch.model.intent import DeviceIntent, Session
 from netorch.model.sources import (
     DOWN,
     EMPTY,
@@ -301,3 +301,24 @@ def test_own_prefix_that_is_invalid_is_told() -> None:
     assert [text for _, text in validator_problems(switch(), facts)] == [
         "192.0.2.0/24 from AS64500, our own, is invalid by RPKI: others refuse it"
     ]
+
+
+def test_more_than_frr_844_loads_in_time_is_refused() -> None:
+    """8.4.4 takes minutes for thousands of entries: told before anything is sent. 10.3 and BIRD take them."""
+    many = replace(ANSWER, ipv4=tuple(IPv4Network((0x14000000 + (number << 8), 24)) for number in range(1100)))
+
+    def with_many(device: DeviceIntent) -> DeviceIntent:
+        def filled(one: Session) -> Session:
+            policy = one.import_policy
+            if policy is None or policy.irr is None:
+                return one
+            return replace(
+                one, import_policy=replace(policy, irr=replace(policy.irr, prefixes=many.prefixes(one.family)))
+            )
+
+        return replace(device, sessions=tuple(map(filled, device.sessions)))
+
+    with pytest.raises(RenderError, match="expected at most 1000 prefixes and AS numbers, found 1103"):
+        written(with_many(switch("frr", "8.4.4")))
+    for daemon, version in (("frr", "10.3"), ("bird", "2.0.12")):
+        assert "20.4.75.0/24" in written(with_many(switch(daemon, version)))
