@@ -21,6 +21,7 @@ _ROUTES = re.compile(r"^    Routes: +(\d+) imported", re.MULTILINE)
 _NUMBER = re.compile(r"[\d.]+")
 _ROW = re.compile(r"^(\S+) +(\d+) - +(\d+) +(\d+)", re.MULTILINE)
 _COUNT = re.compile(r"^Number of (IPv[46]) Prefixes: (\d+)$", re.MULTILINE)
+_HEXADECIMAL = tuple("0123456789abcdef:")
 _TAIL = 200  # the counts are the last two lines
 _ESTABLISHED, _ASKING = "Established", "Sync-"
 
@@ -74,17 +75,19 @@ class FrrTable(NamedTuple):
 def read_frr_table(text: str, asked: Tuple[IPNetwork, ...]) -> FrrTable:
     """Read ``show rpki prefix-table``. Quick, since the table may have half a million lines.
 
-    Raises ParseError for a table that is cut.
+    FRR shows, and counts, an entry once for each validator that it has it of: after it went over to another one, both. Here each
+    entry counts once. Raises ParseError for a table that is cut.
     """
-    counts = dict(_COUNT.findall(text[-_TAIL:]))
-    if text.strip() and not counts:
+    if text.strip() and not _COUNT.search(text[-_TAIL:]):
         raise ParseError("expected a table of RPKI with its counts, found none: it may be cut")
+    entries = {line for line in text.splitlines() if line[:1] in _HEXADECIMAL}
+    ipv6 = sum(":" in line for line in entries)
     covers = {str(cover.network_address) for prefix in asked for cover in _covers(prefix)}
     rows: Tuple[Tuple[str, int, int, int], ...] = ()
     if covers:
         found = (match for match in _ROW.finditer(text) if match.group(1) in covers)
         rows = tuple((m.group(1), int(m.group(2)), int(m.group(3)), int(m.group(4))) for m in found)
-    return FrrTable(int(counts.get("IPv4", 0)), int(counts.get("IPv6", 0)), rows)
+    return FrrTable(len(entries) - ipv6, ipv6, rows)
 
 
 def _covers(prefix: IPNetwork) -> Iterator[IPNetwork]:

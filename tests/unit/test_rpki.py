@@ -226,6 +226,13 @@ def test_frrs_validators_are_read(group: int, first: str, second: str, states: t
     assert sum(one.entries or 0 for one in found) == 3
 
 
+def test_entry_of_two_validators_counts_once() -> None:
+    """FRR keeps the list of the validator that it came from beside that of the one that it went over to."""
+    lines = FRR_TABLE.splitlines(keepends=True)
+    table = read_frr_table("".join([*lines[:2], *lines[2:5], *lines[2:5], *lines[5:]]), ())
+    assert (table.ipv4, table.ipv6) == (2, 1)
+
+
 def test_cut_table_is_an_error() -> None:
     """Half a table does not count as a small one."""
     with pytest.raises(ParseError, match="cut"):
