@@ -118,15 +118,15 @@ class _WhoisServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, registry: Registry) -> None:
-        super().__init__(("127.0.0.1", 0), _Whois)
+    def __init__(self, registry: Registry, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Whois)
         self.registry = registry
 
 
 @contextmanager
-def whois(registry: Registry) -> Iterator[int]:
-    """``registry`` on a port of the loopback."""
-    with _WhoisServer(registry) as server:
+def whois(registry: Registry, port: int = 0) -> Iterator[int]:
+    """``registry`` on a port of the loopback, any that is free unless one is named."""
+    with _WhoisServer(registry, port) as server:
         with _serving(server):
             yield server.server_address[1]
         registry.released.set()

@@ -1,4 +1,4 @@
-"""Origins held against validators by BIRD and FRR: what is refused and kept, and what becomes of it when validators fail."""
+"""Routes held against validators and an IRR, by BIRD and FRR: what is refused and kept, and what when these fail."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from netorch.lab.validators import LIST, roas_text
 from netorch.model.inventory import LabValidator, Roa
 from netorch.model.types import Family
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
+from tests.registry_servers import CUT, EMPTY, SILENT, WELL, Registry, whois
 from tests.unit.inventory_texts import edited
 from tests.waiting import wait_until
 
@@ -33,14 +34,17 @@ OTHER_ASN = 3999
 TIMEOUT_S = 60.0
 """Nothing here takes more than seconds on an idle machine."""
 
-RPKI = """
+SOURCES = """
 rpki:
   validators:
     - {name: rpki1, address: 198.18.9.1, port: 8282}
     - {name: rpki2, address: 198.18.9.2}
   refresh_s: 1
   retry_s: 1
+
+registries: {irr: {server: 127.0.0.1, port: 4343}, timeout_s: 20}
 """
+WHOIS_PORT = 4343
 
 
 def files() -> dict[str, str]:
@@ -48,7 +52,8 @@ def files() -> dict[str, str]:
     pop, texts = "pops/pop1.yml", quick_example()
     del texts["pops/pop2.yml"]
     texts = edited(texts, pop, ("  - name: sw2\n", "  - name: sw2\n    daemon: frr\n    version: 8.4.4\n"))
-    texts = edited(texts, "network.yml", ("\nplugins:", f"{RPKI}\nplugins:"))
+    texts = edited(texts, "network.yml", ("\nplugins:", f"{SOURCES}\nplugins:"))
+    texts = edited(texts, "providers.yml", ("relation: transit", "relation: transit\n    irr: AS-NORTHTEL"))
     timers = "refresh_s: 1, retry_s: 1, expire_s: 600"
     roas = "".join(
         f"\n      - {{prefix: {roa.prefix}, max_length: {roa.max_length}, asn: {roa.asn}}}" for roa in listed()
@@ -71,8 +76,20 @@ def roa(prefix: str, asn: int) -> Roa:
     return Roa(network, network.prefixlen, asn)
 
 
-VALID, INVALID, UNLISTED = announced()[:3]
+VALID, INVALID, UNLISTED, UNREGISTERED, STRANGE = announced()[:5]
+"""Valid; invalid; on no list of a validator; on none of the IRR; there by another origin. Each is a prefix with its origin."""
+
 INVALID6 = announced(Family.IPV6)[0]
+ACCEPTED = (40 - 3, 40 - 1)
+
+
+def registered() -> Registry:
+    """An IRR in which northtel has registered all that it announces, but for two prefixes."""
+    routes: dict[int, list[str]] = {OTHER_ASN: [STRANGE[0]], UNREGISTERED[1]: []}
+    for prefix, origin in (*announced(), *announced(Family.IPV6)):
+        if prefix not in (UNREGISTERED[0], STRANGE[0]):
+            routes.setdefault(origin, []).append(prefix)
+    return Registry({"AS-NORTHTEL": [f"AS{asn}" for asn in routes]}, routes)
 
 
 def listed() -> list[Roa]:
@@ -87,6 +104,7 @@ class Bed:
     """The lab, and what is looked at again and again."""
 
     quick: QuickLab
+    irr: Registry
 
     def accepted(self, switch: str, prefix: str) -> bool:
         """Whether the switch has ``prefix`` from northtel, to be sent to hosts."""
@@ -107,6 +125,13 @@ class Bed:
         said = self.quick.project("status", switch, "--interval", "0.1", "-o", "json", code=None)
         return said.document["devices"][0]
 
+    def beginnings(self, switch: str) -> dict[str, Any]:
+        """What tells that a session began anew: when it did (BIRD), how often (FRR); by session."""
+        if switch == BIRD_SWITCH:
+            return {row["name"]: row["since"] for row in self.device(switch)["sessions"]}
+        said = json.loads(self.quick.lab.run(switch, "vtysh", "-c", "show bgp neighbors json"))
+        return {name: row["connectionsEstablished"] for name, row in said.items() if isinstance(row, dict)}
+
     def states(self, switch: str) -> dict[str, str]:
         """The validators' states as ``netorch status`` says them."""
         return {row["validator"]: row["state"] for row in self.device(switch)["validators"]}
@@ -117,7 +142,7 @@ class Bed:
             said = self.quick.lab.run(switch, "birdc", "show", "route", "table", "validated_ipv4", "count")
             return int(said.partition(" routes for ")[2].split()[0])  # each is there once for each validator
         said = self.quick.lab.run(switch, "vtysh", "-c", "show rpki prefix-table")
-        return int(next(line for line in said.splitlines() if "IPv4" in line).split()[-1])
+        return len({line for line in said.splitlines() if line[:1].isdigit() and ":" not in line})
 
     def list(self, name: str, roas: list[Roa]) -> None:
         """Give a validator another list, whole or not at all; it reads it within a second."""
@@ -155,9 +180,13 @@ class Bed:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """The POP, deployed."""
-    with quick_lab(tmp_path_factory.mktemp("rpki"), files(), name="rpki") as quick:
+    irr = registered()
+    with quick_lab(tmp_path_factory.mktemp("sources"), files(), name="sources") as quick, whois(irr, WHOIS_PORT):
+        refused = quick.project("deploy", BIRD_SWITCH, "--yes", code=1)
+        assert "expected what is registered under AS-NORTHTEL, found no good answer in" in refused.out + refused.err
+        quick.project("filters", "update")
         quick.project("deploy", "pop1", "--yes", timeout_s=300)
-        yield Bed(quick)
+        yield Bed(quick, irr)
 
 
 @pytest.fixture
@@ -171,21 +200,64 @@ def bed(up: Bed) -> Bed:
 
 
 def test_invalid_is_refused_with_its_reason_and_the_rest_is_kept(bed: Bed) -> None:
-    """Valid and not found are accepted, 39 of 40 of each family; the refused one is listed as rpki_invalid."""
+    """Valid and not found are accepted, as is what is registered; each other route is listed with its reason."""
     for switch in SWITCHES:
         assert bed.accepted(switch, UNLISTED[0])
-        wait_until(lambda switch=switch: bed.counts(switch) == (39, 39), timeout_s=TIMEOUT_S, what="39 are accepted")
-    said = bed.quick.project("rejected", "northtel", "--reason", "rpki_invalid", "-o", "json").document
-    assert json.dumps(said).count(f'"{INVALID[0]}"') == len(SWITCHES)
-    assert VALID[0] not in json.dumps(said)
+        wait_until(
+            lambda switch=switch: bed.counts(switch) == ACCEPTED, timeout_s=TIMEOUT_S, what="the rest is accepted"
+        )
+    refused = (("rpki_invalid", INVALID), ("irr_prefix", UNREGISTERED), ("irr_origin", STRANGE))
+    for reason, (prefix, _) in refused:
+        said = bed.quick.project("rejected", "northtel", "--reason", reason, "-o", "json").out
+        assert said.count(f'"{prefix}"') == len(SWITCHES), said
+        assert VALID[0] not in said
+
+
+@pytest.mark.parametrize("manner", [SILENT, CUT, EMPTY])
+def test_registry_that_fails_changes_nothing(bed: Bed, manner: str) -> None:
+    """One that hangs, hangs up or has lost its data: told, and there is nothing to deploy."""
+    bed.quick.project.edit("network.yml", "timeout_s: 20", "timeout_s: 1")
+    bed.irr.manner = manner
+    try:
+        said = bed.quick.project("filters", "update", code=1)
+        assert "northtel: irr: failed: " in said.err
+    finally:
+        bed.irr.manner = WELL
+        bed.quick.project.edit("network.yml", "timeout_s: 1", "timeout_s: 20")
+    assert bed.quick.project("plan", "pop1", "--detailed-exitcode").code == 0
+    assert all(bed.counts(switch) == ACCEPTED for switch in SWITCHES)
+
+
+def test_registry_that_loses_a_third_changes_nothing_until_it_is_accepted(bed: Bed) -> None:
+    """Held back with exit code 7; what is accepted is put to work by the next deploy, and taken back by another."""
+    kept = dict(bed.irr.routes)
+    gone = [prefix for prefix, _ in announced()][26:]
+    bed.irr.routes.update({asn: [one for one in found if one not in gone] for asn, found in kept.items()})
+    try:
+        assert "IPv4 prefixes +0 -14 of 39" in bed.quick.project("filters", "update", code=7).err
+        assert bed.quick.project("plan", "pop1", "--detailed-exitcode").code == 0
+        bed.quick.project("filters", "update", "--accept")
+        bed.quick.project("run", "pop1", timeout_s=120)
+        for switch in SWITCHES:
+            wait_until(lambda switch=switch: bed.counts(switch)[0] == 23, timeout_s=TIMEOUT_S, what="23 are accepted")
+    finally:
+        bed.irr.routes.update(kept)
+        bed.quick.project("filters", "update", "--accept")
+        bed.quick.project("deploy", "pop1", "--yes", timeout_s=120)
+    for switch in SWITCHES:
+        wait_until(lambda switch=switch: bed.counts(switch) == ACCEPTED, timeout_s=TIMEOUT_S, what="all are back")
 
 
 def test_status_and_check_show_validators(bed: Bed) -> None:
     """State, entries and ages by validator; FRR asks one and has the other stand by; our own prefix is valid."""
     for switch, second in ((BIRD_SWITCH, "up"), (FRR_SWITCH, "standby")):
+        wait_until(
+            lambda switch=switch, second=second: bed.states(switch) == {FIRST: "up", SECOND: second},
+            timeout_s=TIMEOUT_S,
+            what=f"{switch} asks the first",
+        )
         found = bed.device(switch)
         rows = {row["validator"]: row for row in found["validators"]}
-        assert (rows[FIRST]["state"], rows[SECOND]["state"]) == ("up", second)
         assert (rows[FIRST]["ipv4_entries"], rows[FIRST]["ipv6_entries"]) == (11, 1)
         assert (rows[FIRST]["address"], rows[FIRST]["port"], rows[SECOND]["port"]) == ("198.18.9.1", 8282, 323)
         assert {row["prefix"]: row["state"] for row in found["own_origins"]}["192.0.2.0/24"] == "valid"
@@ -270,7 +342,7 @@ def test_empty_list_is_told_by_frr(bed: Bed) -> None:
 
 def test_other_list_is_put_to_work_without_a_reset(bed: Bed) -> None:
     """What was valid is invalid and the other way round: routes follow, sessions stay."""
-    since = {switch: {row["name"]: row["since"][:16] for row in bed.device(switch)["sessions"]} for switch in SWITCHES}
+    before = {switch: bed.beginnings(switch) for switch in SWITCHES}
     swapped = [replace(one, asn=OTHER_ASN) if str(one.prefix) == VALID[0] else one for one in listed()]
     swapped = [replace(one, asn=INVALID[1]) if str(one.prefix) == INVALID[0] else one for one in swapped]
     for name in VALIDATORS:
@@ -281,9 +353,7 @@ def test_other_list_is_put_to_work_without_a_reset(bed: Bed) -> None:
             timeout_s=TIMEOUT_S,
             what=f"{switch} follows the list",
         )
-        after = bed.device(switch)["sessions"]
-        assert all(row["bgp_state"] == "Established" for row in after)
-        assert {row["name"] for row in after} == set(since[switch])
+        assert bed.beginnings(switch) == before[switch]
 
 
 def test_validator_that_restarts_with_a_smaller_list_is_told(bed: Bed) -> None:
