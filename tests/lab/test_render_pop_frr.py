@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netorch.model.types import Family, IPInterface
+from netorch.model.types import Family
 from tests.lab.bird_pop import HOSTS, PROVIDERS, SWITCHES, circuits
 from tests.lab.frr_node import canonical
 from tests.lab.frr_pop import FrrPop, frr_pop
@@ -180,48 +180,51 @@ def test_routes_of_others_are_left_alone(pop: FrrPop) -> None:
         assert [(route["gateway"], route["dev"]) for route in routes] == [("198.18.1.1", "mgmt0")]
 
 
-def test_next_hops_come_back_with_the_carrier(pop: FrrPop) -> None:
-    """A host whose uplink was without carrier, for longer than zebra keeps what it does not use, has every next hop again."""
+@pytest.mark.parametrize("is_short", [False, True], ids=["long", "short"])
+def test_next_hops_come_back_with_the_carrier(pop: FrrPop, *, is_short: bool) -> None:
+    """A host whose uplink was without carrier, for a moment or until its sessions were gone, has every next hop again."""
     frr_hosts = sorted(set(HOSTS) & set(pop.nodes))
-    (switch, *_), before = SWITCHES, {(host, family): next_hops(pop, host, family) for host, family in ENDS}
-    ports = [
-        u.port
-        for host in pop.inventory.pop("pop1").hosts
-        if host.name in frr_hosts
-        for u in host.uplinks
-        if u.switch == switch
-    ]
-    lost = {family: str(address.ip) for family, address in fabric(pop, switch).items()}
+    switch, before = SWITCHES[0], {host: every_hop(pop, host) for host in frr_hosts}
+    uplinks = [u for host in pop.inventory.pop("pop1").hosts if host.name in frr_hosts for u in host.uplinks]
+    ports = [uplink.port for uplink in uplinks if uplink.switch == switch]
 
-    def is_cut() -> bool:
-        kept = [pop.nodes[host].vtysh("show nexthop-group rib") for host in frr_hosts]
-        return not any("Time to Deletion" in said for said in kept) and all(
-            not is_established(pop, host, address) for host in frr_hosts for address in lost.values()
-        )
+    def set_ports(*states: str) -> None:
+        script = "\n".join(f"link set {port} {state}" for state in states for port in ports)
+        pop.run(switch, "sh", "-c", f"echo '{script}' | ip -batch -")
 
-    for port in ports:
-        pop.run(switch, "ip", "link", "set", port, "down")
-    try:
-        wait_until(is_cut, timeout_s=40, what="FRR has lost the uplink, and what it kept for it")
-        for host in frr_hosts:
-            assert next_hops(pop, host, Family.IPV6) != before[host, Family.IPV6]
-    finally:
-        for port in ports:
-            pop.run(switch, "ip", "link", "set", port, "up")
-    for (host, family), wanted in before.items():
+    if is_short:
+        set_ports("down", "up")
+    else:
+        set_ports("down")
+        try:
+            wait_until(
+                lambda: not any(has_reflector(pop, host, switch) for host in frr_hosts),
+                timeout_s=40,
+                what="all have lost it",
+            )
+            wait_until(
+                lambda: all(every_hop(pop, host) != before[host] for host in frr_hosts),
+                timeout_s=20,
+                what="routes are gone",
+            )
+        finally:
+            set_ports("up")
+    for host, wanted in before.items():
         wait_until(
-            lambda: next_hops(pop, host, family) == wanted,  # noqa: B023 - called at once
+            lambda host=host, wanted=wanted: every_hop(pop, host) == wanted,  # type: ignore[misc]
             timeout_s=60,
-            what=f"{host} has every {family.value} next hop again",
+            what=f"{host} has every next hop again",
         )
 
 
-def fabric(pop: FrrPop, switch: str) -> dict[Family, IPInterface]:
-    """The switch's addresses on the fabric."""
-    device = next(one for one in pop.inventory.pop("pop1").switches if one.name == switch)
-    return {family: device.fabric_address(family) for family in Family}
+def every_hop(pop: FrrPop, host: str) -> dict[tuple[Family, str], dict[str, set[str]]]:
+    """The next hops of the host's routes, by family and table."""
+    tables = ("main", TABLES["northtel"], TABLES["southnet"])
+    return {(family, table): next_hops(pop, host, family, table) for family in Family for table in tables}
 
 
-def is_established(pop: FrrPop, host: str, neighbor: str) -> bool:
-    """Whether the host has its session with ``neighbor``."""
-    return bool(json.loads(pop.nodes[host].vtysh("show bgp neighbors json"))[neighbor]["bgpState"] == "Established")
+def has_reflector(pop: FrrPop, host: str, switch: str) -> bool:
+    """Whether any session of the host with ``switch`` is established."""
+    sessions = [session for session in pop.intent.device(host).sessions if session.peer == switch]
+    found = json.loads(pop.nodes[host].vtysh("show bgp neighbors json"))
+    return any(found[str(session.neighbor)]["bgpState"] == "Established" for session in sessions)
