@@ -11,6 +11,8 @@ from netorch.cli.options import controller_for, inventory_option, output_option
 from netorch.errors import annotated
 
 LIMIT = 20
+SHOWN_NUMBERS = 10
+"""Of an AS path in a table; -o json has all."""
 
 
 @click.command()
@@ -66,7 +68,9 @@ def print_rejections(document: dict[str, Any], *, limit: int) -> None:
     if reasons:
         emit_rows(reasons, "table", optional=("code",))
         click.echo()
-    for session in document["sessions"]:
+    for number, session in enumerate(document["sessions"]):
+        if number:
+            click.echo()
         place = f"{session['session']} on {session['device']}"
         if session["problem"]:
             click.secho(f"{place}: {session['problem']}", fg="yellow")
@@ -80,5 +84,11 @@ def print_rejections(document: dict[str, Any], *, limit: int) -> None:
         note = f", {more} of them not listed (--limit)" if more and limit else ""
         click.secho(f"{place}: {session['refused']} refused{note}", bold=True)
         if routes:
-            rows = [{**row, "as_path": " ".join(row["as_path"])} for row in routes]
+            rows = [{**row, "as_path": path_text(row["as_path"])} for row in routes]
             emit_rows(rows, "table", optional=("next_hop",))
+
+
+def path_text(path: list[str]) -> str:
+    """An AS path for a table: of a long one its beginning, and how many numbers it has."""
+    shown = " ".join(path[:SHOWN_NUMBERS])
+    return shown if len(path) <= SHOWN_NUMBERS else f"{shown} ... ({len(path)} numbers)"

@@ -50,7 +50,7 @@ def leaks(check: Check, now: Mapping[str, Protocol], before: Mapping[str, Protoc
     for name, most in check.announce_most:
         has, had = _announced(now.get(name)), _announced(before.get(name))
         if has > max(most, had):
-            found.append(f"{name}: announces {has} prefixes, {had} before, and has {most} of our own to announce")
+            found.append(f"{name}: announces {has} prefixes, {had} before, and has {most} to announce at most")
     return tuple(found)
 
 

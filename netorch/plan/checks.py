@@ -33,8 +33,8 @@ def derive_check(
     """Sessions that were up must be up, or be meant to be down; on a first deploy every session must come up whose
     other end is a provider or a device in ``deployed`` (those that have their configuration). A session that loses more of
     its accepted prefixes than ``tolerance`` says is taken for broken, and so is one with a provider that falls silent, or
-    announces more than what is ours. Of a daemon that was deployed and does not run, nothing is expected but that it starts: a
-    provider that is down as well must not keep it down.
+    announces more than what is ours or customers'. Of a daemon that was deployed and does not run, nothing is expected but
+    that it starts: a provider that is down as well must not keep it down.
     """
     is_first = facts.daemon.live_stamp is None and (facts.daemon.running or facts.generation == 0)
     up = [s.name for s in device.sessions if s.enabled and _must_be_up(s, facts, is_first=is_first, deployed=deployed)]
@@ -46,7 +46,7 @@ def derive_check(
         prefix_drop_percent=None if is_first else tolerance.prefix_drop_percent,
         timeout_s=timeout_s,
         announce=() if is_first else tuple(s.name for s in external if must_announce(device, s)),
-        announce_most=tuple((s.name, _own_prefixes(device, s)) for s in external),
+        announce_most=tuple((s.name, _most(device, s)) for s in external),
     )
 
 
@@ -60,6 +60,18 @@ def _own_prefixes(device: DeviceIntent, session: Session) -> int:
     mine = [prefix for prefix in device.originated if prefix.version == session.family.number]
     policy = session.export_policy
     return sum(policy is None or not policy.of_prefix(prefix).withheld for prefix in mine)
+
+
+def _most(device: DeviceIntent, session: Session) -> int:
+    """How many prefixes the neighbour may hear of: ours, as many as other customers may announce, and a default route."""
+    policy = session.export_policy
+    customers = sum(
+        other.import_policy.limits.max_prefixes
+        for other in device.sessions
+        if other.family is session.family and other.peer != session.peer
+        if other.import_policy is not None and other.import_policy.relation == "customer"
+    )
+    return _own_prefixes(device, session) + customers + (policy is not None and policy.default_route)
 
 
 def _must_be_up(session: Session, facts: DeviceFacts, *, is_first: bool, deployed: AbstractSet[str]) -> bool:

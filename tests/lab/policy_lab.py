@@ -121,7 +121,7 @@ def policy_lab(folder: Path, frr: str) -> Iterator[PolicyLab]:
             set_service(provider.name, "exabgp", quick.lab.settings, running=False)
             quick.lab.run(provider.name, "sh", "-c", f"cat > {_CONFIGURATION}", stdin=_configuration(lab, provider))
             set_service(provider.name, "exabgp", quick.lab.settings, running=True)
-        quick.project("deploy", "--yes", timeout_s=180)
+        quick.project("deploy", "pop1", "pop2", "--yes", timeout_s=180)
         wait_until(lambda: not missing(lab), timeout_s=90, what="every good route is accepted")
         yield lab
 

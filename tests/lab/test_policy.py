@@ -141,7 +141,7 @@ def test_rejected_counts_are_of_the_reason_asked_for(lab: PolicyLab, pop: str) -
 
 def test_a_second_deploy_changes_nothing(lab: PolicyLab) -> None:
     """Whatever was refused meanwhile."""
-    assert lab.quick.project("plan", "--detailed-exitcode").code == 0
+    assert lab.quick.project("plan", "pop1", "pop2", "--detailed-exitcode").code == 0
 
 
 def test_what_bird_drops_by_itself_is_in_its_log(lab: PolicyLab) -> None:

@@ -110,7 +110,7 @@ def test_a_session_that_leaks_is_found() -> None:
     assert leaks(check, {"a": protocol("a", announced=2)}, {}) == ()
     assert leaks(check, {"a": protocol("a", announced=9)}, {"a": protocol("a", announced=9)}) == ()
     (finding,) = leaks(check, {"a": protocol("a", announced=9)}, {"a": protocol("a", announced=2)})
-    assert finding == "a: announces 9 prefixes, 2 before, and has 2 of our own to announce"
+    assert finding == "a: announces 9 prefixes, 2 before, and has 2 to announce at most"
 
 
 def test_sessions_with_providers_must_announce_what_is_originated() -> None:
