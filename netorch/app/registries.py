@@ -116,9 +116,9 @@ def _irr(registries: Registries, provider: Provider, before: IrrAnswer | None, *
     answer = bgpq4.look_up(registries.irr, provider.irr.name, timeout_s=registries.timeout_s, now=now)
     if before is not None and before.as_set != answer.as_set:
         before = None  # a list of something else says nothing about this one
-    lists = (("AS numbers", "asns"), ("IPv4 prefixes", "ipv4"), ("IPv6 prefixes", "ipv6"))
-    changes = [_change(name, getattr(before, key, ()), getattr(answer, key)) for name, key in lists]
-    total = ", ".join(f"{len(getattr(answer, key))} {name}" for name, key in lists)
+    lists = (("AS number", "asns"), ("IPv4 prefix", "ipv4"), ("IPv6 prefix", "ipv6"))
+    changes = [_change(_plural(name), getattr(before, key, ()), getattr(answer, key)) for name, key in lists]
+    total = ", ".join(_total(len(getattr(answer, key)), name) for name, key in lists)
     too_large = [change.words for change in changes if before is not None and change.is_too_large(registries)]
     if too_large and not accept:
         return _held(provider.name, IRR, too_large, before)
@@ -137,7 +137,7 @@ def _peeringdb(
     answer = peeringdb.look_up(registries.peeringdb, provider.asn, timeout_s=registries.timeout_s, now=now)
     if before is not None and before.asn != answer.asn:
         before = None
-    total = f"{answer.ipv4} IPv4 prefixes, {answer.ipv6} IPv6 prefixes"
+    total = f"{_total(answer.ipv4, 'IPv4 prefix')}, {_total(answer.ipv6, 'IPv6 prefix')}"
     was = {"IPv4": (before.ipv4, answer.ipv4), "IPv6": (before.ipv6, answer.ipv6)} if before is not None else {}
     too_large = [
         f"{family} prefixes from {old} to {new}"
@@ -182,6 +182,14 @@ def _change(name: str, old: Iterable[Any], new: Iterable[Any]) -> _Change:
     return _Change(count, len(before), bool(before) and not after, words)
 
 
+def _plural(noun: str) -> str:
+    return f"{noun}es" if noun.endswith("x") else f"{noun}s"
+
+
+def _total(count: int, noun: str) -> str:
+    return f"{count} {noun if count == 1 else _plural(noun)}"
+
+
 def _some(entries: Sequence[Any]) -> str:
     shown = ", ".join(map(str, entries[:_SHOWN]))
     return f"{shown}, ..." if entries[_SHOWN:] else shown
@@ -224,9 +232,10 @@ def registry_warnings(inventory: Inventory, *, now: float) -> tuple[str, ...]:
         answer = held.irr if kind == IRR else held.peeringdb
         what = f"{provider.name}: what {_NAMES[kind]} says"
         update = f"netorch filters update {provider.name}"
-        if answer is None and kind == PEERINGDB:
-            found.append(f"{what} was never looked up, the policy's max_prefixes holds: {update}")
-        elif answer is not None and now - answer.fetched > registries.max_age_days * DAY_S:
+        if answer is None:
+            so = "nothing can be deployed" if kind == IRR else "the policy's max_prefixes holds"
+            found.append(f"{what} was never looked up, so {so}: {update}")
+        elif now - answer.fetched > registries.max_age_days * DAY_S:
             days = (now - answer.fetched) / DAY_S
             problem = read_problem(registries.folder, kind, provider.name)
             why = f" ({problem.text})" if problem else ""

@@ -36,7 +36,7 @@ def update(ctx: click.Context, providers: tuple[str, ...], *, accept: bool, quie
     """Ask registries about providers, and keep what they say.
 
     An answer that is empty, cut or late changes nothing: the last good one stays. So it does where more of a list comes or goes
-    than registries: max_change_percent allows, until somebody accepts it. Devices get the lists with the next deploy or run.
+    than network.yml lets pass (max_change_percent), until somebody accepts it. Devices get the lists with the next deploy or run.
 
     \b
     netorch filters update
@@ -97,6 +97,10 @@ def show(ctx: click.Context, *, output: str) -> None:
     if not rows and output == "table":
         click.echo("no provider is looked up anywhere (providers.yml: irr: AS-NAME, or peeringdb: true)")
         return
-    emit_rows(rows, output, optional=("fetched", "asns"))
+    columns = [name for name in rows[0] if name != "problem"] if rows else []
+    emit_rows(rows, output, columns=columns, optional=("fetched", "asns"))
     if output == "table":
+        for row in rows:
+            if row["problem"]:
+                click.secho(f"{row['provider']}: {row['source']}: {row['problem']}", fg="yellow")
         show_warnings(registry_warnings(inventory, now=now))

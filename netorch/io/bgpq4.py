@@ -66,5 +66,7 @@ def _run(argv: Sequence[str], irr: Irr, *, timeout_s: float) -> str:
     complaints = [line for line in stderr.decode(errors="replace").splitlines() if not line.startswith(_HARMLESS)]
     if process.returncode != 0:
         said = first_line("\n".join(complaints)).removeprefix("FATAL ").removeprefix("ERROR:")
+        if said.startswith("EOF"):
+            said = f"it hung up in the middle of its answer ({said})"
         raise NetorchError(f"{irr.server} port {irr.port}: {said or f'{PROGRAM} ended with {process.returncode}'}")
     return stdout.decode(errors="replace")
