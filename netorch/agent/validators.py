@@ -51,6 +51,8 @@ def of_bird(
     try_ask: Callable[[str], BirdReply], protocols: Sequence[str], origins: Sequence[Tuple[str, int]]
 ) -> Documents:
     """Those of BIRD, whose RPKI protocols are ``protocols``. ``try_ask`` gives its reply to a command."""
+    if not protocols:
+        return [], []
     found = [read_bird_validator("\n".join(try_ask(f"show protocols all '{name}'").lines)) for name in protocols]
     is_blind = all(one.state == EMPTY for one in found)
     judged = []
