@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from netorch.intent import derive_intent
+from netorch.io.template_files import read_templates
+from netorch.model.inventory import AoKey, SecretRef
 from netorch.model.types import Family
+from netorch.render import TemplateSource, redact, render_device, seal
 from tests.lab.deployed_pop import HOSTS, SWITCHES, bgp_states, kernel_routes
 from tests.lab.quick_lab import QuickLab, live_stamp, quick_example, quick_lab, wait_until_exact
 from tests.unit.inventory_texts import edited
@@ -124,3 +129,21 @@ def test_numbers_of_refused_routes_do_not_keep_others_from_the_kernel(quick: Qui
     )
     tell("enable", providers)
     wait_until(lambda: all_up(quick), what="all sessions are up", timeout_s=30)
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_keys_are_accepted(quick: QuickLab, switch: str) -> None:
+    """Keys of TCP-AO instead of a password: the release's own check reads them. No session: the kernel may not have TCP-AO."""
+    keys = (
+        AoKey(1, SecretRef("env", "OLD"), use="deprecated"),
+        AoKey(2, SecretRef("env", "NEW"), "hmac sha256", "preferred"),
+        AoKey(3, SecretRef("env", "SPARE"), "cmac aes128"),
+    )
+    device = derive_intent(quick.lab.inventory).device(switch)
+    sessions = [replace(s, password=None, keys=keys) if s.kind == "provider" else s for s in device.sessions]
+    (file,) = render_device(replace(device, sessions=tuple(sessions)), TemplateSource(read_templates()))
+    sealed = seal(file.text, lambda reference: f"a secret of {reference}", daemon="bird")
+    quick.lab.run(switch, "tee", "/tmp/keys.conf", stdin=sealed)
+    assert sealed.count('secret "a secret of env:NEW"') == len([s for s in sessions if s.kind == "provider"])
+    assert quick.lab.run(switch, "bird", "-p", "-c", "/tmp/keys.conf") == ""
+    assert "a secret of" not in redact(sealed)
