@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,11 @@ class PolicyLab:
             return frozenset(str(route.prefix) for route in routes)
         command = f"show bgp {family.value} unicast neighbors {self.neighbor(pop, provider, family)} routes json"
         return read_accepted(self.run(pop, "vtysh", "-c", command))
+
+    def all_accepted(self, pop: str) -> dict[tuple[str, Family], frozenset[str]]:
+        """The same of every provider."""
+        names = [provider.name for provider in self.quick.lab.inventory.providers]
+        return {(name, family): self.accepted(pop, name, family) for name in names for family in Family}
 
     def communities(self, pop: str, entry: Entry) -> frozenset[str]:
         """The communities that an accepted route has come to have, of every kind."""
@@ -117,29 +123,29 @@ def policy_lab(folder: Path, frr: str) -> Iterator[PolicyLab]:
     files["pops/pop2.yml"] = files["pops/pop2.yml"].replace("version: 8.4.4", f"version: '{frr}'")
     with quick_lab(folder, files, name="policy") as quick:
         lab = PolicyLab(quick)
-        for provider in quick.lab.inventory.providers:
-            set_service(provider.name, "exabgp", quick.lab.settings, running=False)
-            quick.lab.run(provider.name, "sh", "-c", f"cat > {_CONFIGURATION}", stdin=_configuration(lab, provider))
-            set_service(provider.name, "exabgp", quick.lab.settings, running=True)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda provider: _instruct(lab, provider), quick.lab.inventory.providers))
         quick.project("deploy", "pop1", "pop2", "--yes", timeout_s=180)
         wait_until(lambda: not missing(lab), timeout_s=90, what="every good route is accepted")
         yield lab
 
 
+def _instruct(lab: PolicyLab, provider: Provider) -> None:
+    quick = lab.quick
+    set_service(provider.name, "exabgp", quick.lab.settings, running=False)
+    quick.lab.run(provider.name, "sh", "-c", f"cat > {_CONFIGURATION}", stdin=_configuration(lab, provider))
+    set_service(provider.name, "exabgp", quick.lab.settings, running=True)
+
+
 def missing(lab: PolicyLab) -> list[str]:
     """What is to be accepted and is not there yet."""
     wanted = [entry for entry in everything() if not entry.refused]
-    found = {
-        (pop, provider, family): lab.accepted(pop, provider, family)
-        for pop in SWITCHES
-        for provider in {entry.provider for entry in wanted}
-        for family in Family
-    }
+    found = {pop: lab.all_accepted(pop) for pop in SWITCHES}
     return [
         f"{pop} {entry.provider} {entry.prefix}"
         for pop in SWITCHES
         for entry in wanted
-        if entry.written not in found[pop, entry.provider, entry.family]
+        if entry.written not in found[pop][entry.provider, entry.family]
     ]
 
 
