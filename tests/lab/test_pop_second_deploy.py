@@ -173,7 +173,7 @@ def test_deploy_document(drifted: FirstDeploy) -> None:
 def test_status_document(pop: FirstDeploy) -> None:
     """Status as JSON has the documented keys, and shows a POP in order."""
     document = pop.netorch("status", POP, "-o", "json").document
-    assert document.keys() == {"devices", "overlay"}
+    assert document.keys() == {"devices", "circuits", "providers", "overlay"}
     assert all(device.keys() == STATUS_DEVICE_KEYS for device in document["devices"])
     assert all(device["certificate"].keys() == {"expires", "left_s", "problem"} for device in document["devices"])
     sessions = [session for device in document["devices"] for session in device["sessions"]]
