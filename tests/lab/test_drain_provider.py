@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,26 +10,21 @@ from typing import Any
 import pytest
 
 from netorch.io.clock import SystemClock
-from netorch.lab import INTERNET_NODE, expected_prefixes, log_files, provider_interface
-from netorch.lab.topology import core_link
+from netorch.lab import expected_prefixes, log_files, provider_interface
 from netorch.model.types import Family
 from tests.lab.deployed_pop import (
     HOSTS,
     PROVIDERS,
     SERVICE_PREFIX,
     SWITCHES,
-    Hops,
     circuits,
-    expected_main_table,
-    int_of,
-    kernel_routes,
     mark,
     neighbors,
-    service,
 )
+from tests.lab.drained_pop import Moment, assert_whole, moment, share_addresses, through, usual_ways
+from tests.lab.numbered_streams import NumberedStreams
 from tests.lab.operator_shell import Said, cron_environment
-from tests.lab.quick_lab import QuickLab, bird_file, quick_example, quick_lab, wait_until_exact
-from tests.lab.steady_ping import Steady, steady_ping
+from tests.lab.quick_lab import QuickLab, quick_example, quick_lab, wait_until_exact
 from tests.unit.inventory_texts import edited
 from tests.waiting import wait_until
 
@@ -43,20 +37,11 @@ FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: fa
 
 
 @dataclass
-class Moment:
-    """The POP as it was at one time: BIRD's configuration by device, kernel tables by host, family and table."""
-
-    configurations: dict[str, str] = field(default_factory=dict)
-    tables: dict[tuple[str, Family, str], Hops] = field(default_factory=dict)
-    ways_in: dict[Family, str] = field(default_factory=dict)
-
-
-@dataclass
 class Story:
     """What was said and seen, in the order of events."""
 
     lab_project: QuickLab
-    pings: dict[str, Steady]
+    streams: NumberedStreams
     before: Moment
     received: dict[str, str] = field(default_factory=dict)
     graceful: Moment = field(default_factory=Moment)
@@ -87,8 +72,9 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
 @pytest.fixture(scope="module")
 def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = tmp_path_factory.mktemp("story")
-    with ExitStack() as stack:
-        told = Story(quick, _start_pings(quick, folder, stack), _moment(quick))
+    share_addresses(quick.lab, HOSTS)
+    with NumberedStreams(quick.lab, usual_ways(quick.lab, HOSTS, provider=DRAINED)) as streams:
+        told = Story(quick, streams, _moment(quick))
         _drain(told)
         _drain_again_and_elsewhere(told, folder)
         told.undrain = quick.project("undrain", DRAINED, "--pop", "pop1")
@@ -123,7 +109,11 @@ def _drain(told: Story) -> None:
 def _drain_again_and_elsewhere(told: Story, folder: Path) -> None:
     quick = told.lab_project
     project = quick.project
-    wait_until(lambda: not _through(_moment(quick), DRAINED, quick), timeout_s=20, what="no host sends to the provider")
+    wait_until(
+        lambda: not through(_moment(quick), DRAINED, quick.lab.inventory),
+        timeout_s=20,
+        what="no host sends to the provider",
+    )
     told.drained = _moment(quick)
     clock = SystemClock()
     counted, since_s = _packets(quick), clock.monotonic()
@@ -142,65 +132,8 @@ def _drain_again_and_elsewhere(told: Story, folder: Path) -> None:
     told.packet_rates = {name: (now[name] - counted[name]) / lasted_s for name in now}
 
 
-def _start_pings(quick: QuickLab, folder: Path, stack: ExitStack) -> dict[str, Steady]:
-    """Out by the drained provider, and in by whichever the Internet prefers, in both families."""
-    lab = quick.lab
-    lab.run(INTERNET_NODE, "sysctl", "-qw", "net.ipv6.ip_nonlocal_bind=1")
-    pings = {}
-    for family in Family:
-        outside, inside = moving_destination(lab.inventory, family), service(lab.inventory, "h1.pop1", family)
-        options = ("-I", inside)
-        pings[f"out {family.value}"] = stack.enter_context(
-            steady_ping(lab, "h1.pop1", outside, *options, folder=folder)
-        )
-        inside = service(lab.inventory, "h2.pop1", family)
-        pings[f"in {family.value}"] = stack.enter_context(
-            steady_ping(lab, INTERNET_NODE, inside, "-I", outside, folder=folder)
-        )
-    return pings
-
-
-def moving_destination(inventory: Any, family: Family) -> str:
-    """An address that the main table reaches by the drained provider alone, and all others announce as well."""
-    everywhere = frozenset.intersection(*(expected_prefixes(inventory, p, family)[0] for p in PROVIDERS))
-    main = expected_main_table(inventory, family)
-    hops = neighbors(inventory, DRAINED, family)
-    return str(min((p for p in everywhere if main[p] == hops), key=int_of).network_address + 7)
-
-
 def _moment(quick: QuickLab) -> Moment:
-    lab = quick.lab
-    tables = ["main", *(mark(lab.inventory, provider) for provider in PROVIDERS)]
-    return Moment(
-        {device: bird_file(lab, device) for device in (*SWITCHES, *HOSTS)},
-        {
-            (host, family, table): kernel_routes(lab, host, family, table, proto="bird")
-            for host in HOSTS
-            for family in Family
-            for table in tables
-        },
-        {family: _way_in(quick, family) for family in Family},
-    )
-
-
-def _way_in(quick: QuickLab, family: Family) -> str:
-    """The provider through which the Internet sends to the POP."""
-    found = kernel_routes(quick.lab, INTERNET_NODE, family, "main")
-    (hops,) = (hops for prefix, hops in found.items() if str(prefix) == SERVICE_PREFIX[family])
-    gateways = {str(core_link(quick.lab.inventory.provider(provider), family)[1]): provider for provider in PROVIDERS}
-    (provider,) = {gateways[hop] for hop in hops}
-    return provider
-
-
-def _through(moment: Moment, provider: str, quick: QuickLab) -> list[str]:
-    """Main-table routes of any host whose next hops include one of the provider's."""
-    return [
-        f"{host} {prefix}"
-        for (host, family, table), hops_of in moment.tables.items()
-        if table == "main"
-        for prefix, hops in hops_of.items()
-        if hops & neighbors(quick.lab.inventory, provider, family)
-    ]
+    return moment(quick.lab, proto="bird")
 
 
 def _packets(quick: QuickLab) -> dict[str, int]:
@@ -223,13 +156,9 @@ def _since(quick: QuickLab) -> dict[str, str]:
 # ---- while it is drained -----------------------------------------------------------------------------------------
 
 
-def test_pings_lost_nothing(story: Story) -> None:
-    """From before the drain until after the undrain, over 100 packets a second in and out, and each was answered."""
-    for name, ping in story.pings.items():
-        assert ping.rate > 100, f"{name}: {ping.rate:.0f} packets/s"
-        assert ping.lost == (), (
-            f"{name}: lost {len(ping.lost)} at {ping.lost[:9]} s of {ping.lasted_s:.0f}\n{ping.said}"
-        )
+def test_no_packet_was_lost(story: Story) -> None:
+    """From before the drain until after the undrain, 1,000 packets a second in each direction, in both families."""
+    assert_whole(story.streams)
 
 
 def test_provider_saw_the_community(story: Story) -> None:
@@ -275,7 +204,7 @@ def test_port_was_busy_and_fell_quiet(story: Story) -> None:
 
 
 def test_nothing_flows_after_the_close(story: Story) -> None:
-    """While the pings went on, the provider's ports carried its attempts to connect, and far less than any of the pings."""
+    """While the streams went on, the provider's ports carried its attempts to connect, and far less than any stream."""
     for port, rate in story.packet_rates.items():
         assert rate < 25, f"{port}: {rate:.0f} packets/s"
 
@@ -294,7 +223,7 @@ def test_sessions_close_with_the_reason(story: Story) -> None:
 
 def test_no_host_uses_it_after_the_close(story: Story) -> None:
     """No main table has a next hop of the provider, and its own tables are empty."""
-    assert _through(story.drained, DRAINED, story.lab_project) == []
+    assert through(story.drained, DRAINED, story.lab_project.lab.inventory) == []
     number = mark(story.lab_project.lab.inventory, DRAINED)
     assert all(not hops for (_, _, table), hops in story.drained.tables.items() if table == number)
 
@@ -344,7 +273,7 @@ def test_configurations_are_as_before(story: Story) -> None:
 def test_kernel_tables_are_as_before(story: Story) -> None:
     """Every table of every host has the routes from before the drain, and some of them by the provider."""
     assert story.after.tables == story.before.tables
-    assert _through(story.after, DRAINED, story.lab_project)
+    assert through(story.after, DRAINED, story.lab_project.lab.inventory)
 
 
 def test_inbound_is_as_before(story: Story) -> None:
