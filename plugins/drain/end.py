@@ -23,6 +23,8 @@ from .quiet import until_settled
 from .scope import KINDS, Line, Scope, all_scopes, concerned, keepers, resolve
 from .scope import drains as in_force
 
+COLUMNS = ("kind", "name", "pop", "stage", "author", "since", "until", "reason")
+
 
 def undrain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     """End a drain: open the sessions, still as the last choice; once they are back, take everything away."""
@@ -105,4 +107,4 @@ def drains(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         nobody = all(one.name in context.unread for one in context.intent.devices if one.role == "switch")
         known = "what is drained is not known" if nobody and not rows else f"{text}, as far as is known"
         text = f"{known}: {', '.join(context.unread)} could not be asked"
-    yield Report(text=text, rows=rows, changed=False)
+    yield Report(text=text, rows=rows, changed=False, columns=COLUMNS)
