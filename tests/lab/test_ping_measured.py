@@ -35,7 +35,8 @@ SPEAKERS = """speakers:
   - {provider: southnet, prefixes_ipv4: 40, prefixes_ipv6: 40}
   - {provider: meadow, prefixes_ipv4: 40, prefixes_ipv6: 40, delay_ms: 80, loss_percent: 5}
 """
-COUNT = 150
+LOSS_PERCENT = {QUICK: 0.0, SLOW: 5.0}
+COUNT, INTERVAL_S = 2000, 0.005
 TIMEOUT_MS = 2000.0
 ECHO_REPLY, ECHO_REQUEST = 0, 8
 Row = dict[str, Any]
@@ -75,7 +76,7 @@ def _tell(quick: QuickLab, target: str, folder: Path) -> Told:
 
     record, metrics, picture = folder / "record", folder / "ping.prom", folder / "ping.svg"
     with capture(HOST, "eth0", quick.lab.settings, folder=folder, only=f"icmp and host {target}"):
-        measured = ping("--count", str(COUNT), "--interval", "0.01", "-o", "json").document
+        measured = ping("--count", str(COUNT), "--interval", str(INTERVAL_S), "-o", "json").document
     tcp = {
         port: ping("--tcp", port, "--count", "20", "--interval", "0.05", "-o", "json").document for port in ("80", "81")
     }
@@ -208,6 +209,13 @@ def test_times_are_those_of_the_wire(told: Told) -> None:
         assert abs(row["median_ms"] - found.median_ms) < 2.0
         assert row["min_ms"] >= DELAYS_MS[row["provider"]]
         assert row["min_ms"] <= row["median_ms"] <= row["p90_ms"] <= row["p99_ms"]
+
+
+def test_what_lines_do_is_found(told: Told) -> None:
+    """The delay of each provider within 2 ms, and its loss within a point."""
+    for row in told.measured:
+        assert abs(row["median_ms"] - DELAYS_MS[row["provider"]]) < 2.0
+        assert abs(row["loss_percent"] - LOSS_PERCENT[row["provider"]]) < 1.0
 
 
 @pytest.mark.parametrize("port", ["80", "81"])

@@ -82,13 +82,13 @@ def _tell(quick: QuickLab, folder: Path) -> Told:
     lab.run("h2.pop1", "ip", "neigh", "replace", STALE, "lladdr", WRONG_MAC, "dev", "eth0", "nud", "permanent")
     graph = quick.project("graph", POP, "-o", "json").document
     dot = quick.project("graph", POP, "-o", "dot").out
-    lab.run("h3.pop1", "ip", "link", "set", "mgmt0", "down")
-    troubled = quick.project("graph", POP, "--out", str(svg), code=3)
     errors = {
         "pop": quick.project("graph", "pop11", code=64),
         "name": quick.project("graph", POP, "--out", str(folder / "pop.gif"), code=64),
-        "place": quick.project("graph", POP, "--out", str(svg / "pop.svg"), code=1),
+        "place": quick.project("graph", POP, "--out", str(metrics / "pop.svg"), code=1),
     }
+    lab.run("h3.pop1", "ip", "link", "set", "mgmt0", "down")
+    troubled = quick.project("graph", POP, "--out", str(svg), code=3)
     return Told(flowing, metrics.read_text(), table, troubled, svg.read_text(), graph, dot, errors)
 
 
@@ -209,4 +209,4 @@ def test_mistakes_are_told(told: Told) -> None:
     """A POP that is not there, a format that is not known, a place where no file can be: what was found, what is expected."""
     assert "no POP 'pop11'" in told.errors["pop"].err
     assert "expected a name that ends in .svg, .dot or .json" in told.errors["name"].err
-    assert "pop.svg/pop.svg: cannot be written: " in told.errors["place"].err
+    assert "status.prom/pop.svg: cannot be written: " in told.errors["place"].err
