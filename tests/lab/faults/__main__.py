@@ -9,11 +9,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
 from typing import Optional, TextIO
 
 from tests.lab.faults import frr_strings, mirror, others, rollout, secrets, strings
@@ -95,7 +96,7 @@ def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) 
         tempfile.TemporaryDirectory() as folder,
         bed(Path(folder), pops=options.devices, hosts=hosts, routers=(options.router,)) as made,
     ):
-        canaries = SECRETS_A_SEED[options.daemon] if is_wanted(secrets.NAME) else 0
+        canaries = {options.daemon: SECRETS_A_SEED[options.daemon]} if is_wanted(secrets.NAME) else {}
         texts = (strings_of(options.router, STRINGS_A_SEED),) if is_wanted(strings.NAME) else ()
         seeds = range(options.first, options.first + options.seeds)
         roll_outs = RollOuts(made) if is_wanted(rollout.NAME) else None
@@ -121,12 +122,12 @@ def play_all(
     seeds: Sequence[int],
     *,
     groups: Sequence[Callable[[Bed, int], Ending]] = (),
-    canaries: int = 0,
+    canaries: Mapping[str, int] = MappingProxyType({}),
     rehearses: bool = True,
     texts: Sequence[Callable[[int], Ending]] = (),
     roll_outs: Optional[RollOuts] = None,
 ) -> list[Ending]:
-    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` for each seed.
+    """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` for each seed, by daemon.
 
     ``groups`` are rows that take the bed's whole group of devices, one after the other; ``roll_outs`` plays all deaths of a
     seed's share there. ``texts`` need no device.
@@ -142,12 +143,9 @@ def play_all(
     ):
         jobs = []
         for seed in seeds:
-            if canaries:  # first what takes longest
-                for daemon in {target.router.name for target in made.targets}:
-                    look = functools.partial(
-                        secrets.play_secrets, made, each=canaries, rehearses=rehearses, daemon=daemon
-                    )
-                    jobs.append(listeners.submit(play_one, secrets.NAME, seed, look))
+            for daemon, each in canaries.items():  # first what takes longest
+                look = functools.partial(secrets.play_secrets, made, each=each, rehearses=rehearses, daemon=daemon)
+                jobs.append(listeners.submit(play_one, secrets.NAME, seed, look))
             jobs += [pool.submit(play_one, fault.name, seed, functools.partial(play, made, fault)) for fault in faults]
             for read_back in texts:
                 look = functools.partial(_apart, apart, read_back)
