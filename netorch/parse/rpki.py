@@ -78,9 +78,10 @@ def read_frr_table(text: str, asked: Tuple[IPNetwork, ...]) -> FrrTable:
     FRR shows, and counts, an entry once for each validator that it has it of: after it went over to another one, both. Here each
     entry counts once. Raises ParseError for a table that is cut.
     """
-    if text.strip() and not _COUNT.search(text[-_TAIL:]):
-        raise ParseError("expected a table of RPKI with its counts, found none: it may be cut")
     entries = {line for line in text.splitlines() if line[:1] in _HEXADECIMAL}
+    # Before any validator has answered FRR says in words that it has no connection.
+    if entries and not _COUNT.search(text[-_TAIL:]):
+        raise ParseError("expected a table of RPKI with its counts, found none: it may be cut")
     ipv6 = sum(":" in line for line in entries)
     covers = {str(cover.network_address) for prefix in asked for cover in _covers(prefix)}
     rows: Tuple[Tuple[str, int, int, int], ...] = ()
