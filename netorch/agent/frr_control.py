@@ -31,6 +31,9 @@ CANDIDATE = "/etc/frr/.frr.conf.netorch"
 BY_HAND = "changed by hand"
 """Behind the stamp of a configuration that does not run as it is in the file."""
 
+NO_ANSWER = "No connection to RPKI"
+"""What bgpd says while it has no list, because it was not started or has not been answered."""
+
 _ATTEMPTS = 2
 _LOCKED_PATIENCE_S = 15.0
 """Whoever types takes parts of what is loaded meanwhile away: so long they are loaded again."""
@@ -152,6 +155,7 @@ class FrrControl:
         """See ``daemons.Control``. Without its module bgpd knows nothing of validators."""
         from netorch.agent.validators import of_frr
 
+        self._start_validators()
         try:
             return of_frr(lambda command: self._ask("bgpd", command), origins)
         except (KeyError, FrrRefused):
@@ -217,10 +221,18 @@ class FrrControl:
         frr_programs.await_loaders()
         before = statements(self._shown())
         self._load_lines(path)
+        self._start_validators()
         if "bgpd" in self._programs and changes_policy(before ^ statements(self._shown())):
             for family in ("ipv4", "ipv6"):
                 with suppress(FrrRefused):  # it has no sessions
                     self._ask("bgpd", f"clear bgp {family} unicast * soft")
+
+    def _start_validators(self) -> None:
+        """Have bgpd ask its validators. It begins by itself only where their section was read in one go: not after
+        frr-reload.py, and 8.4.4 not even when it starts. Nothing happens where it asks them already, or has none."""
+        with suppress(KeyError, FrrRefused):
+            if NO_ANSWER in self._ask("bgpd", "show rpki cache-connection"):
+                self._ask("bgpd", "rpki start")
 
     def _load_lines(self, path: str) -> None:
         said = complaint = ""

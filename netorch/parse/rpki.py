@@ -125,6 +125,15 @@ def read_frr_validators(connections: str, table: FrrTable) -> Tuple[ValidatorFac
     return tuple(found)
 
 
+def read_frr_servers(text: str) -> Tuple[ValidatorFacts, ...]:
+    """Read ``show rpki cache-server json`` of an FRR that has no list of any of them."""
+    servers = Fields(read_json(text), "answer").parts("servers")
+    return tuple(
+        ValidatorFacts(ip_address(row.required_text("host")), int(row.required_text("port")), EMPTY, "no answer", ipv4=0, ipv6=0)
+        for row in servers
+    )
+
+
 def judge(prefix: IPNetwork, asn: int, table: FrrTable) -> OriginFacts:
     """What ``table`` says of ``asn`` as the origin of ``prefix``. Source: RFC 6811 section 2."""
     covering = [

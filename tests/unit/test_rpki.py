@@ -26,7 +26,7 @@ from netorch.model.sources import (
     Registered,
     ValidatorFacts,
 )
-from netorch.parse.rpki import judge, read_bird_validator, read_frr_table, read_frr_validators
+from netorch.parse.rpki import judge, read_bird_validator, read_frr_servers, read_frr_table, read_frr_validators
 from netorch.plan.bird.resets import foresee_resets as bird_resets
 from netorch.plan.frr.resets import foresee_resets as frr_resets
 from netorch.render import TemplateSource, render_device, seal
@@ -231,6 +231,15 @@ def test_entry_of_two_validators_counts_once() -> None:
     lines = FRR_TABLE.splitlines(keepends=True)
     table = read_frr_table("".join([*lines[:2], *lines[2:5], *lines[2:5], *lines[5:]]), ())
     assert (table.ipv4, table.ipv6) == (2, 1)
+
+
+@pytest.mark.parametrize("connections", ["{\n}\n", '{"error":"No connection to RPKI cache server."}'])
+def test_frr_without_any_answer_has_empty_validators(connections: str) -> None:
+    """As 8.4.4 and 10.3 say it before the first answer, and after the last one expired."""
+    table = read_frr_table("No connection to RPKI cache server.\n", ())
+    assert (table.ipv4, table.ipv6, read_frr_validators(connections, table)) == (0, 0, ())
+    found = read_frr_servers('{"servers":[{"mode":"tcp","host":"198.18.9.1","port":"8282","preference":1}]}')
+    assert [(str(one.address), one.port, one.state) for one in found] == [("198.18.9.1", 8282, EMPTY)]
 
 
 def test_cut_table_is_an_error() -> None:
