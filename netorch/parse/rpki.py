@@ -129,7 +129,9 @@ def read_frr_servers(text: str) -> Tuple[ValidatorFacts, ...]:
     """Read ``show rpki cache-server json`` of an FRR that has no list of any of them."""
     servers = Fields(read_json(text), "answer").parts("servers")
     return tuple(
-        ValidatorFacts(ip_address(row.required_text("host")), int(row.required_text("port")), EMPTY, "no answer", ipv4=0, ipv6=0)
+        ValidatorFacts(
+            ip_address(row.required_text("host")), int(row.required_text("port")), EMPTY, "no answer", ipv4=0, ipv6=0
+        )
         for row in servers
     )
 
