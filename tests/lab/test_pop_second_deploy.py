@@ -27,7 +27,7 @@ STATUS_DEVICE_KEYS = {
     "device", "pop", "role", "reachable", "error", "daemon", "daemon_version", "daemon_running", "generation", "live_stamp",
     "disk_stamp", "last_reconfiguration", "agent_version", "agents", "pending", "pending_author", "pending_remaining_s",
     "pending_replaced", "undone", "drift", "drift_causes", "drift_state", "sessions", "next_hops", "route_counts", "certificate",
-    "moving_macs", "validators", "live_lines", "obstacle",
+    "moving_macs", "validators", "own_origins", "live_lines", "obstacle",
 }  # fmt: skip
 SESSION_KEYS = {
     "name", "kind", "protocol", "peer", "circuit", "family", "interface", "neighbor_address", "expected", "state", "bgp_state",
