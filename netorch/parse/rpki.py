@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from netorch.errors import ParseError
-from netorch.model.sources import DOWN, EMPTY, STANDBY, UP, OriginFacts, ValidatorFacts
+from netorch.model.sources import DOWN, EMPTY, RTR_PORT, STANDBY, UP, OriginFacts, ValidatorFacts
 from netorch.model.types import IPNetwork
 from netorch.parse.frr.answer import Fields, read_json
 
@@ -35,7 +35,8 @@ def read_bird_validator(text: str) -> ValidatorFacts:
         raise ParseError("expected an RPKI protocol, found none")
     said = dict(_KEY.findall(text))
     try:
-        address, port = ip_address(said["Cache server"]), int(said["Cache port"])
+        # It does not tell the port of RTR's own.
+        address, port = ip_address(said["Cache server"]), int(said.get("Cache port", RTR_PORT))
     except (KeyError, ValueError):
         raise ParseError("expected the address and port of a validator, found none") from None
     status = said.get("Status", "")

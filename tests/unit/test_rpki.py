@@ -204,6 +204,11 @@ def test_birds_validator_is_read(text: str, state: str, age_s: float | None, ent
     assert bool(found.error) == (state != UP)
 
 
+def test_bird_does_not_tell_the_usual_port() -> None:
+    """A validator at port 323 has no port in its answer."""
+    assert read_bird_validator(BIRD_UP.replace("  Cache port:       8282\n", "")).port == 323
+
+
 def test_other_protocols_are_no_validators() -> None:
     """A text that is not of RPKI is an error, not an empty validator."""
     with pytest.raises(ParseError):
