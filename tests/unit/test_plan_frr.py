@@ -134,6 +134,7 @@ def test_the_same_configuration_resets_nothing() -> None:
     ("find", "put"),
     [
         ("ge 8 le 24", "ge 8 le 23"),
+        (" bgp router-id", " bgp route-reflector allow-outbound-policy\n bgp router-id"),
         ("maximum-prefix 100", "maximum-prefix 200"),
         ("a line", "another"),
         ("timers connect 10", "timers connect 20"),

@@ -36,6 +36,7 @@ _COMMON_IN_PLACE = (
     "bgp bestpath ",
     "bgp log-neighbor-changes",
     "bgp network import-check",
+    "bgp route-reflector allow-outbound-policy",
     "distance ",
     "maximum-paths ",
     "network ",
