@@ -17,7 +17,7 @@ from tests.lab.faults.rollout import RollOuts
 from tests.lab.faults.router import BIRD, FRR
 from tests.lab.faults.table import FAULTS
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]  # the first test plays all rows, on a busy machine for minutes
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]  # the first test plays all rows, on a busy machine for minutes
 
 SEED = 3
 QUICK = [fault for fault in FAULTS if fault.quick]
@@ -28,7 +28,7 @@ SAMPLE = [
     else fault
     for number, fault in enumerate(QUICK)
 ]
-DEATHS = (Event("sw1.pop50", "armed"), Event("h1.pop50", "applied"))
+DEATHS = (Event("h1.pop50", "applied"),)
 TEXTS = (partial(strings.play_strings, each=500), partial(frr_strings.play_strings, each=100, version=FRR.version))
 CANARIES = {FRR.name: 10}
 
@@ -36,7 +36,7 @@ CANARIES = {FRR.name: 10}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     """The lab of them all."""
-    with bed(tmp_path_factory.mktemp("faults"), pops=8, hosts=rollout.HOSTS, routers=(BIRD, FRR)) as lab:
+    with bed(tmp_path_factory.mktemp("faults"), pops=6, hosts=rollout.HOSTS, routers=(BIRD, FRR)) as lab:
         yield lab
 
 
