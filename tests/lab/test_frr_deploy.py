@@ -11,10 +11,12 @@ import pytest
 
 from netorch.agent.frr_text import stamp_of
 from netorch.lab import set_service
+from tests.lab.faults.asked import held, held_agent
 from tests.lab.faults.bed import Target
 from tests.lab.faults.listening import MARK, ProcessList, files_of_device
 from tests.lab.labs import ROOT
 from tests.lab.quick_lab import Project, QuickLab, only_pop2, quick_lab
+from tests.lab.stopping import go_on
 from tests.unit.inventory_texts import edited
 from tests.waiting import wait_until
 
@@ -203,6 +205,22 @@ def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> No
     assert devices(untouched)[SWITCH]["live_lines"] == []
     assert "10.77.0.0/16" not in untouched.lab.run(SWITCH, "vtysh", "-c", "show running-config")
     wait_until(lambda: all_up(untouched), timeout_s=40, what="every session is up again")
+
+
+def test_pending_change_that_somebody_replaced_is_told(untouched: QuickLab, checkout: Project) -> None:
+    """The file on disk, loaded by hand while a change waits for its confirmation, ends it: status and the deploy tell."""
+    checkout.edit("pops/pop2.yml", "description: Meadow private peering", "description: Meadow, to be replaced")
+    target = Target(untouched.lab, SWITCH)
+    arguments = ("deploy", SWITCH, "--yes", "--confirm-timeout", "120")
+    with held_agent(target, "confirm"), checkout.running(*arguments) as process:
+        agent = held(target, "confirm")
+        load = ("/usr/lib/frr/frr-reload.py", "--reload", "--stdout", "/etc/frr/frr.conf")
+        untouched.lab.run(SWITCH, *load, timeout_s=60)
+        assert devices(untouched)[SWITCH]["pending_replaced"] is True
+        go_on(agent)
+        said = checkout.finish(process, timeout_s=120)
+    assert said.code == 6, said
+    assert "no longer the one that was applied" in said.out + said.err
 
 
 def test_second_daemon_is_not_started_beside_the_first(untouched: QuickLab, checkout: Project) -> None:
