@@ -31,9 +31,6 @@ CANDIDATE = "/etc/frr/.frr.conf.netorch"
 BY_HAND = "changed by hand"
 """Behind the stamp of a configuration that does not run as it is in the file."""
 
-NO_ANSWER = "No connection to RPKI"
-"""What bgpd says while it has no list, because it was not started or has not been answered."""
-
 _ATTEMPTS = 2
 _LOCKED_PATIENCE_S = 15.0
 """Whoever types takes parts of what is loaded meanwhile away: so long they are loaded again."""
@@ -228,11 +225,11 @@ class FrrControl:
                     self._ask("bgpd", f"clear bgp {family} unicast * soft")
 
     def _start_validators(self) -> None:
-        """Have bgpd ask its validators. It begins by itself only where their section was read in one go: not after
-        frr-reload.py, and 8.4.4 not even when it starts. Nothing happens where it asks them already, or has none."""
+        """Have bgpd ask its validators, unless it has none."""
+        from netorch.agent.frr_validators import have_asked
+
         with suppress(KeyError, FrrRefused):
-            if NO_ANSWER in self._ask("bgpd", "show rpki cache-connection"):
-                self._ask("bgpd", "rpki start")
+            have_asked(lambda command: self._ask("bgpd", command))
 
     def _load_lines(self, path: str) -> None:
         said = complaint = ""

@@ -1,0 +1,70 @@
+"""FRR's connections to validators, which it does not always begin, nor mend, by itself.
+
+bgpd asks its validators only where their section was read in one go: not after frr-reload.py, and 8.4.4 not even when it starts. One
+that ended the connection is not asked again (tried with 8.4.4, rtrlib 0.8: not within minutes, whatever the retry interval says). So
+whenever the agent looks, it has bgpd begin; and anew where a validator answers which bgpd does not ask, and prefers to the one that
+it does. Beginning anew drops the list for the moment that it takes to get it again, so that a validator has to send a list first.
+"""
+
+from __future__ import annotations
+
+import _socket
+import json
+import struct
+from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+TIMEOUT_S = 2.0
+
+_NO_LIST = "No connection to RPKI"
+# RFC 8210 section 5: version, type, session or zero, length.
+_HEADER = struct.Struct("!BBHI")
+_RESET_QUERY = _HEADER.pack(1, 2, 0, _HEADER.size)
+_CACHE_RESPONSE, _PREFIXES = 3, (4, 6)
+
+
+def have_asked(ask: Callable[[str], str]) -> None:
+    """Have bgpd ask the first of its validators that answers with a list. ``ask`` gives bgpd's answer to a command."""
+    has_list = _NO_LIST not in ask("show rpki cache-connection")
+    if has_list:
+        rows = json.loads(ask("show rpki cache-connection json")).get("connections", ())
+    else:
+        ask("rpki start")  # nothing, where it was
+        rows = json.loads(ask("show rpki cache-server json")).get("servers", ())
+    for row in sorted(rows, key=_preference):
+        if row.get("state") == "connected":
+            return
+        if _sends_list(row["host"], int(row["port"])):
+            ask("rpki reset")
+            return
+
+
+def _preference(row: Any) -> int:
+    return int(row["preference"])
+
+
+def _sends_list(host: str, port: int) -> bool:
+    """Whether a validator answers at once, with one prefix at least."""
+    family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
+    connection = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        connection.settimeout(TIMEOUT_S)
+        connection.connect((host, port))
+        connection.sendall(_RESET_QUERY)
+        said = b""
+        while len(said) < 2 * _HEADER.size:
+            more = connection.recv(4096)
+            if not more:
+                return False
+            said += more
+        _, first, _, length = _HEADER.unpack_from(said)
+        _, second, _, _ = _HEADER.unpack_from(said, _HEADER.size)
+        return first == _CACHE_RESPONSE and length == _HEADER.size and second in _PREFIXES
+    except OSError:
+        return False
+    finally:
+        with suppress(OSError):
+            connection.close()
