@@ -240,7 +240,9 @@ def _figures(
     validators = [(d, one) for d in devices for one in d.validators]
     if validators:
         answering = [facts[d.name].validator(one.address, one.port) for d, one in validators if d.name in facts]
-        is_well = [one is not None and (one.state == STANDBY or (one.state == UP and bool(one.entries))) for one in answering]
+        is_well = [
+            one is not None and (one.state == STANDBY or (one.state == UP and bool(one.entries))) for one in answering
+        ]
         yield Figure("validators", sum(is_well), len(validators))
     left = [c.not_after - c.clock for d in reached for c in (facts[d.name].certificate,) if c is not None]
     if left:

@@ -166,6 +166,11 @@ class Bed:
         said = self.quick.project("check", "pop1", code=None)
         return said.code, said.out
 
+    def asks_all(self) -> bool:
+        """Whether BIRD asks both, and FRR the first one, as it does anew once netorch has looked."""
+        wanted = {BIRD_SWITCH: ("up", "up"), FRR_SWITCH: ("up", "standby")}
+        return all(tuple(self.states(switch).values()) == states for switch, states in wanted.items())
+
     def is_well(self) -> bool:
         """Whether both switches know both lists, and hold routes against them."""
         return all(
@@ -195,6 +200,7 @@ def bed(up: Bed) -> Bed:
     for name in VALIDATORS:
         up.list(name, listed())
     up.run_validators(running=True)
+    wait_until(up.asks_all, timeout_s=TIMEOUT_S, what="the validators are asked")
     wait_until(up.is_well, timeout_s=TIMEOUT_S, what="routes are held against both lists")
     return up
 
@@ -250,12 +256,7 @@ def test_registry_that_loses_a_third_changes_nothing_until_it_is_accepted(bed: B
 
 def test_status_and_check_show_validators(bed: Bed) -> None:
     """State, entries and ages by validator; FRR asks one and has the other stand by; our own prefix is valid."""
-    for switch, second in ((BIRD_SWITCH, "up"), (FRR_SWITCH, "standby")):
-        wait_until(
-            lambda switch=switch, second=second: bed.states(switch) == {FIRST: "up", SECOND: second},
-            timeout_s=TIMEOUT_S,
-            what=f"{switch} asks the first",
-        )
+    for switch in SWITCHES:
         found = bed.device(switch)
         rows = {row["validator"]: row for row in found["validators"]}
         assert (rows[FIRST]["ipv4_entries"], rows[FIRST]["ipv6_entries"]) == (11, 1)
