@@ -14,15 +14,19 @@ from netorch.parse.frr.neighbours import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Container, Dict, List
+    from typing import Callable, Container, Dict, List, Tuple
 
-    from netorch.model.state import Protocol
+    from netorch.model.state import InterfaceState, Protocol
 
     Ask = Callable[..., str]
 
 
 def neighbours(ask: Ask, programs: Container[str]) -> List[Protocol]:
     """All that the programs which run tell; ``ask(program, command)`` gives an answer."""
+
+    def interfaces() -> Tuple[InterfaceState, ...]:
+        return read_interfaces(ask("zebra", "show interface json"))
+
     readers: Dict[str, Callable[[], List[Protocol]]] = {
         "ospfd": lambda: [*read_ospf_neighbors(ask("ospfd", "show ip ospf neighbor json"))],
         "ospf6d": lambda: [*read_ospf6_neighbors(ask("ospf6d", "show ipv6 ospf6 neighbor json"))],
@@ -30,11 +34,13 @@ def neighbours(ask: Ask, programs: Container[str]) -> List[Protocol]:
             *read_rip_neighbors(
                 ask("ripd", "show ip rip status"),
                 ask("ripd", "show ip rip"),
-                read_interfaces(ask("zebra", "show interface json")),
+                interfaces(),
             )
         ],
         "ripngd": lambda: [
-            *read_ripng_neighbors(ask("ripngd", "show ipv6 ripng status"), ask("ripngd", "show ipv6 ripng"))
+            *read_ripng_neighbors(
+                ask("ripngd", "show ipv6 ripng status"), ask("ripngd", "show ipv6 ripng"), interfaces()
+            )
         ],
     }
     found: List[Protocol] = []

@@ -34,7 +34,7 @@ def rip(release: str) -> list[Any]:
     """The neighbours of RIP and RIPng."""
     interfaces = read_interfaces(answer(release, "interface"))
     found = read_rip_neighbors(answer(release, "ip_rip_status"), answer(release, "ip_rip"), interfaces)
-    found += read_ripng_neighbors(answer(release, "ipv6_ripng_status"), answer(release, "ipv6_ripng"))
+    found += read_ripng_neighbors(answer(release, "ipv6_ripng_status"), answer(release, "ipv6_ripng"), interfaces)
     return list(to_json(found, kinds=False))
 
 
@@ -97,13 +97,35 @@ def test_a_silent_neighbour_of_rip_is_not_up(release: str) -> None:
 def test_a_neighbour_without_an_interface_of_ours_is_left_out(release: str) -> None:
     """One that is in no subnet of this router cannot be told from others."""
     assert read_rip_neighbors(answer(release, "ip_rip_status"), "", ()) == ()
-    assert read_ripng_neighbors(answer(release, "ipv6_ripng_status"), "") == ()
+    assert read_ripng_neighbors(answer(release, "ipv6_ripng_status"), answer(release, "ipv6_ripng"), ()) == ()
+
+
+@FRR
+def test_a_neighbour_behind_a_dead_link_is_left_out(release: str) -> None:
+    """FRR tells of it for three minutes more; BIRD forgets it at once."""
+    interfaces = read_interfaces(
+        answer(release, "interface").replace('"operationalStatus":"up"', '"operationalStatus":"down"')
+    )
+    assert read_rip_neighbors(answer(release, "ip_rip_status"), answer(release, "ip_rip"), interfaces) == ()
+    status, table = answer(release, "ipv6_ripng_status"), answer(release, "ipv6_ripng")
+    assert read_ripng_neighbors(status, table, interfaces) == ()
+
+
+@FRR
+def test_routes_that_were_withdrawn_are_not_counted(release: str) -> None:
+    """Daemons keep them for two minutes more, as unreachable, to tell others."""
+    interfaces = read_interfaces(answer(release, "interface"))
+    table = re.sub(r"(172\.16\.0\.1 +)2 ", r"\g<1>16 ", answer(release, "ip_rip"))
+    found = read_rip_neighbors(answer(release, "ip_rip_status"), table, interfaces)
+    table = re.sub(r"(eth0 +)2 ", r"\g<1>16 ", answer(release, "ipv6_ripng"))
+    found += read_ripng_neighbors(answer(release, "ipv6_ripng_status"), table, interfaces)
+    assert [one.channels[0].routes_imported for one in found] == [0, 0]
 
 
 @FRR
 def test_what_is_no_answer_is_refused(release: str) -> None:
     """A complaint of FRR, or an answer that was cut before what matters."""
     with pytest.raises(FrrError):
-        read_ripng_neighbors("% RIPng instance not found", "")
+        read_ripng_neighbors("% RIPng instance not found", "", ())
     with pytest.raises(ParseError):
-        read_ripng_neighbors(answer(release, "ipv6_ripng_status").partition("  Routing Information")[0], "")
+        read_ripng_neighbors(answer(release, "ipv6_ripng_status").partition("  Routing Information")[0], "", ())

@@ -20,8 +20,9 @@ _SOURCES = "Routing Information Sources:"
 _SOURCE = re.compile(
     r"\s+(?P<address>[0-9a-f.:]+)\s+\d+\s+\d+\s+\d+\s+(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d)"
 )
-_VIA_RIP = re.compile(r"R\(\w\)\s+\S+\s+[0-9.]+\s+\d+\s+(?P<gateway>[0-9.]+)\s")
-_VIA_RIPNG = re.compile(r"R\(\w\)\s+\S+\s+(?P<gateway>[0-9a-f:]+)\s+(?P<interface>\S+)\s+\d+\s")
+_VIA_RIP = re.compile(r"R\(\w\)\s+\S+\s+[0-9.]+\s+(?P<metric>\d+)\s+(?P<gateway>[0-9.]+)\s")
+_VIA_RIPNG = re.compile(r"R\(\w\)\s+\S+\s+(?P<gateway>[0-9a-f:]+)\s+(?P<interface>\S+)\s+(?P<metric>\d+)\s")
+_UNREACHABLE = 16  # RFC 2453 section 3.6; such routes are kept for two minutes more
 
 
 def read_ospf_neighbors(text: str) -> Tuple[Protocol, ...]:
@@ -77,14 +78,14 @@ def _ospf(instance: str, row: Fields, router_id: str, *, interface: str, state: 
 def read_rip_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState, ...]) -> Tuple[Protocol, ...]:
     """Read ``show ip rip status``: one Protocol per neighbour, named ``rip_v4:INTERFACE`` by the subnet of ``interfaces`` that
     it is in, with the routes that ``table``, ``show ip rip``, has of it. ``state`` is ``start`` for one that has been silent
-    for ``RIP_SILENT_S``, else ``up``.
+    for ``RIP_SILENT_S``, else ``up``. One at an interface that is down is left out, as BIRD does.
 
     Raises ParseError for what is not such an answer, or cut; FrrError where FRR complains.
 
     Source: FRR ripd/ripd.c show_ip_rip_status(), ripd/rip_peer.c rip_peer_display(); samples of 8.4.4 and 10.3 in tests/parse.
     """
-    routes = Counter(found["gateway"] for found in _VIA_RIP.finditer(table))
-    subnets = [(one.name, own.address.network) for one in interfaces for own in one.addresses]
+    routes = Counter(found["gateway"] for found in _VIA_RIP.finditer(table) if int(found["metric"]) < _UNREACHABLE)
+    subnets = [(one.name, own.address.network) for one in interfaces if one.up for own in one.addresses]
     with refused_values():
         return tuple(
             _rip("rip_v4", address, interface, routes=routes[str(address)], silent_s=silent_s)
@@ -94,7 +95,7 @@ def read_rip_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState
         )
 
 
-def read_ripng_neighbors(status: str, table: str) -> Tuple[Protocol, ...]:
+def read_ripng_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState, ...]) -> Tuple[Protocol, ...]:
     """Read ``show ipv6 ripng status``: as ``read_rip_neighbors``, named ``rip_v6:INTERFACE``. Only ``table``, which is
     ``show ipv6 ripng``, tells at which interface a neighbour is: one without any route there is left out.
 
@@ -104,12 +105,13 @@ def read_ripng_neighbors(status: str, table: str) -> Tuple[Protocol, ...]:
     routes: Counter[str] = Counter()
     for found in _VIA_RIPNG.finditer(table):
         places[found["gateway"]] = found["interface"]
-        routes[found["gateway"]] += 1
+        routes[found["gateway"]] += int(found["metric"]) < _UNREACHABLE
+    up = {one.name for one in interfaces if one.up}
     with refused_values():
         return tuple(
             _rip("rip_v6", address, places[str(address)], routes=routes[str(address)], silent_s=silent_s)
             for address, silent_s in _sources(status)
-            if str(address) in places
+            if places.get(str(address)) in up
         )
 
 
