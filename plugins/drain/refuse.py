@@ -32,19 +32,29 @@ def refuse_dangerous(
 
 def refuse_last(scope: Scope, drained: Sequence[Line], *, context: VerbContext, facts: Facts) -> None:
     """GuardRefused when the POP would be left without an Established provider session that is not drained, or without
-    one of a family that the drain takes away. One that all our prefixes are withheld from does not count. A switch without
-    circuits takes nothing away."""
+    one of a family that the drain takes away, or with a prefix that is withheld from all who stay. A switch without circuits
+    takes nothing away."""
     if not drained:
         return
     staying = staying_lines(drained, (scope.pop,), context=context, facts=facts)
-    left = {line.session.family for line in staying if _heard(line)}
-    lost = {line.session.family for line in drained if line.device.pop == scope.pop and established(facts, line)} - left
+    left = {line.session.family for line in staying}
+    going = [line for line in drained if line.device.pop == scope.pop and established(facts, line)]
+    lost = {line.session.family for line in going} - left
     if not left or lost:
         families = " and ".join(_FAMILY_NAMES[family] for family in Family if family in (lost or set(Family)))
         raise GuardRefused(
             f"draining {scope.title} leaves no other provider session Established for {families}",
             where=scope.pop,
             hint=f"bring another provider up first, or {_LAST}",
+        )
+    heard = {prefix for line in staying for prefix in _heard(line)}
+    unheard = {prefix for line in going for prefix in _heard(line) if not _is_within(prefix, heard)}
+    if unheard:
+        raise GuardRefused(
+            f"draining {scope.title} leaves no provider in {scope.pop} that hears {_listed(sorted(unheard, key=_order))}: from"
+            " the others it is withheld",
+            where=scope.pop,
+            hint=f"announce it to another provider first (netorch announcements), or {_LAST}",
         )
 
 
@@ -80,7 +90,7 @@ def refuse_last_pop(scope: Scope, *, context: VerbContext, facts: Facts) -> None
     """GuardRefused when no other POP announces one of the POP's prefixes to a provider."""
     announced = {prefix for device in context.intent.in_pop(scope.pop, "switch") for prefix in device.originated}
     others = {prefix for pop in announcing_pops(scope, context) for prefix in _announced(pop, context, facts)}
-    lost = sorted(announced - others, key=lambda prefix: (prefix.version, prefix))
+    lost = sorted(announced - others, key=_order)
     if lost:
         raise GuardRefused(
             f"{scope.pop} is the last POP that announces {_listed(lost)}: draining it takes that off the Internet",
@@ -163,6 +173,17 @@ def _originated(context: VerbContext, facts: Facts, pop: str, *, but: FrozenSet[
 def _drained(context: VerbContext, kind: str) -> Set[str]:
     """What of ``kind`` is drained, also where that is not done to its end yet."""
     return {scope.name for _, scope in drains(context.overlay) if scope.kind == kind}
+
+
+def _is_within(prefix: IPNetwork, others: Iterable[IPNetwork]) -> bool:
+    """Whether who hears ``others`` can reach all of ``prefix``."""
+    return any(
+        one.version == prefix.version and one.prefixlen <= prefix.prefixlen and prefix.overlaps(one) for one in others
+    )
+
+
+def _order(prefix: IPNetwork) -> Tuple[int, int, int]:
+    return prefix.version, int(prefix.network_address), prefix.prefixlen
 
 
 def _listed(prefixes: Iterable[IPNetwork]) -> str:

@@ -169,6 +169,9 @@ def resolve(words: Sequence[str], pop: Optional[str], known: Sequence[Scope]) ->
     Raises UsageError where they mean nothing, or things of several kinds.
     """
     kind, name = _split(words)
+    pops = list(dict.fromkeys(scope.pop for scope in known))
+    if pop is not None and pop not in pops:
+        raise UsageError(f"no POP {pop!r}", hint=did_you_mean(pop, pops, otherwise="POPs are "))
     here = [scope for scope in known if pop in (None, scope.pop) and kind in (None, scope.kind)]
     found = tuple(scope for scope in here if name in _names(scope))
     kinds = sorted({scope.kind for scope in found})

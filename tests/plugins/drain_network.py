@@ -89,11 +89,14 @@ def run(
     traffic: Traffic | None = None,
     held: Overlay | None = None,
     inventory: Inventory = INVENTORY,
+    intent: Intent | None = None,
     **options: Any,
 ) -> Run:
     """One command, on a network that holds the overlay."""
     network = FakeNetwork(traffic or Traffic(), overlay=held)
-    steps = network.run(PLUGIN, verb, context(PLUGIN, overlay=held, inventory=inventory), name=words, **options)
+    steps = network.run(
+        PLUGIN, verb, context(PLUGIN, intent=intent, overlay=held, inventory=inventory), name=words, **options
+    )
     return Run(steps, network)
 
 

@@ -191,6 +191,7 @@ def test_kind_alone_lists_what_it_could_mean(words: tuple[str, ...]) -> None:
     [
         (("nothtel",), {}, "no provider, circuit, switch, host or pop 'nothtel'", "did you mean 'northtel'?"),
         (("provider", "southnet"), {"pop": "pop2"}, "no provider 'southnet' in pop2", "there are northtel, meadow"),
+        (("northtel",), {"pop": "popx"}, "no POP 'popx'", "did you mean 'pop2'?"),
         (("router", "r1.pop1"), {}, "'router' is no kind that can be drained", ANY_KIND),
         (("host", "h1"), {}, "several hosts are called 'h1'", "name one of h1.pop1, h1.pop2"),
         (("switch", "sw1"), {}, "several switches are called 'sw1'", "name one of sw1.pop1, sw1.pop2"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -10,11 +11,14 @@ import pytest
 from netorch.api import (
     ChangeOverlay,
     Deploy,
+    DeviceIntent,
     GuardRefused,
     Intent,
+    IPNetwork,
     NetorchError,
     Overlay,
     PluginError,
+    PrefixExport,
     Report,
     Session,
     Wait,
@@ -264,6 +268,32 @@ def test_the_last_originator_is_refused() -> None:
         run("drain", H1, held=held)
     assert (refused.value.exit_code, "--allow-last" in refused.value.hint) == (7, True)
     assert run("drain", H1, held=held, allow_last=True).stages[-1] == "closed"
+
+
+WITHHELD = ip_network("192.0.2.0/24")
+
+
+def withheld_from(provider: str, prefix: IPNetwork) -> Intent:
+    """The example, with ``prefix`` kept from a provider."""
+
+    def keep(device: DeviceIntent, session: Session) -> Session:
+        if session.peer != provider or session.export_policy is None:
+            return session
+        return replace(session, export_policy=session.export_policy.with_prefix(PrefixExport(prefix, withheld=True)))
+
+    return INTENT.with_sessions(keep)
+
+
+def test_who_alone_hears_a_prefix_is_not_drained() -> None:
+    """The others have sessions and hear our other prefixes: what nobody would hear any more is named."""
+    intent = withheld_from("southnet", WITHHELD)
+    held = Overlay((entry("meadow", "closed"),))
+    with pytest.raises(
+        GuardRefused, match=r"no provider in pop1 that hears 192\.0\.2\.0/24: from the others"
+    ) as refused:
+        run("drain", "northtel", pop="pop1", held=held, intent=intent)
+    assert (refused.value.exit_code, "--allow-last" in refused.value.hint) == (7, True)
+    assert run("drain", "northtel", pop="pop1", held=held, intent=intent, allow_last=True).stages[-1] == "closed"
 
 
 def test_the_last_switch_of_a_host_is_refused() -> None:

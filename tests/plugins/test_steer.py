@@ -200,6 +200,12 @@ def test_unsteer_leaves_a_tombstone() -> None:
     assert said.text == f"{PREFIX}: not steered"
 
 
+def test_unsteer_in_a_pop_that_is_not_there() -> None:
+    """A slip of the pen is told as such, not as a prefix that nobody steers."""
+    with pytest.raises(UsageError, match="no POP 'popx'"):
+        Network().run("unsteer", Overlay((entry(),)), prefix=PREFIX, pop="popx")
+
+
 @pytest.mark.parametrize(
     ("network", "state"),
     [
