@@ -22,7 +22,7 @@ def refuse_other_version(device: DeviceIntent, facts: DeviceFacts) -> None:
         return
     is_known = capabilities_of(device.daemon, found)
     if is_known is not None and is_known.has_templates_for(device.role):
-        hint = f"write version: {is_known.release} for {device.name} in the inventory, if that is what it is to run"
+        hint = f"write version: '{is_known.release}' for {device.name} in the inventory, if that is what it is to run"
     else:
         hint = f"netorch has no templates for {device.daemon} {found} on a {device.role}: install {device.version}"
     raise DeviceError(

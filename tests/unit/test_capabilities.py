@@ -90,7 +90,7 @@ def test_device_with_the_inventorys_version_is_planned(version: str) -> None:
     ("version", "finding", "way_out"),
     [
         ("2.0.7", "expected bird 2.0.12, as the inventory says, found 2.0.7", "no templates for bird 2.0.7"),
-        ("2.17.5", "expected bird 2.0.12, as the inventory says, found 2.17.5", f"write version: 2.17 for {HOST}"),
+        ("2.17.5", "expected bird 2.0.12, as the inventory says, found 2.17.5", f"write version: '2.17' for {HOST}"),
         ("3.1.7", "expected bird 2.0.12, as the inventory says, found 3.1.7", "no templates for bird 3.1.7 on a host"),
         (None, "expected bird 2.0.12, found no bird", "install it"),
     ],

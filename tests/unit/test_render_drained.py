@@ -13,6 +13,7 @@ import pytest
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
 from netorch.model.capabilities import capabilities_of
+from netorch.plan import bird, frr
 from netorch.render import TemplateSource, render_for, seal
 from tests.unit.inventory_texts import example, load
 
@@ -66,6 +67,15 @@ def test_a_silent_host_tells_its_switches_of_nothing() -> None:
         "prefix-list to_switches_ipv4 seq 1 deny any",
         "prefix-list to_switches_ipv6 seq 1 deny any",
     }
+
+
+@pytest.mark.parametrize("daemon", list(DAEMONS))
+@pytest.mark.parametrize(("device", "told"), [("sw1.pop1", "last"), ("h1.pop1", "last"), ("h1.pop1", "nothing")])
+def test_no_session_restarts(daemon: str, device: str, told: str) -> None:
+    """Plans foresee that every session stays up, when the drain begins and when it ends."""
+    usual, drained = rendered(daemon, device, "usual"), rendered(daemon, device, told)
+    language = {"bird": bird, "frr": frr}[daemon]
+    assert language.foresee_resets(usual, drained) == language.foresee_resets(drained, usual) == ()
 
 
 @pytest.mark.parametrize("daemon", list(DAEMONS))
