@@ -61,9 +61,9 @@ def unsteer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     prefix = _network(arguments["prefix"])
     known = steerings(context.overlay)
     pop = arguments["pop"]
-    pops = list(dict.fromkeys([*(one.name for one in context.inventory.pops), *(s.pop for _, s in known)]))
-    if pop is not None and pop not in pops:
-        raise UsageError(f"no POP {pop!r}", hint=did_you_mean(pop, pops, otherwise="POPs are "))
+    there = list(dict.fromkeys([*(one.name for one in context.inventory.pops), *(s.pop for _, s in known)]))
+    if pop is not None and pop not in there:
+        raise UsageError(f"no POP {pop!r}", hint=did_you_mean(pop, there, otherwise="POPs are "))
     ending = [(e, s) for e, s in known if s.prefix == prefix and pop in (None, s.pop)]
     if not ending:
         place = f" in {pop}" if pop else ""
