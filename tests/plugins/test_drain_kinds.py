@@ -14,7 +14,6 @@ from netorch.api import (
     DeviceIntent,
     GuardRefused,
     Intent,
-    IPNetwork,
     NetorchError,
     Overlay,
     PluginError,
@@ -270,23 +269,20 @@ def test_the_last_originator_is_refused() -> None:
     assert run("drain", H1, held=held, allow_last=True).stages[-1] == "closed"
 
 
-WITHHELD = ip_network("192.0.2.0/24")
-
-
-def withheld_from(provider: str, prefix: IPNetwork) -> Intent:
+def withheld_from(provider: str, prefix: str) -> Intent:
     """The example, with ``prefix`` kept from a provider."""
+    kept = PrefixExport(ip_network(prefix), withheld=True)
 
-    def keep(device: DeviceIntent, session: Session) -> Session:
-        if session.peer != provider or session.export_policy is None:
-            return session
-        return replace(session, export_policy=session.export_policy.with_prefix(PrefixExport(prefix, withheld=True)))
+    def keep(_: DeviceIntent, session: Session) -> Session:
+        policy = session.export_policy if session.peer == provider else None
+        return session if policy is None else replace(session, export_policy=policy.with_prefix(kept))
 
     return INTENT.with_sessions(keep)
 
 
 def test_who_alone_hears_a_prefix_is_not_drained() -> None:
     """The others have sessions and hear our other prefixes: what nobody would hear any more is named."""
-    intent = withheld_from("southnet", WITHHELD)
+    intent = withheld_from("southnet", "192.0.2.0/24")
     held = Overlay((entry("meadow", "closed"),))
     with pytest.raises(
         GuardRefused, match=r"no provider in pop1 that hears 192\.0\.2\.0/24: from the others"
