@@ -3,22 +3,29 @@
 bgpd asks its validators only where their section was read in one go: not after frr-reload.py, and 8.4.4 not even when it
 starts. One that ended the connection is not asked again (tried with 8.4.4: not within minutes, whatever the retry interval
 says). So whenever the agent looks, it has bgpd begin; and anew where a validator answers which bgpd does not ask, and prefers to
-the one that it does. Beginning anew drops the list for the moment that it takes to get it again, so that a validator has to
-send a list first.
+the one that it does. Beginning anew drops the list for the seconds that it takes to get it again, so that a validator has to
+send a list first, and it has its time (bgpd looks 3 s after it began whether it has a list).
 """
 
 from __future__ import annotations
 
 import _socket
 import json
+import os
 import struct
 from contextlib import suppress
+
+from netorch.agent.clock import now
+from netorch.agent.paths import STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
 TIMEOUT_S = 2.0
+PATIENCE_S = 10.0
+
+_BEGUN = f"{STATE}/validators.begun"
 
 _NO_LIST = "No connection to RPKI"
 # RFC 8210 section 5: version, type, session or zero, length.
@@ -29,6 +36,8 @@ _CACHE_RESPONSE, _PREFIXES = 3, (4, 6)
 
 def have_asked(ask: Callable[[str], str]) -> None:
     """Have bgpd ask the first of its validators that answers with a list. ``ask`` gives bgpd's answer to a command."""
+    if _age_s(_BEGUN) < PATIENCE_S:
+        return
     has_list = _NO_LIST not in ask("show rpki cache-connection")
     if has_list:
         rows = json.loads(ask("show rpki cache-connection json")).get("connections", ())
@@ -40,7 +49,20 @@ def have_asked(ask: Callable[[str], str]) -> None:
             return
         if _sends_list(row["host"], int(row["port"])):
             ask("rpki reset")
+            _touch(_BEGUN)
             return
+
+
+def _age_s(path: str) -> float:
+    try:
+        return abs(now() - os.stat(path).st_mtime)
+    except OSError:
+        return PATIENCE_S
+
+
+def _touch(path: str) -> None:
+    with suppress(OSError), open(path, "wb"):
+        os.utime(path)
 
 
 def _preference(row: Any) -> int:
