@@ -86,9 +86,9 @@ def test_what_was_there_is_there_again(story: Story, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", list(DRAINED))
 def test_traffic_has_left_before_it_is_closed(story: Story, kind: str) -> None:
-    """Ports carried over a megabit a second together, and each fell quiet."""
+    """Ports carried the streams, as much of them as a busy machine sends, and each fell quiet."""
     rows = ports_of(story.drains[kind]).values()
-    assert sum(row["rate_before_bps"] for row in rows) > 1e6  # type: ignore[misc]
+    assert sum(row["rate_before_bps"] for row in rows) > 1e5  # type: ignore[misc]
     assert [row["quiet"] for row in rows] == [True] * len(rows)
 
 

@@ -194,10 +194,10 @@ def test_inbound_moved_before_the_sessions_closed(story: Story, family: Family) 
 
 
 def test_port_was_busy_and_fell_quiet(story: Story) -> None:
-    """The rows say what the ports carried before, over a megabit per second together, and next to nothing after."""
+    """The rows say what the ports carried before, as much of the streams as a busy machine sends, and next to nothing after."""
     rows = {row["circuit"]: row for row in story.drain.document[-1]["rows"]}
     assert rows.keys() == {"northtel-pop1-a", "northtel-pop1-b"}
-    assert sum(row["rate_before_bps"] for row in rows.values()) > 1e6
+    assert sum(row["rate_before_bps"] for row in rows.values()) > 1e5
     for row in rows.values():
         assert row["rate_after_bps"] <= 0.01 * row["rate_before_bps"] + 2000
         assert row["quiet"] is True

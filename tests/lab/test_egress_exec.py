@@ -26,7 +26,7 @@ WAYS = [(ON_BIRD, provider) for provider in PROVIDERS] + [(ON_FRR, provider) for
 _HELPER = """
 import socket, sys
 sys.path.insert(0, sys.argv[1])
-from netorch.mark import connect
+from mark import connect
 with connect((sys.argv[2], 80), via=sys.argv[3], timeout_s=20) as s:
     s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
     print(s.makefile().read().split()[-1])
@@ -35,7 +35,7 @@ with connect((sys.argv[2], 80), via=sys.argv[3], timeout_s=20) as s:
 _FORBIDDEN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from netorch.mark import connect
+from mark import connect
 try:
     connect((sys.argv[2], 80), via=sys.argv[3])
 except PermissionError as error:
@@ -145,12 +145,19 @@ def test_provider_without_a_table(egress: QuickLab) -> None:
     egress.lab.run(ON_FRR, "test", "!", "-e", "/tmp/started")
 
 
+def with_helper(egress: QuickLab) -> str:
+    """The folder of a program on the host, with the helper copied beside it, as docs/marks.md allows."""
+    text = (ROOT / "netorch" / "mark.py").read_text(encoding="utf-8")
+    egress.lab.run(ON_BIRD, "sh", "-c", "mkdir -p /srv/program && cat > /srv/program/mark.py", stdin=text)
+    return "/srv/program"
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_socket_helper(egress: QuickLab, provider: str) -> None:
     """A program's own socket, by the provider's name, from the file that netorch writes."""
     for family in Family:
         address = behind_all(egress.lab.inventory, family)
-        entered = egress.lab.run(ON_BIRD, "python3", "-c", _HELPER, str(ROOT), address, provider)
+        entered = egress.lab.run(ON_BIRD, "python3", "-c", _HELPER, with_helper(egress), address, provider)
         assert entered.strip() == provider
 
 
@@ -163,5 +170,5 @@ def test_socket_helper_without_the_right(egress: QuickLab) -> None:
         "--reuid=65534",
         "--clear-groups",
     )
-    argv = ("python3", "-c", _FORBIDDEN, str(ROOT), address, "northtel")
+    argv = ("python3", "-c", _FORBIDDEN, with_helper(egress), address, "northtel")
     assert "CAP_NET_ADMIN" in egress.lab.run(ON_BIRD, "setpriv", *dropped, *argv)

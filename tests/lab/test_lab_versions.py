@@ -120,7 +120,7 @@ def test_nothing_is_written_to_a_root_file_system(lab: Lab) -> None:
 def test_missing_root_file_system_names_the_command(tmp_path: Path) -> None:
     """A lab that needs a root file system that was never made says how to make it, and makes nothing."""
     settings = replace(lab_settings(tmp_path, "-none"), rootfs=tmp_path / "nothing")
-    with pytest.raises(NetorchError, match="debian13, debian13-bird3") as raised:
+    with pytest.raises(NetorchError, match="debian13, debian13-frr, debian13-bird3") as raised:
         lab_up(mixed(example_inventory(tmp_path)), settings)
     assert "./dev rootfs" in raised.value.hint
     assert not settings.run.exists()

@@ -94,8 +94,12 @@ def test_harmless_change_is_nothing_to_report(quick: QuickLab, project: Project)
 
 
 def test_leak_is_found(project: Project) -> None:
-    """An operator's template that exports everything: the provider that would hear foreign routes is named, with examples."""
-    project.patch("bird/provider_session.conf.j2", "export filter {{ export_filter }};", "export all;")
+    """An operator's template that exports everything: the provider that would hear foreign routes is named, with examples.
+
+    It leaves out the roles too: with them BIRD itself keeps back what a provider sent (RFC 9234).
+    """
+    everything = ("export filter {{ export_filter }};", "export all;")
+    project.patch("bird/provider_session.conf.j2", *everything, ("{% if view.role %}", "{% if false %}"))
     document = rehearse(project, code=7)
     leaks = findings(document, "leak")
     assert set(leaks) == {"northtel", "meadow"}
