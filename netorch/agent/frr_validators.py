@@ -1,7 +1,7 @@
 """FRR's connections to validators, which it does not always begin, nor mend, by itself.
 
 bgpd asks its validators only where their section was read in one go: not after frr-reload.py, and 8.4.4 not even when it
-starts. One that ended the connection is not asked again (tried with 8.4.4: not within minutes, whatever the retry interval
+starts. One that ended the connection is not asked again (tried with 8.4.4: not within a minute, whatever the retry interval
 says). So whenever the agent looks, it has bgpd begin; and anew where a validator answers which bgpd does not ask, and prefers to
 the one that it does. Beginning anew drops the list for the seconds that it takes to get it again, so that a validator has to
 send a list first, and it has its time (bgpd looks 3 s after it began whether it has a list).
