@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import posixpath
 
-from netorch.inventory.schema import (
+from netorch.inventory.schema_lab import SpeakerKeys, StationKeys
+from netorch.inventory.schema_network import (
     BfdTimerKeys,
-    CircuitIpv4,
-    CircuitIpv6,
-    CircuitKeys,
-    HostKeys,
     NetworkFile,
     OverLimitKeys,
     PkiKeys,
     PolicyKeys,
     ProviderKeys,
+    SshKeys,
+)
+from netorch.inventory.schema_pops import (
+    CircuitIpv4,
+    CircuitIpv6,
+    CircuitKeys,
+    HostKeys,
     RouterInterfaceKeys,
     RouterKeys,
-    SpeakerKeys,
-    SshKeys,
-    StationKeys,
     SwitchKeys,
 )
 from netorch.inventory.schema_sources import LabValidatorKeys, RegistriesKeys, RoaKeys, RpkiKeys
@@ -27,36 +28,27 @@ from netorch.inventory.tree import Site, Tree, router_id
 from netorch.model.bogons import TRANSIT_FREE
 from netorch.model.inventory import (
     Action,
-    AoKey,
-    Bfd,
-    BfdTimers,
     Circuit,
     CircuitAddresses,
-    Guards,
     Host,
     Interface,
     Inventory,
-    LabSpeaker,
-    LabStation,
-    LabValidator,
-    Limits,
     Link,
-    OverLimit,
     Pki,
     PluginSettings,
-    Policy,
     Pop,
     Port,
     Provider,
-    Roa,
     Router,
     ServicePrefix,
     Ssh,
     Switch,
-    Tolerance,
     Underlay,
     Uplink,
 )
+from netorch.model.lab import LabSpeaker, LabStation, LabValidator, Roa
+from netorch.model.policy import Guards, Limits, OverLimit, Policy, Tolerance
+from netorch.model.sessions import AoKey, Bfd, BfdTimers
 from netorch.model.sources import AsSet, Irr, PeeringDb, Registries, Rpki, Validator
 from netorch.model.types import Family
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.schema import CircuitKeys, DeviceKeys, HostKeys, RouterKeys, SwitchKeys
+from netorch.inventory.schema_pops import CircuitKeys, DeviceKeys, HostKeys, RouterKeys, SwitchKeys
 from netorch.inventory.tree import LAB, Site, Tree, router_id
 from netorch.model.types import IPAddress, IPInterface, IPNetwork
 

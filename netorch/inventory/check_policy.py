@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.schema import CircuitKeys, ProviderKeys
+from netorch.inventory.schema_network import ProviderKeys
+from netorch.inventory.schema_pops import CircuitKeys
 from netorch.inventory.tree import PROVIDERS, Site, Tree
 
 

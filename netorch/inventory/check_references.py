@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.schema import HostKeys, PolicyKeys, RouterKeys, SwitchKeys
+from netorch.inventory.schema_network import PolicyKeys
+from netorch.inventory.schema_pops import HostKeys, RouterKeys, SwitchKeys
 from netorch.inventory.tree import LAB, NETWORK, PROVIDERS, Site, Tree, router_id
 from netorch.model.text import did_you_mean
 

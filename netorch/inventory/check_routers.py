@@ -9,7 +9,8 @@ from netorch.inventory.check_addresses import check_host_part
 from netorch.inventory.check_references import check_known, check_once
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
-from netorch.inventory.schema import RouterInterfaceKeys, RouterKeys, StationKeys
+from netorch.inventory.schema_lab import StationKeys
+from netorch.inventory.schema_pops import RouterInterfaceKeys, RouterKeys
 from netorch.inventory.tree import LAB, Site, Tree
 from netorch.model.capabilities import capabilities_of
 from netorch.model.types import IPInterface

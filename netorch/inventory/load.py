@@ -17,7 +17,10 @@ from netorch.inventory.document import Document, SyntaxProblem, parse_document
 from netorch.inventory.findings import Findings
 from netorch.inventory.keys import Keys
 from netorch.inventory.messages import validated
-from netorch.inventory.schema import FILES, LabFile, NetworkFile, PopFile, ProvidersFile
+from netorch.inventory.schema import FILES
+from netorch.inventory.schema_lab import LabFile
+from netorch.inventory.schema_network import NetworkFile, ProvidersFile
+from netorch.inventory.schema_pops import PopFile
 from netorch.inventory.tree import LAB, NETWORK, POPS, PROVIDERS, Site, Tree, kind_of_file
 from netorch.model.inventory import Inventory
 from netorch.model.text import did_you_mean

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Annotated, Any
 
 from netorch.inventory.fields import Checked, refusal
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 
 _PATH = r"(?!~)[^#]+"
 

@@ -7,16 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netorch.inventory.document import Path
-from netorch.inventory.schema import (
-    DeviceKeys,
-    HostKeys,
-    LabFile,
-    NetworkFile,
-    PopFile,
-    ProvidersFile,
-    RouterKeys,
-    SwitchKeys,
-)
+from netorch.inventory.schema_lab import LabFile
+from netorch.inventory.schema_network import NetworkFile, ProvidersFile
+from netorch.inventory.schema_pops import DeviceKeys, HostKeys, PopFile, RouterKeys, SwitchKeys
 
 NETWORK = "network.yml"
 PROVIDERS = "providers.yml"

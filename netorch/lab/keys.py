@@ -10,7 +10,8 @@ from pathlib import Path
 from netorch.errors import NetorchError
 from netorch.lab.commands import Tools
 from netorch.lab.settings import LabSettings
-from netorch.model.inventory import Inventory, SecretRef
+from netorch.model.inventory import Inventory
+from netorch.model.sessions import SecretRef
 
 IDENTITY, KNOWN_HOSTS, SECRETS = "id_ed25519", "known_hosts", "secrets"
 

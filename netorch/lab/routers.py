@@ -15,7 +15,8 @@ from netorch.lab.wiring import (
     ipv4_conf,
     port_lines,
 )
-from netorch.model.inventory import Inventory, LabStation, Router
+from netorch.model.inventory import Inventory, Router
+from netorch.model.lab import LabStation
 
 STATION_INTERFACE = "eth0"
 

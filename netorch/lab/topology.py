@@ -24,7 +24,8 @@ from netorch.lab.wiring import (
     ipv4_conf,
     port_lines,
 )
-from netorch.model.inventory import Circuit, Host, Inventory, LabSpeaker, Provider, Switch
+from netorch.model.inventory import Circuit, Host, Inventory, Provider, Switch
+from netorch.model.lab import LabSpeaker
 from netorch.model.types import Family, IPAddress, family_of
 
 ROOT_ADDRESS = IPv4Address("198.19.255.254")

@@ -9,7 +9,8 @@ from netorch.errors import NetorchError
 from netorch.lab.daemons import LAB_FOLDER
 from netorch.lab.plan import VALIDATOR, Node, Service
 from netorch.lab.wiring import MANAGEMENT, QUIET_IPV6, device_lines
-from netorch.model.inventory import Inventory, LabValidator
+from netorch.model.inventory import Inventory
+from netorch.model.lab import LabValidator
 from netorch.model.sources import Validator
 
 LIST = f"{LAB_FOLDER}/roas.json"

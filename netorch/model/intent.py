@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from netorch.model.bogons import BOGON_ASNS, AsnRange
-from netorch.model.inventory import AoKey, BfdTimers, Circuit, Limits, OverLimit, Provider, SecretRef
+from netorch.model.inventory import Circuit, Provider
+from netorch.model.policy import Limits, OverLimit
+from netorch.model.sessions import AoKey, BfdTimers, SecretRef
 from netorch.model.sources import IrrFilter, Rpki, Validator
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 

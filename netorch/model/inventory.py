@@ -6,90 +6,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Iterable, Mapping, Optional, Protocol, Tuple, TypeVar, Union
 
-from netorch.model.bogons import TRANSIT_FREE
+from netorch.model.lab import LabSpeaker, LabStation, LabValidator
+from netorch.model.policy import OverLimit, Policy
+from netorch.model.sessions import AoKey, Bfd, SecretRef
 from netorch.model.sources import AsSet, Registered, Registries, Rpki
 from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac
 
-RELATIONS = ("transit", "peer", "customer", "ixp")
-LIMIT_ACTIONS = ("disable", "restart")
 DAEMONS = ("bird", "frr")
+
+
 UNDERLAYS = ("rip", "ospf", "bgp")
-
-
-@dataclass(frozen=True)
-class SecretRef:
-    """Where a secret is kept, never the secret: ``file:PATH``, ``env:NAME``, ... (docs/secrets.md)."""
-
-    scheme: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.scheme}:{self.name}"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What is accepted of one family; prefix lengths are inclusive."""
-
-    max_prefixes: int
-    min_length: int
-    max_length: int
-
-
-@dataclass(frozen=True)
-class OverLimit:
-    """What becomes of a session with more prefixes than are accepted. ``action``: ``disable`` closes it until somebody opens
-    it, ``restart`` tries again, after ``retry_minutes`` at the latest."""
-
-    action: str = "disable"
-    retry_minutes: int = 30
-
-
-@dataclass(frozen=True)
-class Guards:
-    """What a change must not go beyond unless the operator says so; percentages are of one POP.
-
-    ``removals_percent`` of its provider sessions, or of the own prefixes that it announces, may go at once;
-    ``capacity_percent`` of its circuits' capacity must stay in service.
-    """
-
-    removals_percent: float = 50.0
-    capacity_percent: float = 25.0
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What may be lost over a deploy before it counts as broken: of the prefixes that a session accepts, and of the routes
-    in a host's main table."""
-
-    prefix_drop_percent: float = 50.0
-    fib_drop_percent: float = 50.0
-
-
-@dataclass(frozen=True)
-class Policy:
-    """Import policy defaults of the network, what a deploy may do to it, and how many generations each device keeps.
-
-    ``never_via`` are networks that cannot be behind a peer, a customer or an exchange. ``keep_refused``: switches keep refused
-    routes apart, so that they can be asked for the reasons.
-    """
-
-    ipv4: Limits = Limits(max_prefixes=1_500_000, min_length=8, max_length=24)
-    ipv6: Limits = Limits(max_prefixes=400_000, min_length=16, max_length=48)
-    max_path_length: int = 64
-    local_preference: Mapping[str, int] = field(
-        default_factory=lambda: {"customer": 300, "peer": 200, "ixp": 200, "transit": 100}
-    )
-    never_via: Tuple[int, ...] = tuple(TRANSIT_FREE)
-    over_limit: OverLimit = OverLimit()
-    keep_refused: bool = True
-    guards: Guards = Guards()
-    tolerance: Tolerance = Tolerance()
-    keep_generations: int = 10
-
-    def limits(self, family: Family) -> Limits:
-        """The limits of ``family``."""
-        return self.ipv4 if family is Family.IPV4 else self.ipv6
 
 
 @dataclass(frozen=True)
@@ -151,36 +77,6 @@ class CircuitAddresses:
 
     local: IPInterface
     neighbor: IPAddress
-
-
-@dataclass(frozen=True)
-class BfdTimers:
-    """A neighbour that sends nothing for ``interval_ms`` times ``multiplier`` is down."""
-
-    interval_ms: int = 300
-    multiplier: int = 5
-
-
-@dataclass(frozen=True)
-class Bfd:
-    """BFD between switches and hosts, and with providers."""
-
-    fabric: BfdTimers = BfdTimers()
-    providers: BfdTimers = BfdTimers()
-
-
-AO_ALGORITHMS = ("hmac sha1", "cmac aes128", "hmac sha256")
-
-
-@dataclass(frozen=True)
-class AoKey:
-    """A key of TCP-AO (RFC 5925), which may come and go while the session runs. ``id`` (0 to 255) is the same at both ends.
-    ``use``: ``preferred`` is asked of the neighbour, ``deprecated`` is for what the neighbour still sends, ``""`` for either."""
-
-    id: int
-    secret: SecretRef
-    algorithm: str = AO_ALGORITHMS[0]
-    use: str = ""
 
 
 @dataclass(frozen=True)
@@ -400,51 +296,6 @@ class WrongSetting:
 
 
 @dataclass(frozen=True)
-class LabSpeaker:
-    """How the lab plays one provider. Milliseconds one way, loss in percent of packets that arrive on it."""
-
-    provider: str
-    speaker: str = "bird"
-    prefixes_ipv4: int = 100
-    prefixes_ipv6: int = 100
-    delay_ms: float = 0.0
-    jitter_ms: float = 0.0
-    loss_percent: float = 0.0
-
-
-@dataclass(frozen=True)
-class LabStation:
-    """An ordinary machine at a router's LAN, in the lab only. ``router`` is the router's full name; its address on
-    ``interface`` is the station's default gateway."""
-
-    name: str
-    router: str
-    interface: str
-    ipv4: Optional[IPv4Interface] = None
-    ipv6: Optional[IPv6Interface] = None
-
-
-@dataclass(frozen=True)
-class Roa:
-    """An entry of a validator's list: ``asn`` may announce ``prefix``, and what is inside of it up to ``max_length``."""
-
-    prefix: IPNetwork
-    max_length: int
-    asn: int
-
-
-@dataclass(frozen=True)
-class LabValidator:
-    """How the lab plays a validator: its list, and the seconds that it tells those who ask."""
-
-    name: str
-    roas: Tuple[Roa, ...] = ()
-    refresh_s: int = 3600
-    retry_s: int = 600
-    expire_s: int = 7200
-
-
-@dataclass(frozen=True)
 class Pki:
     """netorch as certificate authority. ``folder`` is the absolute path of what it keeps; a certificate is good for
     ``life_days``."""
@@ -475,7 +326,7 @@ class Inventory:
     commit: str = ""
     audit: Optional[str] = None
     pki: Optional[Pki] = None
-    bfd: Bfd = Bfd()
+    bfd: Bfd = field(default_factory=Bfd)
     stations: Tuple[LabStation, ...] = ()
     validators: Tuple[LabValidator, ...] = ()
     registries: Registries = field(default_factory=lambda: Registries(folder=""))

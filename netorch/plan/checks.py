@@ -7,8 +7,8 @@ from typing import AbstractSet
 from netorch.model.checks import is_up
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Session
-from netorch.model.inventory import Tolerance
 from netorch.model.plan import Check
+from netorch.model.policy import Tolerance
 
 DEFAULT_TOLERANCE = Tolerance()
 

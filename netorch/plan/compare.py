@@ -8,8 +8,8 @@ from netorch.model.checks import findings, is_up
 from netorch.model.conventions import MAIN_TABLE
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import NOTHING, DeviceIntent, Intent
-from netorch.model.inventory import Tolerance
 from netorch.model.plan import Check
+from netorch.model.policy import Tolerance
 from netorch.model.types import Family
 from netorch.plan.checks import must_announce
 

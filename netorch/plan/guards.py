@@ -13,9 +13,10 @@ from netorch.errors import GuardRefused
 from netorch.model.checks import is_up
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
-from netorch.model.inventory import Circuit, Guards
+from netorch.model.inventory import Circuit
 from netorch.model.items import FileItem
 from netorch.model.plan import DevicePlan, Plan
+from netorch.model.policy import Guards
 from netorch.plan.bgp_text import BgpText, TextSession
 from netorch.plan.daemons import configuration_text, language_of
 

@@ -7,9 +7,9 @@ from typing import Callable, List, Mapping, Optional, Sequence
 
 from netorch.model.facts import Confirmed, DeviceFacts
 from netorch.model.intent import DeviceIntent
-from netorch.model.inventory import Tolerance
 from netorch.model.items import MIRROR_KINDS, ClosedSessionItem, FileItem, Item, NeighbourItem, ServiceItem
 from netorch.model.plan import Check, DevicePlan
+from netorch.model.policy import Tolerance
 from netorch.plan.bgp_text import BgpText
 from netorch.plan.daemons import configuration_text, language_of
 from netorch.plan.diff import plan_device

@@ -13,8 +13,10 @@ from netorch.lab.keys import IDENTITY, KNOWN_HOSTS
 from netorch.lab.plan import mac_of
 from netorch.lab.topology import played
 from netorch.model.facts import DeviceFacts
-from netorch.model.inventory import Circuit, Inventory, LabSpeaker, Pop, SecretRef, Ssh
+from netorch.model.inventory import Circuit, Inventory, Pop, Ssh
 from netorch.model.items import NeighbourItem
+from netorch.model.lab import LabSpeaker
+from netorch.model.sessions import SecretRef
 from netorch.model.sources import Rpki
 from netorch.model.types import IPAddress, Mac
 from netorch.plan.daemons import configuration_text, language_of

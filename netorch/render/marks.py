@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from netorch.errors import RenderError
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 
 STAMP_TOKEN = "@stamp@"
 SECRET_TOKEN = re.compile(r'@secret:([^@"\n]+)@')

@@ -24,7 +24,7 @@ from netorch.model.intent import (
     Steer,
     UnderlayInterface,
 )
-from netorch.model.inventory import BfdTimers
+from netorch.model.sessions import BfdTimers
 from netorch.model.types import Family, IPAddress, IPNetwork, family_of
 from netorch.render.plain import Bounds
 from netorch.render.policy_view import (

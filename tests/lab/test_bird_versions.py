@@ -9,7 +9,7 @@ import pytest
 
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
-from netorch.model.inventory import AoKey, SecretRef
+from netorch.model.sessions import AoKey, SecretRef
 from netorch.model.types import Family
 from netorch.render import TemplateSource, redact, render_device, seal
 from tests.lab.deployed_pop import HOSTS, SWITCHES, bgp_states, kernel_routes

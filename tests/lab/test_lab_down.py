@@ -14,7 +14,8 @@ from netorch.errors import Locked
 from netorch.lab import lab_down, lab_status, lab_up
 from netorch.lab import machine as lab_machine
 from netorch.lab.lock import lab_lock
-from netorch.model.inventory import Inventory, SecretRef
+from netorch.model.inventory import Inventory
+from netorch.model.sessions import SecretRef
 from tests.lab.labs import ROOT, booted, example_inventory, lab_settings, own_network, small
 
 pytestmark = pytest.mark.lab

@@ -9,7 +9,8 @@ import pytest
 from netorch.errors import NetorchError
 from netorch.lab.plan import Cable, LabPlan, plan_from_json
 from netorch.lab.topology import plan_lab
-from netorch.model.inventory import Interface, Inventory, LabStation, Link, Pop, Router, Ssh, Underlay
+from netorch.model.inventory import Interface, Inventory, Link, Pop, Router, Ssh, Underlay
+from netorch.model.lab import LabStation
 from tests.lab.labs import example_inventory
 
 

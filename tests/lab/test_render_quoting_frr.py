@@ -14,7 +14,7 @@ from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
 from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 from netorch.render import TemplateSource, render_for, seal
 from tests.lab.frr_node import FrrNode, canonical, frr_node
 from tests.lab.hostile_texts import INJECTIONS, generate, hostile_sessions

@@ -17,7 +17,7 @@ from netorch.lab.nodes import Machine
 from netorch.lab.plan import plan_from_json
 from netorch.lab.routes import good_routes
 from netorch.lab.validators import LIST, roas_text
-from netorch.model.inventory import LabValidator, Roa
+from netorch.model.lab import LabValidator, Roa
 from netorch.model.types import Family
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
 from tests.registry_servers import CUT, EMPTY, SILENT, WELL, Registry, whois

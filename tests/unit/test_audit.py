@@ -12,9 +12,9 @@ from pathlib import Path
 from netorch.app.audit import Audit, plan_hash
 from netorch.app.redaction import secret_redactor
 from netorch.io.audit_log import AuditLog
-from netorch.model.inventory import SecretRef
 from netorch.model.items import AliasItem
 from netorch.model.plan import DevicePlan, Operation
+from netorch.model.sessions import SecretRef
 from netorch.testing import FakeClock, FakeSecrets, small_inventory
 
 PLAN = DevicePlan("h1.pop1", "base", 1, (Operation("add", AliasItem("eth0", "sw1.pop1 swp11")),))

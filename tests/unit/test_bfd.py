@@ -8,7 +8,7 @@ import pytest
 
 from netorch.intent import derive_intent
 from netorch.model.intent import Intent
-from netorch.model.inventory import BfdTimers
+from netorch.model.sessions import BfdTimers
 from netorch.render import render_device
 from tests.unit.inventory_texts import edited, example, load
 from tests.unit.planned import TEMPLATES, configuration

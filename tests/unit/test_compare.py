@@ -10,7 +10,7 @@ import pytest
 from netorch.intent import derive_intent
 from netorch.model.facts import DeviceFacts, RouteCount
 from netorch.model.intent import DeviceIntent, Intent, Session
-from netorch.model.inventory import Tolerance
+from netorch.model.policy import Tolerance
 from netorch.model.state import Channel, Protocol
 from netorch.model.types import Family
 from netorch.plan.compare import compare_rows, find_losses

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from netorch.model.intent import DeviceIntent, Intent, Session
-from netorch.model.inventory import Guards
 from netorch.model.plan import Check
+from netorch.model.policy import Guards
 from netorch.plan.guards import GUARDS, Allowances, Refusal, find_refusals, relaxed
 from tests.unit.inventory_texts import edited, example
 from tests.unit.planned import Planned, planned

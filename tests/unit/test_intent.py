@@ -10,8 +10,9 @@ import pytest
 from netorch.intent import derive_intent, desired_items
 from netorch.model.codec import from_json, to_json
 from netorch.model.intent import DeviceIntent, ExportPolicy, Intent, Session
-from netorch.model.inventory import Inventory, Limits
+from netorch.model.inventory import Inventory
 from netorch.model.items import AddressItem, RuleItem, SysctlItem
+from netorch.model.policy import Limits
 from netorch.model.types import Family
 from tests.unit.inventory_texts import edited, example, load
 

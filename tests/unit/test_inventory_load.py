@@ -8,7 +8,9 @@ import pytest
 
 from netorch.errors import InventoryError
 from netorch.inventory import load_inventory
-from netorch.model.inventory import CircuitAddresses, Limits, Pki, PluginSettings, Policy, Port, SecretRef, Ssh, Uplink
+from netorch.model.inventory import CircuitAddresses, Pki, PluginSettings, Port, Ssh, Uplink
+from netorch.model.policy import Limits, Policy
+from netorch.model.sessions import SecretRef
 from netorch.model.types import Family
 from tests.unit.inventory_texts import POP, complaints, edited, example, load, small
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netorch.errors import RenderError
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 from netorch.render.bird.quoting import (
     bird_address,
     bird_comment,

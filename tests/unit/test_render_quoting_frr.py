@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netorch.errors import RenderError
 from netorch.model.bogons import BOGON_ASNS, AsnRange
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 from netorch.render.frr.patterns import frr_asn_patterns
 from netorch.render.frr.quoting import (
     expected_secret,

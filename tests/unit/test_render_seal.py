@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from netorch.errors import InventoryError, NetorchError, RenderError
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 from netorch.render import redact, seal
 from netorch.render.marks import secret_token, without_tokens
 

@@ -8,9 +8,9 @@ from netorch.app.history import rollback_notes
 from netorch.intent import desired_items
 from netorch.model.facts import Confirmed
 from netorch.model.intent import DeviceIntent
-from netorch.model.inventory import Tolerance
 from netorch.model.items import ClosedSessionItem, FileItem, Item, Mac, NeighbourItem
 from netorch.model.plan import DevicePlan, Plan
+from netorch.model.policy import Tolerance
 from netorch.model.types import IPAddress
 from netorch.plan.bird import read_bgp
 from netorch.plan.rollback import intent_of, is_rewritten, keep_closed, plan_rollback

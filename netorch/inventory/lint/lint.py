@@ -9,7 +9,7 @@ from netorch.inventory.findings import Findings
 from netorch.inventory.lint import of_network, of_providers
 from netorch.inventory.lint.rules import WARNING, Rule, Spot
 from netorch.inventory.load import load_tree, shown_folder
-from netorch.inventory.schema import AcceptedKeys
+from netorch.inventory.schema_network import AcceptedKeys
 from netorch.inventory.tree import NETWORK, Tree
 from netorch.model.text import did_you_mean
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, Rule, Spot, carried, of_provider, providers
-from netorch.inventory.schema import PolicyKeys, ProviderKeys
+from netorch.inventory.schema_network import PolicyKeys, ProviderKeys
 from netorch.inventory.tree import NETWORK, Tree
 from netorch.model.bogons import refused_asns
-from netorch.model.inventory import Policy
+from netorch.model.policy import Policy
 from netorch.model.types import Family
 
 _UPHILL = {"customer": ("peer", "ixp", "transit"), "peer": ("transit",), "ixp": ("transit",), "transit": ()}

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from netorch.errors import RenderError
 from netorch.model.conventions import MAX_SYMBOL
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 from netorch.render.marks import secret_token, without_tokens
 from netorch.render.plain import Numbers, address_text, number_text, prefix_text
 

@@ -17,7 +17,7 @@ from ipaddress import IPv6Address, ip_network
 from netorch.errors import RenderError
 from netorch.model.communities import WELL_KNOWN
 from netorch.model.conventions import MAX_SYMBOL
-from netorch.model.inventory import SecretRef
+from netorch.model.sessions import SecretRef
 from netorch.model.text import one_line
 from netorch.render.frr.patterns import frr_asn_patterns, frr_digits
 from netorch.render.marks import secret_token, without_tokens

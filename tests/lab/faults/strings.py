@@ -25,8 +25,9 @@ from netorch.io.secrets import InventorySecrets
 from netorch.io.template_files import read_templates
 from netorch.loader import load_plugins
 from netorch.model.intent import DeviceIntent, Session
-from netorch.model.inventory import Inventory, SecretRef
+from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay, OverlayEntry
+from netorch.model.sessions import SecretRef
 from netorch.render import TemplateSource, render_device, seal
 from tests.lab.faults.play import Ending
 from tests.lab.hostile_texts import cut, generate, read_back, scalar, unmarked, visible
