@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from netorch.cli.exit_codes import exit_code_of
-from netorch.cli.options import controller_for, inventory_option
+from netorch.cli.options import controller_for, interval_option, inventory_option
 from netorch.errors import UsageError, annotated
 
 if TYPE_CHECKING:
@@ -33,14 +33,7 @@ FORMATS = ("svg", "dot", "json")
     metavar="FILE",
     help="Write it there instead of to standard output.",
 )
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.1, 3600),
-    default=1,
-    show_default=True,
-    metavar="SECONDS",
-    help="Measure traffic over this time.",
-)
+@interval_option
 @inventory_option
 @click.pass_context
 def graph(ctx: click.Context, pop: str, *, output: str | None, out: Path | None, interval: float) -> int:

@@ -45,6 +45,15 @@ metrics_option = click.option(
     help="Write figures there for node_exporter's textfile collector; its name ends in .prom.",
 )
 
+interval_option = click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    default=1,
+    show_default=True,
+    metavar="SECONDS",
+    help="Measure traffic over this time.",
+)
+
 
 def inventory_option(command: F) -> F:
     """``--inventory`` after the command as well as before it."""

@@ -10,6 +10,7 @@ import click
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import (
     controller_for,
+    interval_option,
     inventory_option,
     limit_option,
     metrics_option,
@@ -22,14 +23,7 @@ from netorch.errors import annotated
 @click.command()
 @targets_argument
 @limit_option
-@click.option(
-    "--interval",
-    type=click.FloatRange(0.1, 3600),
-    default=1,
-    show_default=True,
-    metavar="SECONDS",
-    help="Measure traffic over this time.",
-)
+@interval_option
 @metrics_option
 @output_option
 @inventory_option
