@@ -37,16 +37,21 @@ def plan(
     detailed_exitcode: bool,
     output: str,
 ) -> int:
-    """Show what deploy would do: files, kernel items, sessions that will reset, guards that would refuse. Changes nothing."""
-    from netorch.app.planning import refusals
+    """Show what deploy would do: files, kernel items, sessions that will reset, guards that would refuse. Changes nothing.
+
+    Exit code 3 where some devices cannot be planned or would refuse the plan, 1 or 4 where all of them.
+    """
+    from netorch.app.planning import refusals, without_obstacles
     from netorch.cli.carry_out import show_plan
 
     with controller_for(ctx) as controller:
         planned, failures, world = _make_plan(controller, targets, limit)
         refused = refusals(controller, world, planned)
         show_plan(controller, planned, failures, refused=refused, diff=diff, output=output)
+    asked = len(planned.devices) + len(failures)
+    _, failures = without_obstacles(planned, failures)
     if failures:
-        return exit_code_of(failures, asked=len(planned.devices) + len(failures))
+        return exit_code_of(failures, asked=asked)
     return PENDING if detailed_exitcode and not planned.is_empty else 0
 
 

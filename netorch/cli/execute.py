@@ -20,7 +20,24 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+class _Exec(click.Command):
+    """Says where the options belong when some of them come too late: all that follows COMMAND's first word is COMMAND's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        names = {word.partition("=")[0] for word in args}  # before click takes them away
+        try:
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            for name in names.intersection(error.param.opts if error.param is not None else ()):
+                raise click.UsageError(
+                    f"{name} stands behind the first word of COMMAND and would be given to it: expected it before,"
+                    " as in netorch exec --via PROVIDER --on HOST -- COMMAND",
+                    ctx,
+                ) from None
+            raise
+
+
+@click.command("exec", cls=_Exec, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--via", required=True, metavar="PROVIDER", help="The provider that its packets leave through.")
 @click.option("--on", "host", required=True, metavar="HOST", help="The host that it runs on.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGUMENT]...")

@@ -21,11 +21,12 @@ LESS_OF_LOST = ("prefix", "circuit", "next_hop")
 LESS_OF_MARKS = ("frame_mac", "kernel_interface", "prefix")
 LESS_OF_MANY = ("source", "kernel_table", "prefix", "via", "kernel_interface")
 _WIDTH = 10
+_EXAMPLE = "netorch explain 1.144.0.1 --from h1.pop1"
 
 
 @click.command()
-@click.argument("destination", required=False)
-@click.option("--from", "hosts", multiple=True, required=True, metavar="HOST", help="The host that sends.")
+@click.argument("destinations", nargs=-1, metavar="DESTINATION")
+@click.option("--from", "hosts", multiple=True, metavar="HOST", help="The host that sends; required.")
 @click.option("--via", metavar="PROVIDER", help="Of packets that are marked for this provider.")
 @click.option("--mark", type=click.IntRange(0, 2**32 - 1), metavar="NUMBER", help="Of packets with this mark.")
 @click.option("--no-packet", is_flag=True, help="Send nothing: no frame is looked at.")
@@ -40,7 +41,7 @@ _WIDTH = 10
 def explain(
     ctx: click.Context,
     /,
-    destination: str | None,
+    destinations: tuple[str, ...],
     *,
     hosts: tuple[str, ...],
     via: str | None,
@@ -62,20 +63,28 @@ def explain(
 
     Exit code 0 when packets go where they should, 1 when something is broken, 3 or 4 when hosts could not be asked.
     """
+    if not hosts:
+        raise UsageError("expected --from HOST, the host that sends, found none", hint=_EXAMPLE)
     if file is not None:
-        _refuse_beside_file(destination, via, mark)
+        _refuse_beside_file(destinations, via, mark)
         return _explain_many(ctx, hosts, _addresses(file), output=output)
-    if destination is None:
-        raise UsageError("Missing argument 'DESTINATION'", hint="netorch explain 1.144.0.1 --from h1.pop1")
+    if len(destinations) != 1:
+        raise UsageError(f"expected one DESTINATION, found {' '.join(destinations) or 'none'}", hint=_EXAMPLE)
+    (destination,) = destinations
     if via is not None and mark is not None:
         raise UsageError("--via and --mark: expected one of them", hint="--via PROVIDER is its mark: docs/marks.md")
     if len(hosts) > 1:
         raise UsageError("several hosts: expected one --from HOST", hint="--file - tells many at once, in short")
+    if _is_address(hosts[0]) and not _is_address(destination):
+        raise UsageError(
+            f"--from: expected a host, found the address {hosts[0]}; destination: expected an address, found {destination!r}",
+            hint=f"the other way round? netorch explain {hosts[0]} --from {destination}",
+        )
     return _explain_one(ctx, _address(destination), hosts[0], via=via, mark=mark, send=not no_packet, output=output)
 
 
-def _refuse_beside_file(destination: str | None, via: str | None, mark: int | None) -> None:
-    if destination is not None or via is not None or mark is not None:
+def _refuse_beside_file(destinations: tuple[str, ...], via: str | None, mark: int | None) -> None:
+    if destinations or via is not None or mark is not None:
         raise UsageError("--file: expected no DESTINATION, --via or --mark beside it", hint="it tells of every mark")
 
 
@@ -169,6 +178,14 @@ def _addresses(file: Path) -> tuple[IPAddress, ...]:
     if not found:
         raise UsageError(f"{name}: expected addresses, found none", hint="one a line; # begins a remark")
     return tuple(found)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _address(text: str, where: str = "") -> IPAddress:

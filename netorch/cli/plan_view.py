@@ -143,6 +143,9 @@ def _device_document(device: DevicePlan, redact: Redact) -> dict[str, Any]:
             for operation in device.operations
         ],
         "resets": [{"session": r.session, "effect": r.effect, "reason": r.reason} for r in device.resets],
+        "obstacle": None
+        if device.obstacle is None
+        else {"message": device.obstacle.message, "hint": device.obstacle.hint or None},
     }
 
 

@@ -181,7 +181,7 @@ def state_of(document: dict[str, Any], provider: str) -> str:
         (("explain", "1.1.1.1", "--from", ON_BIRD, "--via", "nobody"), "has no provider 'nobody'"),
         (("explain", "1.1.1.1", "--from", ON_BIRD, "--mark", "7"), "mark 7 asks for no provider"),
         (("explain", "1.1.1.1", "--from", ON_BIRD, "--mark", "0", "--via", PEER), "expected one of them"),
-        (("explain", "--from", ON_BIRD), "Missing argument 'DESTINATION'"),
+        (("explain", "--from", ON_BIRD), "expected one DESTINATION, found none"),
     ],
 )
 def test_usage(egress: QuickLab, arguments: tuple[str, ...], words: str) -> None:

@@ -226,7 +226,7 @@ def test_pending_change_that_somebody_replaced_is_told(untouched: QuickLab, chec
 def test_second_daemon_is_not_started_beside_the_first(untouched: QuickLab, checkout: Project) -> None:
     """A switch that the inventory gives to BIRD while FRR runs on it: FRR and what it holds stay as they are."""
     checkout.edit("pops/pop2.yml", "    daemon: frr\n    version: 8.4.4\n", "")
-    seen = checkout("plan", SWITCH).out
+    seen = checkout("plan", SWITCH, code=1).out
     assert "session northtel_5_v4 will restart: frr has it, bird will" in seen
     assert "will be refused: FRR runs here" in seen
     assert "would be refused: " + SWITCH in checkout("status", SWITCH).out
@@ -243,7 +243,9 @@ def test_vendors_manager_is_foreseen(untouched: QuickLab) -> None:
         "mkdir /etc/sonic; echo '{}' > /etc/sonic/config_db.json; vtysh -c 'configure' -c 'ip route 10.79.0.0/16 blackhole'",
     )
     try:
-        assert "will be refused: /etc/sonic/config_db.json" in project("plan", SWITCH).out
+        assert "will be refused: /etc/sonic/config_db.json" in project("plan", SWITCH, code=1).out
+        devices_of = project("plan", "pop2", "-o", "json", code=3).document["devices"]  # the others would be done
+        assert [one["device"] for one in devices_of if one["obstacle"]] == [SWITCH]
         assert "SONiC writes FRR's configuration" in devices(untouched)[SWITCH]["obstacle"]
         assert "SONiC writes FRR's configuration" in project("deploy", SWITCH, "--yes", code=1).out
     finally:

@@ -19,7 +19,7 @@ DEVICES = (*SWITCHES, *HOSTS)
 CONFIGURATION = "/etc/bird/bird.conf"
 
 PLAN_KEYS = {"changes_pending", "commit", "devices", "later", "notes"}
-PLANNED_DEVICE_KEYS = {"device", "generation", "changes", "resets"}
+PLANNED_DEVICE_KEYS = {"device", "generation", "changes", "resets", "obstacle"}
 CHANGE_KEYS = {"action", "kind", "summary", "risk", "cause", "diff"}
 RESET_KEYS = {"session", "effect", "reason"}
 RESULT_KEYS = {"device", "outcome", "generation", "message", "hint"}
