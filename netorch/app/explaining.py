@@ -14,6 +14,7 @@ from netorch.app.provider_states import provider_states
 from netorch.app.ways import Way, find_ways, next_hop_at
 from netorch.errors import NetorchError, UsageError
 from netorch.model.conventions import MAIN_TABLE
+from netorch.model.facts import Neighbour
 from netorch.model.intent import DeviceIntent
 from netorch.model.overlay import Overlay
 from netorch.model.types import IPAddress, family_of
@@ -80,11 +81,25 @@ def explain(
     ways, failures = find_ways(controller, [device], [destination], send=send)
     if failures:
         raise failures[host]
-    chosen = next(way for way in ways[host] if way.mark == mark)
-    scene = Scene(world, device, chosen)
+    mine = [as_sent(way, world.facts[host].neighbours) for way in ways[host]]
+    scene = Scene(world, device, next(way for way in mine if way.mark == mark))
     found = fates(scene)
     findings = _findings(scene, found, sent=send)
-    return Explanation(_document(controller, scene, found, findings=findings, ways=ways[host]), tuple(findings))
+    return Explanation(_document(controller, scene, found, findings=findings, ways=mine), tuple(findings))
+
+
+def as_sent(way: Way, neighbours: Iterable[Neighbour]) -> Way:
+    """``way`` with the next hop that its frame left to, where that is one of several: the kernel answers for a packet of another
+    flow, which may take another of them. As it is where the frame's MAC address tells nothing, or is none of theirs."""
+    frame = way.finding.frame
+    if frame is None or way.finding.kernel.hop is None:
+        return way
+    place = frame.interface, frame.destination_mac
+    there = {neighbour.address for neighbour in neighbours if (neighbour.interface, neighbour.mac) == place}
+    hops = [hop for hop in way.decision.hops if hop.interface == frame.interface and hop.gateway in there]
+    if len(hops) != 1:
+        return way
+    return replace(way, finding=replace(way.finding, kernel=replace(way.finding.kernel, hop=hops[0])))
 
 
 def _findings(scene: Scene, found: Sequence[Fate], *, sent: bool) -> list[Finding]:

@@ -113,6 +113,21 @@ def test_each_mark_leads_through_its_provider(egress: QuickLab) -> None:
         assert rows[PEER]["state"] == ("ok" if host == ON_BIRD else "no route")
 
 
+@pytest.mark.parametrize("host", [ON_BIRD, ON_FRR])
+def test_next_hop_is_the_one_that_the_frame_left_to(egress: QuickLab, host: str) -> None:
+    """Of a provider with two circuits, whichever of them a flow takes: next hop, interface and MAC address of a row are one's."""
+    rows = [
+        row
+        for prefix in by_all(egress.lab, Family.IPV4)[:4]
+        for row in explained(egress, address_in(prefix), host)["marks"]
+        if row["via"] == "northtel"
+    ]
+    said = json.loads(egress.lab.run(host, "ip", "-j", "neigh", "show"))
+    macs = {(entry["dst"], entry["dev"]): entry.get("lladdr") for entry in said}
+    assert [macs[row["kernel_next_hop"], row["kernel_interface"]] for row in rows] == [row["frame_mac"] for row in rows]
+    assert {len(row["next_hops"]) for row in rows} == {2}
+
+
 def test_no_route(egress: QuickLab) -> None:
     """Nobody announces it: said so, and exit code 1."""
     document = explained(egress, "198.51.100.9", ON_BIRD, code=1)
