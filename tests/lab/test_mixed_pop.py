@@ -12,7 +12,7 @@ import pytest
 from netorch.lab import set_service
 from tests.lab.deployed_pop import HOSTS, POP
 from tests.lab.matrix.cell import CLOCK_ERROR_S, since
-from tests.lab.matrix.mixed_pop import FORWARDING, RELEASES, Death, mixed_pop, play_death
+from tests.lab.matrix.mixed_pop import DAEMONS, FORWARDING, POWER, RELEASES, Death, mixed_pop, play_death, revive
 from tests.lab.matrix.pop import devices, sessions
 from tests.lab.matrix.ways import ON_BOTH
 from tests.lab.quick_lab import QuickLab
@@ -95,8 +95,12 @@ def test_programs_that_were_away_are_met_again(quick: QuickLab, away: tuple[str,
     wait_until(lambda: states() == {"up"} and bfd() == {"up"}, timeout_s=60, what="all hosts have it again")
 
 
-@pytest.mark.parametrize("death", [Death("sw1.pop1", FORWARDING)], ids=str)
+@pytest.mark.parametrize("death", [Death("sw1.pop1", what) for what in (DAEMONS, POWER, FORWARDING)], ids=str)
 def test_hosts_go_on_through_the_other_switch(quick: QuickLab, death: Death, tmp_path: Path) -> None:
-    """An FRR switch falls silent with its carriers up: hosts of either daemon take the BIRD switch, and are answered."""
-    streams = play_death(quick, death, tmp_path)
+    """An FRR switch is killed, loses its power, or falls silent with its carriers up: hosts of either daemon take the BIRD
+    switch, and are answered; once it is back, they use it again."""
+    try:
+        streams = play_death(quick, death, tmp_path)
+    finally:
+        revive(quick, death)
     assert {host: stream.longest_gap_s < NOTICED_S for host, stream in streams.items()} == dict.fromkeys(HOSTS, True)
