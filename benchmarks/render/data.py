@@ -6,6 +6,7 @@ from typing import Any
 
 from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent, Session
+from netorch.render.bird.quoting import bird_set_number
 from netorch.render.view import device_view
 
 
@@ -34,6 +35,12 @@ def _family(family: Any) -> dict[str, Any]:
         "universe": str(family.universe or ""),
         "bogons": [{"prefix": str(bogon.prefix), "reason": bogon.reason} for bogon in family.bogons],
         **{key: [str(prefix) for prefix in getattr(family, key)] for key in ("own", "announced", "service")},
+        "numbers": {
+            "bogons": bird_set_number(f"{bogon.prefix}+" for bogon in family.bogons),
+            "universe": bird_set_number([f"{family.universe}+"]),
+            "own": bird_set_number(f"{prefix}+" for prefix in family.own),
+            **{key: bird_set_number(map(str, getattr(family, key))) for key in ("announced", "service")},
+        },
     }
 
 

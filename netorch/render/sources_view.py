@@ -10,6 +10,7 @@ from netorch.model.capabilities import Capabilities
 from netorch.model.intent import DeviceIntent, ImportPolicy, Session
 from netorch.model.sources import IrrFilter
 from netorch.model.types import Family, IPAddress, IPNetwork
+from netorch.render.plain import Bounds
 
 # What FRR does not show, and so must not be said. Source: FRR bgpd/bgp_rpki.c.
 _FRR_DEFAULTS = {"refresh_s": 3600, "retry_s": 600, "expire_s": 7200}
@@ -44,6 +45,11 @@ class RegisteredView:
     as_set: str
     entries: tuple[RegisteredEntry, ...]
     asns: tuple[int, ...]
+
+    @property
+    def accepted(self) -> tuple[Bounds, ...]:
+        """The entries, each with the shortest and the longest that is accepted."""
+        return tuple(Bounds(one.prefix, one.prefix.prefixlen, one.longest) for one in self.entries)
 
 
 def sources_view(device: DeviceIntent, can: Capabilities) -> dict[str, Any]:

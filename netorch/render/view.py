@@ -119,6 +119,12 @@ class SessionView:
         return accepted_of(self.session, universe=family.universe or family.default, default=default)
 
     @property
+    def droppable(self) -> tuple[Bounds, ...]:
+        """Single addresses of what is listed: those that a customer may have dropped."""
+        length = self.family.host_length
+        return tuple(Bounds(prefix, length, length) for prefix in self.listed)
+
+    @property
     def never_via(self) -> NeverVia:
         """The numbers that cannot be behind the provider."""
         return never_via_of(self.session)

@@ -13,12 +13,14 @@ from netorch.io.template_files import read_templates
 from netorch.model.capabilities import capabilities_of
 from netorch.model.inventory import Inventory
 from netorch.render import TemplateSource, render_for, seal
+from netorch.render.bird.quoting import bird_set_number
 from tests.policy.table import FOLDER
 from tests.unit.inventory_texts import edited, texts
 
 TEMPLATES = TemplateSource(read_templates())
 CHECKS = {"bird": ("bird", "-p", "-c"), "frr": ("vtysh", "-C", "-f")}
 VERSIONS = {"bird": "2.0.12", "frr": "8.4.4"}
+DROPPABLE = "45.64.0.0/20{32,32}"
 BAKERY = "    default_route: true\n"
 POLICY = "  max_path_length: 16\n"
 
@@ -82,7 +84,8 @@ def test_nothing_is_kept_where_that_is_not_wanted(daemon: str, tmp_path: Path) -
 def test_customer_may_have_its_own_addresses_dropped(tmp_path: Path) -> None:
     """Inside of its list alone, and nobody is told; others are refused with the community."""
     text = rendered("bird", inventory(("providers.yml", BAKERY, f"{BAKERY}    blackhole: true\n")), tmp_path)
-    assert "if BLACKHOLE ~ bgp_community && net ~ [ 45.64.0.0/20{32,32} ] then {\n        dest = RTD_BLACKHOLE;" in text
+    inside = f"net ~ [ {DROPPABLE} ] && net.len != {bird_set_number([DROPPABLE])}"
+    assert f"if BLACKHOLE ~ bgp_community && {inside} then {{\n        dest = RTD_BLACKHOLE;" in text
     assert text.count("dest = RTD_BLACKHOLE;") == 2
     assert text.count("if BLACKHOLE ~ bgp_community then refuse(60);") == 14
 

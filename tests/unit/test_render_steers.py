@@ -14,6 +14,7 @@ from netorch.io.template_files import read_templates
 from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import Steer
 from netorch.render import TemplateSource, render_for, seal
+from tests.golden.write import untyped
 from tests.unit.inventory_texts import example, load
 
 HOST = derive_intent(load(example())).device("h1.pop1")
@@ -40,13 +41,14 @@ def rendered(daemon: str, version: str, *steers: Steer) -> str:
 
 @pytest.mark.parametrize(("daemon", "version"), RELEASES)
 def test_narrowest_comes_first(tmp_path: Path, daemon: str, version: str) -> None:
-    """The narrowest prefix decides, routes that are the last choice are spared, and the daemon takes the file."""
+    """The narrowest prefix decides, routes that are the last choice are spared, and the daemon, the oldest release of it, takes
+    the file."""
     text = rendered(daemon, version, *STEERS)
     assert 0 < text.index(FIRST[daemon]) < text.index(SECOND[daemon])
     assert text.count(RAISED[daemon]) == len(STEERS)
     assert SPARED[daemon] in text
     path = tmp_path / "sealed.conf"
-    path.write_text(seal(text, lambda _: "a-secret", daemon=daemon))
+    path.write_text(seal(untyped(text), lambda _: "a-secret", daemon=daemon))
     done = subprocess.run([*CHECKS[daemon], str(path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 from netorch.errors import RenderError
 from netorch.model.conventions import MAX_SYMBOL
 from netorch.model.sessions import SecretRef
 from netorch.render.marks import secret_token, without_tokens
-from netorch.render.plain import Numbers, address_text, number_text, prefix_text
+from netorch.render.plain import Bounds, Numbers, address_text, number_text, prefix_text
 
 MAX_STRING_BYTES = 255
 
@@ -80,6 +81,22 @@ def bird_prefix(value: object) -> str:
     return prefix_text(value)
 
 
+def bird_inside(value: object) -> str:
+    """An IP network and all that is inside of it, as sets of prefixes have it."""
+    return f"{bird_prefix(value)}+"
+
+
+def bird_bounds(value: Bounds) -> str:
+    """What lies inside of a network, within two lengths; nothing of them where these are its own length."""
+    prefix, shortest, longest = bird_prefix(value.prefix), bird_number(value.shortest), bird_number(value.longest)
+    return prefix if prefix.endswith(f"/{shortest}") and shortest == longest else f"{prefix}{{{shortest},{longest}}}"
+
+
+def bird_set_number(members: Iterable[str]) -> str:
+    """A number that follows from the members of a prefix set, as they are written, and is longer than any prefix."""
+    return bird_number(_LONGER_THAN_ANY + zlib.crc32(",".join(members).encode()) % 10**9)
+
+
 def bird_secret(value: object) -> str:
     """A quoted token that ``seal`` replaces by the secret itself."""
     if not isinstance(value, SecretRef):
@@ -106,24 +123,30 @@ def expected_secret(secret: str) -> str:
     return "" if is_writable else "printable ASCII without double quotes"
 
 
+_LONGER_THAN_ANY = 1000
+
 # Devices of one network share most of their values, and writing an address costs more than the template around it.
 _REMEMBERED = 4096
 
+_SHARED: tuple[Callable[..., str], ...] = (
+    bird_address,
+    bird_bounds,
+    bird_comment,
+    bird_community,
+    bird_inside,
+    bird_interface,
+    bird_number,
+    bird_prefix,
+    bird_range,
+    bird_secret,
+    bird_string,
+    bird_symbol,
+    bird_text,
+)
+
 FILTERS: Mapping[str, Callable[..., str]] = {
-    function.__name__: lru_cache(maxsize=_REMEMBERED, typed=True)(function)
-    for function in (
-        bird_address,
-        bird_comment,
-        bird_community,
-        bird_interface,
-        bird_number,
-        bird_prefix,
-        bird_range,
-        bird_secret,
-        bird_string,
-        bird_symbol,
-        bird_text,
-    )
+    **{function.__name__: lru_cache(maxsize=_REMEMBERED, typed=True)(function) for function in _SHARED},
+    "bird_set_number": bird_set_number,
 }
 
 
