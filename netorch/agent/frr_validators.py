@@ -4,7 +4,11 @@ bgpd asks its validators only where their section was read in one go: not after 
 starts. One that ended the connection is not asked again (tried with 8.4.4: not within a minute, whatever the retry interval
 says). So whenever the agent looks, it has bgpd begin; and anew where a validator answers which bgpd does not ask, and prefers to
 the one that it does. Beginning anew drops the list for the seconds that it takes to get it again, so that a validator has to
-send a list first, and it has its time (bgpd looks 3 s after it began whether it has a list).
+send a list first, and it has its time (bgpd looks 3 s after it began whether it has a list, and only then begins to judge).
+
+And its routes, which follow a changed list by half: bgpd judges those anew that it has accepted, by itself and at once, and
+passes over those that it has refused, and over all of them while it does not judge yet (bgpd/bgp_rpki.c: a node without a path is
+skipped, ``is_synchronized``). So whoever looks has it judge all of them anew where its list is not the one that it judged by.
 """
 
 from __future__ import annotations
@@ -15,17 +19,25 @@ import os
 import struct
 from contextlib import suppress
 
-from netorch.agent.clock import now
+from netorch.agent.clock import now, uptime, wait
+from netorch.agent.files import read_text
+from netorch.agent.frr_vty import SOCKETS, FrrRefused
 from netorch.agent.paths import STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
+    from netorch.parse.rpki import FrrTable
+
 TIMEOUT_S = 2.0
 PATIENCE_S = 10.0
+SYNC_S = 7.0
+"""bgpd looks every 3 s whether it has a list."""
 
+_INTERVAL_S = 0.1
 _BEGUN = f"{STATE}/validators.begun"
+_FOLLOWED = f"{STATE}/validators.followed"
 
 _NO_LIST = "No connection to RPKI"
 # RFC 8210 section 5: version, type, session or zero, length.
@@ -48,9 +60,41 @@ def have_asked(ask: Callable[[str], str]) -> None:
         if row.get("state") == "connected":
             return
         if _sends_list(row["host"], int(row["port"])):
+            _note(_FOLLOWED, "")  # what comes until there is a list passes
             ask("rpki reset")
-            _touch(_BEGUN)
+            _note(_BEGUN, "")
+            _await_list(ask)
             return
+
+
+def have_followed(ask: Callable[[str], str], table: FrrTable) -> None:
+    """Have bgpd judge every provider's routes anew unless it has done so by this very list, ``table``.
+
+    Not by one without entries: what was refused stays so until there is a list again.
+    """
+    entries = table.ipv4 + table.ipv6
+    judged_by = f"{entries} {table.digest} {_process()}" if entries else ""
+    if judged_by == (read_text(_FOLLOWED) or ""):
+        return
+    if judged_by:
+        for family in ("ipv4", "ipv6"):
+            with suppress(FrrRefused):  # it has no sessions of this family
+                ask(f"clear bgp {family} unicast external soft in")
+    _note(_FOLLOWED, judged_by)
+
+
+def _process() -> str:
+    """What tells this bgpd from those before it, which knew nothing of the list."""
+    with suppress(OSError):
+        found = os.stat(f"{SOCKETS}/bgpd.vty")
+        return f"{found.st_ino} {found.st_ctime_ns}"
+    return ""
+
+
+def _await_list(ask: Callable[[str], str]) -> None:
+    deadline = uptime() + SYNC_S
+    while _NO_LIST in ask("show rpki cache-connection") and uptime() < deadline:
+        wait(_INTERVAL_S)
 
 
 def _age_s(path: str) -> float:
@@ -60,9 +104,12 @@ def _age_s(path: str) -> float:
         return PATIENCE_S
 
 
-def _touch(path: str) -> None:
-    with suppress(OSError), open(path, "wb"):
-        os.utime(path)
+def _note(path: str, text: str) -> None:
+    """A device whose disk is full does it again each time."""
+    with suppress(OSError):
+        os.makedirs(STATE, mode=0o700, exist_ok=True)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
 
 
 def _preference(row: Any) -> int:

@@ -71,6 +71,10 @@ def of_frr(ask: Callable[[str], str], origins: Sequence[Tuple[str, int]]) -> Doc
     asked = [(ip_network(text), asn) for text, asn in origins]
     table = read_frr_table(ask("show rpki prefix-table"), tuple(prefix for prefix, _ in asked))
     found = read_frr_validators(ask("show rpki cache-connection json"), table)
+    if found:
+        from netorch.agent.frr_validators import have_followed
+
+        have_followed(ask, table)
     found = found or read_frr_servers(ask("show rpki cache-server json"))
     return _remembered(to_json(found)), to_json([judge(prefix, asn, table) for prefix, asn in asked])
 

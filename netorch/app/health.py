@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from netorch.api import Facts
 from netorch.app.controller import Controller
 from netorch.app.gather import gather_world
+from netorch.app.session_problems import session_problem
 from netorch.app.validator_states import validator_problems, validator_wants
 from netorch.errors import NetorchError, first_line
 from netorch.model.certificate import CertificateFacts
@@ -110,6 +111,10 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
             yield Trouble(CRITICAL, device.name, f"no session is established, of {len(meant)}")
         elif down:
             yield Trouble(WARNING, device.name, f"{_some(down)} not established")
+        for session in device.sessions:
+            problem = session_problem(intent, session, held)
+            if problem:
+                yield Trouble(WARNING, device.name, f"session {session.name}: {problem}")
         if held.pending is None and held.daemon.live_stamp != held.daemon.disk_stamp:
             yield Trouble(WARNING, device.name, f"{held.daemon.name} runs another configuration than its file")
         yield from _uplinks(device, held)

@@ -10,6 +10,7 @@ from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_world
 from netorch.app.health import judge_certificate, moving_macs
 from netorch.app.planning import make_plan
+from netorch.app.session_problems import session_problem
 from netorch.app.validator_states import origin_rows, validator_rows, validator_wants
 from netorch.errors import NetorchError, TransportError
 from netorch.model.certificate import CertificateFacts
@@ -77,7 +78,7 @@ class Status:
             "drift_state": _drift_state(plan),
             "live_lines": self._live_lines(facts),
             "obstacle": facts.daemon.obstacle.message if facts and facts.daemon.obstacle else None,
-            "sessions": [row for session in device.sessions for row in _session(session, facts)] if facts else [],
+            "sessions": self._sessions(device, facts) if facts else [],
             "next_hops": self._next_hops(device) if facts else [],
             "moving_macs": list(moving_macs(device, facts)) if facts else [],
             "certificate": _certificate(facts.certificate) if facts and facts.certificate else None,
@@ -87,6 +88,14 @@ class Status:
                 for count in (facts.route_counts if facts else ())
             ],
         }
+
+    def _sessions(self, device: DeviceIntent, facts: DeviceFacts) -> list[dict[str, Any]]:
+        """A row for each family of each session."""
+        return [
+            _row(session, family, facts, problem=session_problem(self.world.intent, session, facts))
+            for session in device.sessions
+            for family in session.carried
+        ]
 
     def _live_lines(self, facts: Optional[DeviceFacts]) -> Optional[list[str]]:
         if facts is None or facts.daemon.live_lines is None:
@@ -160,12 +169,7 @@ def _drift_state(plan: Optional[DevicePlan]) -> Optional[str]:
     return EDITED if any(operation.cause in BY_HAND for operation in plan.operations) else BEHIND
 
 
-def _session(session: Session, facts: DeviceFacts) -> list[dict[str, Any]]:
-    """A row for each family that the session carries."""
-    return [_row(session, family, facts) for family in session.carried]
-
-
-def _row(session: Session, family: Family, facts: DeviceFacts) -> dict[str, Any]:
+def _row(session: Session, family: Family, facts: DeviceFacts, *, problem: Optional[str]) -> dict[str, Any]:
     protocol = facts.protocol(session.name)
     channel = protocol.channel(family.value) if protocol else None
     address = protocol.neighbor_address if protocol and session.is_unnumbered else session.neighbor
@@ -183,6 +187,7 @@ def _row(session: Session, family: Family, facts: DeviceFacts) -> dict[str, Any]
         "bgp_state": protocol.bgp_state if protocol else None,
         "since": protocol.since if protocol else None,
         "last_error": protocol.last_error if protocol else None,
+        "problem": problem,
         "routes_imported": channel.routes_imported if channel else None,
         "routes_filtered": channel.routes_filtered if channel else None,
         "routes_exported": channel.routes_exported if channel else None,

@@ -42,28 +42,36 @@ def print_status(document: dict[str, Any]) -> None:
         if circuit["problem"]:
             click.secho(f"traffic: {circuit['circuit']}: not known: {circuit['problem']}", fg="yellow")
     for device in document["devices"]:
-        if device["pending"]:
-            click.secho(_pending(device), fg="yellow")
-        undone = device["undone"]
-        if undone:
-            text = f"change {undone['change']} by {undone['author']} did not stay, {undone['time']}: {undone['reason']}"
-            click.secho(f"undone: {device['device']}: {one_line(text, max_bytes=CELL_BYTES)}", fg="yellow")
-        drift = device["drift"] or ()
-        shown = () if device_state(device) == "not deployed" else drift[:DRIFT_SHOWN]
-        for change in shown:
-            click.secho(f"drift: {device['device']}: {change}", fg="yellow")
-        if len(drift) > len(shown):
-            more = f"{len(drift) - len(shown)} {'more ' if shown else ''}changes: netorch plan {device['device']}"
-            click.secho(f"drift: {device['device']}: {more}", fg="yellow")
-        _print_live_lines(device)
-        if device["obstacle"]:
-            click.secho(f"would be refused: {device['device']}: {device['obstacle']}", fg="yellow")
-        _print_mirror(device)
-        print_validator_problems(device)
+        _print_device(device)
     for entry in document["overlay"]:
         reason = f": {entry['reason']}" if entry["reason"] else ""
         via = f" via {entry['data']['via']}" if entry["data"].get("via") else ""
         click.secho(f"in force: {entry['id']}{via}, by {entry['author']}{reason}", fg="yellow")
+
+
+def _print_device(device: dict[str, Any]) -> None:
+    """What is not as it should be on one device."""
+    if device["pending"]:
+        click.secho(_pending(device), fg="yellow")
+    undone = device["undone"]
+    if undone:
+        text = f"change {undone['change']} by {undone['author']} did not stay, {undone['time']}: {undone['reason']}"
+        click.secho(f"undone: {device['device']}: {one_line(text, max_bytes=CELL_BYTES)}", fg="yellow")
+    drift = device["drift"] or ()
+    shown = () if device_state(device) == "not deployed" else drift[:DRIFT_SHOWN]
+    for change in shown:
+        click.secho(f"drift: {device['device']}: {change}", fg="yellow")
+    if len(drift) > len(shown):
+        more = f"{len(drift) - len(shown)} {'more ' if shown else ''}changes: netorch plan {device['device']}"
+        click.secho(f"drift: {device['device']}: {more}", fg="yellow")
+    _print_live_lines(device)
+    if device["obstacle"]:
+        click.secho(f"would be refused: {device['device']}: {device['obstacle']}", fg="yellow")
+    for session in device["sessions"]:
+        if session["problem"]:
+            click.secho(f"session: {device['device']}: {session['name']}: {session['problem']}", fg="yellow")
+    _print_mirror(device)
+    print_validator_problems(device)
 
 
 def _print_live_lines(device: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FAMILIES = {"ipv4Unicast": "ipv4", "ipv6Unicast": "ipv6"}
 
 _OFF = "Admin. shutdown"
-_LIMIT = "Automatic shutdown: Route limit exceeded"
+OVER_LIMIT = "Automatic shutdown: Route limit exceeded"
 _NO_ERRORS = ("Waiting for ", "No AFI/SAFI activated", _OFF)
 _NAME = re.compile(r"\[(\w+)\] ?")
 
@@ -61,7 +61,7 @@ def session_error(
     """What ended a session that is not up, or keeps it from starting: of FRR's ``cause``, and of a notification its ``code`` and
     ``reason``."""
     if is_over_limit:
-        return _LIMIT
+        return OVER_LIMIT
     if cause is None or cause.startswith(_NO_ERRORS):
         return None
     if code is not None and cause.startswith("BGP Notification"):

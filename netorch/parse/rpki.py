@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 from typing import Iterator, List, NamedTuple, Optional, Tuple
+from zlib import crc32
 
 from netorch.errors import ParseError
 from netorch.model.sources import DOWN, EMPTY, RTR_PORT, STANDBY, UP, OriginFacts, ValidatorFacts
@@ -66,11 +67,12 @@ def _seconds(text: str) -> Optional[float]:
 
 class FrrTable(NamedTuple):
     """FRR's table of all entries: how many of each family, and those that cover a prefix that was asked for, as (address, length,
-    longest, AS number)."""
+    longest, AS number). ``digest`` tells tables with other entries apart, in whatever order they are."""
 
     ipv4: int
     ipv6: int
     covering: Tuple[Tuple[str, int, int, int], ...]
+    digest: int = 0
 
 
 def read_frr_table(text: str, asked: Tuple[IPNetwork, ...]) -> FrrTable:
@@ -89,7 +91,7 @@ def read_frr_table(text: str, asked: Tuple[IPNetwork, ...]) -> FrrTable:
     if covers:
         found = (match for match in _ROW.finditer(text) if match.group(1) in covers)
         rows = tuple((m.group(1), int(m.group(2)), int(m.group(3)), int(m.group(4))) for m in found)
-    return FrrTable(len(entries) - ipv6, ipv6, rows)
+    return FrrTable(len(entries) - ipv6, ipv6, rows, sum(crc32(line.encode()) for line in entries))
 
 
 def _covers(prefix: IPNetwork) -> Iterator[IPNetwork]:

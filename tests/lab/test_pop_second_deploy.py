@@ -31,7 +31,7 @@ STATUS_DEVICE_KEYS = {
 }  # fmt: skip
 SESSION_KEYS = {
     "name", "kind", "protocol", "peer", "circuit", "family", "interface", "neighbor_address", "expected", "state", "bgp_state",
-    "since", "last_error", "routes_imported", "routes_filtered", "routes_exported",
+    "since", "last_error", "problem", "routes_imported", "routes_filtered", "routes_exported",
 }  # fmt: skip
 NEXT_HOP_KEYS = {
     "provider", "circuit", "address", "interface", "switch", "switch_mac", "switch_state", "switch_age_s",

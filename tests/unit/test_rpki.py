@@ -247,6 +247,15 @@ def test_frr_without_any_answer_has_empty_validators(connections: str) -> None:
     assert [(str(one.address), one.port, one.state) for one in found] == [("198.18.9.1", 8282, EMPTY)]
 
 
+def test_other_entries_are_another_table() -> None:
+    """Whatever order FRR shows them in; and one that differs in its AS number alone is another one."""
+    lines = FRR_TABLE.splitlines(keepends=True)
+    same = "".join([*lines[:2], *reversed(lines[2:5]), *lines[5:]])
+    other = FRR_TABLE.replace("3000", "3009", 1)
+    assert read_frr_table(same, ()).digest == read_frr_table(FRR_TABLE, ()).digest
+    assert read_frr_table(other, ()).digest != read_frr_table(FRR_TABLE, ()).digest
+
+
 def test_cut_table_is_an_error() -> None:
     """Half a table does not count as a small one."""
     with pytest.raises(ParseError, match="cut"):
