@@ -16,12 +16,16 @@ from netorch.rehearsal.brief import Brief
 
 def pops_of(inventory: Inventory, targets: tuple[str, ...]) -> tuple[str, ...]:
     """The POPs of ``targets``, in the inventory's order. UsageError for one with routers: what is judged of a twin, providers and
-    hosts, says nothing about an underlay."""
+    hosts, says nothing about an underlay, and a rehearsal that finds nothing would be taken for a proof."""
     chosen = [pop for pop in inventory.pops if any(device.name in targets for device in pop.devices)]
     for pop in chosen:
         if pop.routers:
-            hint = "name the other POPs; a lab of the inventory plays an underlay as well: netorch lab up"
-            raise UsageError(f"{pop.name} has routers of an underlay, which cannot be rehearsed", hint=hint)
+            names = ", ".join(router.name for router in pop.routers)
+            raise UsageError(
+                f"{pop.name}: expected a POP of switches and hosts, found routers of an underlay ({names}): a rehearsal "
+                "judges what providers hear and whether hosts' packets pass, which says nothing about them",
+                hint="name other POPs; for this one netorch lab up plays the inventory, and netorch deploy there the change",
+            )
     return tuple(pop.name for pop in chosen)
 
 

@@ -217,9 +217,10 @@ def test_a_first_deploy_waits_for_routers_before_it(intent: Intent) -> None:
 
 
 def test_an_underlay_cannot_be_rehearsed(inventory: Inventory) -> None:
-    """A POP with routers is refused before any device is asked."""
-    with pytest.raises(UsageError, match="rip has routers of an underlay, which cannot be rehearsed"):
+    """A POP with routers is refused before any device is asked: which, why, and what does play it."""
+    with pytest.raises(UsageError, match=r"rip: .* found routers of an underlay \(r1.rip, r2.rip, r3.rip\)") as refused:
         pops_of(inventory, ("r1.rip",))
+    assert "netorch lab up" in refused.value.hint
 
 
 @pytest.mark.parametrize(("up", "state"), [(4, OK), (3, WARNING), (0, CRITICAL)])
