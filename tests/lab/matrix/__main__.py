@@ -33,7 +33,9 @@ def main() -> int:
         "--only", metavar="TEXT", default="", help="cells whose name has this text, such as 'FRR 10.3 /'"
     )
     parser.add_argument(
-        "--write", action="store_true", help=f"put what was played into the table of {PAGE.relative_to(ROOT)}"
+        "--write",
+        action="store_true",
+        help=f"put each cell into the table of {PAGE.relative_to(ROOT)} once it was played",
     )
     parser.add_argument("--mixed", action="store_true", help="instead, the POP of both daemons that loses a switch")
     options = parser.parse_args()
@@ -47,10 +49,9 @@ def main() -> int:
         outcome = play_one(cell)
         tell(f"{number}/{len(chosen)} {cell}: {outcome.problem or ', '.join(shown(outcome))}")
         outcomes.append(outcome)
-    lines = table(outcomes)
-    tell("\n" + "\n".join(lines))
-    if options.write:
-        write(outcomes)
+        if options.write:
+            write([outcome], PAGE)
+    tell("\n" + "\n".join(table_of(outcomes)))
     return 1 if not outcomes or any(outcome.problem for outcome in outcomes) else 0
 
 
@@ -67,9 +68,7 @@ def play_mixed(*, writes: bool) -> int:
             tell(lines[-1])
             revive(quick, death)
     if writes:
-        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN_MIXED)
-        after = rest.split(END, 1)[1]
-        PAGE.write_text(before + BEGIN_MIXED + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+        put_between(PAGE, BEGIN_MIXED, lines)
     return 0
 
 
@@ -92,7 +91,7 @@ def shown(outcome: Outcome) -> list[str]:
     return words
 
 
-def table(outcomes: Sequence[Outcome]) -> list[str]:
+def table_of(outcomes: Sequence[Outcome]) -> list[str]:
     """Markdown, one line per cell."""
     return [*HEAD, *(row_of(outcome) for outcome in outcomes)]
 
@@ -107,16 +106,28 @@ def row(words: Sequence[str]) -> str:
     return f"| {' | '.join(words)} |"
 
 
-def write(outcomes: Sequence[Outcome]) -> None:
+def write(outcomes: Sequence[Outcome], page: Path) -> None:
     """Put these cells' lines into the page, and keep those of cells that were not played."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    kept, after = rest.split(END, 1)
+    _, kept, _ = parted(page, BEGIN)
     rows = {tuple(line.split(" | ")[:2]): line for line in kept.splitlines()}
     rows.update((tuple(line.split(" | ")[:2]), line) for line in map(row_of, outcomes))
     known = [rows.get((f"| {cell.switch}", str(cell.host))) for cell in cells()]
-    lines = [*HEAD, *filter(None, known)]
-    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    put_between(page, BEGIN, [*HEAD, *filter(None, known)])
+
+
+def put_between(page: Path, begin: str, lines: Sequence[str]) -> None:
+    """Make ``lines`` what stands in the page between ``begin`` and its end: all of them or, where this is killed, none."""
+    before, _, after = parted(page, begin)
+    new = page.with_suffix(".new")
+    new.write_text(before + begin + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    new.replace(page)
+
+
+def parted(page: Path, begin: str) -> tuple[str, str, str]:
+    """What stands before a table of the page, the table, and what stands behind it."""
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    table, after = rest.split(END, 1)
+    return before, table, after
 
 
 _COLUMNS = ("switches", "hosts", *CHECKS)
