@@ -239,6 +239,10 @@ class VerbContext:
     unread: Tuple[str, ...] = ()
 
 
+def _allow_everything(context: VerbContext) -> None:
+    """Nobody has anything against it."""
+
+
 @dataclass(frozen=True)
 class ChangeOverlay:
     """Step: these entries hold from now on. They are written by the next ``Deploy``. Result: the new Overlay."""
@@ -253,7 +257,11 @@ class Deploy:
     ends with exit code 3. Result: the names of these, () when all devices are there. ``only`` narrows it to the kinds of items
     of these plugins; ``allow`` are guards (docs/deploy.md) that the verb, or its user, has answered already. A device that
     cannot be reached again goes back after ``confirm_timeout_s``. ``settings`` are settings of plugins, by their names, that
-    hold for what is planned here beside those of the inventory, such as an option of the verb."""
+    hold for what is planned here beside those of the inventory, such as an option of the verb.
+
+    Where somebody else is at work on a device it waits for two minutes at most, and plans anew from what is there then.
+    ``judge`` is asked before anything is changed, each time that it is planned, with the overlay and the intent that the devices
+    hold at that moment: it raises GuardRefused where another's decision leaves no room for this one."""
 
     devices: Tuple[str, ...]
     why: str
@@ -262,6 +270,7 @@ class Deploy:
     goes_on: bool = False
     confirm_timeout_s: float = 60.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    judge: Callable[[VerbContext], None] = _allow_everything
 
 
 @dataclass(frozen=True)
@@ -337,13 +346,18 @@ Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, CountRoutes, MeasureTra
 Steps = Generator[Step, Any, None]
 
 
+def _no_way_back(arguments: Mapping[str, Any]) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Verb:
     """A command, ``netorch NAME``; a name of two words (``arp show``) makes a group.
 
     ``run`` yields steps and is sent each step's result; an error of a step is raised where it was yielded. ``plan`` of what
     it would do is shown with ``--check`` by the core: overlay changes and deploys are then planned, not executed. ``examples``
-    are whole command lines for its ``--help``.
+    are whole command lines for its ``--help``. ``back`` is the command that takes it back, told to whoever interrupts it; ""
+    where there is none.
     """
 
     name: str
@@ -352,6 +366,7 @@ class Verb:
     arguments: Tuple[Argument, ...] = ()
     options: Tuple[Option, ...] = ()
     examples: Tuple[str, ...] = ()
+    back: Callable[[Mapping[str, Any]], str] = _no_way_back
 
 
 def _amend_nothing(intent: Intent, overlay: Overlay) -> Intent:
@@ -378,6 +393,10 @@ def _find_nothing(intent: Intent, before: Facts, after: Facts) -> Mapping[str, T
     return {}
 
 
+def _say_version(entry: OverlayEntry) -> str:
+    return f"version {entry.version}, {'ended' if entry.removed else 'in force'}"
+
+
 def _await_nothing(intent: Intent, facts: Facts) -> Mapping[str, Tuple[str, ...]]:
     return {}
 
@@ -398,6 +417,7 @@ class Plugin:
     controllers must come to the same entries.
     ``settings`` are the keys that the plugin knows under ``settings`` in the inventory; any other is refused. ``mistakes`` finds
     what is wrong with the values of those that are given: ``netorch validate`` tells all of it, nothing else begins with it.
+    ``tell`` says in a few words what an entry of the plugin's means, to whoever interrupts a verb.
     """
 
     name: str
@@ -408,6 +428,7 @@ class Plugin:
     later: Callable[[Intent, Facts], Mapping[str, Tuple[str, ...]]] = _await_nothing
     check: Callable[[Intent, Facts, Facts], Mapping[str, Tuple[str, ...]]] = _find_nothing
     lapse: Callable[[Overlay, float], Tuple[OverlayEntry, ...]] = _end_nothing
+    tell: Callable[[OverlayEntry], str] = _say_version
     kinds: Tuple[type, ...] = ()
     settings: Tuple[str, ...] = ()
     mistakes: Callable[[Mapping[str, Any]], Tuple[WrongSetting, ...]] = _refuse_nothing

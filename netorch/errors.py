@@ -89,6 +89,16 @@ class DeviceError(NetorchError):
     """A device refused or failed a request; the message is the device's own where it has one."""
 
 
+class Outdated(DeviceError):
+    """A device was changed by somebody else since the plan for it was made. Nothing has been changed: plan again."""
+
+
+class Interrupted(NetorchError):
+    """Whoever gave the command interrupted it; the message says what it had done, the hint what to type."""
+
+    exit_code = 130  # as shells have it: 128 and the signal's number
+
+
 class Locked(NetorchError):
     """Someone else is at work; the message says who, and since when."""
 

@@ -184,10 +184,12 @@ class FakeNetwork:
         self._probe = probe
         self._measure = measure
         self._changes: tuple[OverlayEntry, ...] = ()
+        self._context: Optional[VerbContext] = None
 
     def run(self, plugin: Plugin, verb: str, context: VerbContext, **arguments: Any) -> tuple[Step, ...]:
         """Run ``verb`` to its end. Returns its steps in order; ``overlay`` is then what the devices hold."""
         chosen = next(one for one in plugin.verbs if one.name == verb)
+        self._context = context
         steps = chosen.run(context, {**_defaults(chosen), **arguments})
         taken: list[Step] = []
         result: Any = None
@@ -203,6 +205,7 @@ class FakeNetwork:
             self._changes = (*self._changes, *step.entries)
             return merge_overlays([self.overlay.entries, self._changes])
         if isinstance(step, Deploy):
+            self._let_judge(step)
             self.overlay = merge_overlays([self.overlay.entries, self._changes])
             there = self._gather(step.devices)
             return tuple(name for name in step.devices if name not in there)
@@ -214,6 +217,11 @@ class FakeNetwork:
             self.clock.wait(step.window_s if isinstance(step, MeasureTraffic) else 0.0)
             return self._measure(step)
         return self._probe(step) if isinstance(step, Probe) else None
+
+    def _let_judge(self, step: Deploy) -> None:
+        if self._context is not None:
+            intent = self._context.intended(self.overlay.entries)
+            step.judge(replace(self._context, overlay=self.overlay, intent=intent))
 
     def _gather(self, devices: tuple[str, ...]) -> Facts:
         facts = self._report(self.clock.monotonic(), self.overlay)

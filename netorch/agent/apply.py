@@ -15,7 +15,7 @@ from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.daemons import DaemonAbsent, daemon_of, no_longer_live, other_speaker, refuse_beside
 from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
-from netorch.agent.outcome import Busy, Refused, Stop, answer, reason_of
+from netorch.agent.outcome import Busy, Outdated, Refused, Stop, answer, reason_of
 from netorch.agent.paths import OVERLAY, PENDING, SETTINGS, STATE
 from netorch.agent.record import write_record
 from netorch.agent.undo import recover, undo
@@ -37,7 +37,7 @@ _SEEN_BY_DAEMON = ("AddressItem", "PeerItem", "RouteItem")
 def apply(request: Dict[str, Any]) -> Dict[str, Any]:
     """The answer to an ApplyRequest."""
     change = Change(request)
-    with journal.Lock(change.author, f"applying {change.id}"):
+    with journal.Lock(change.author, change.work):
         recover()
         waiting = journal.read_pending()
         if waiting is not None:
@@ -63,6 +63,7 @@ class Change:
         self.request = request
         self.id: str = request["id"]
         self.author: str = request["author"]
+        self.work = f"applying {self.id}" + (f": {request['reason']}" if request.get("reason") else "")
         self.generation: int = request["generation"]
         self.operations: List[Operation] = checked_operations(request["operations"])
         self.check = checks.Check(request["check"])
@@ -87,7 +88,7 @@ class Change:
         document, sessions = facts.look({**self.request["facts"], "wants": ()})
         if document["base"] != self.request["base"]:
             changed = f"generation {document['generation']} now, {self.generation} then"
-            raise Refused(f"the device has changed since the plan was made ({changed})", hint="plan again")
+            raise Outdated(f"the device has changed since the plan was made ({changed})", hint="plan again")
         if self._needs_daemon() and not document["daemon"]["running"]:
             if self._configuration is None:
                 hint = f"start it: systemctl start {self._daemon.unit}"

@@ -344,6 +344,7 @@ def _pending(before: Optional[Journal], daemon: Dict[str, Any]) -> Optional[Dict
     return {
         "id": pending["id"],
         "author": pending["author"],
+        "reason": pending.get("reason", ""),
         "since": min(pending["since"], now()),
         "remaining_s": left_s,
         "replaced": has_waited

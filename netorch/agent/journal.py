@@ -176,7 +176,9 @@ def waiting_text(journal: Journal) -> str:
     left_s = max(0.0, journal["deadline"] - uptime())
     states = {ARMED: "is being applied", APPLIED: "waits for its confirmation", UNDOING: "is being undone"}
     state = states.get(journal["phase"], "is confirmed, its files are being put in place")
-    return f"change {journal['id']} by {journal['author']} {state}, begun {begun_s:.0f} s ago, {left_s:.0f} s are left"
+    what = f"change {journal['id']} by {journal['author']} {state}"
+    why = f": {journal['reason']}" if journal.get("reason") else ""
+    return f"{what}, begun {begun_s:.0f} s ago, {left_s:.0f} s are left{why}"
 
 
 def place(file: Dict[str, Any]) -> None:

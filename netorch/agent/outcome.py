@@ -24,6 +24,12 @@ class Refused(Stop):
     outcome = "refused"
 
 
+class Outdated(Refused):
+    """The device is not what the change was planned from."""
+
+    outcome = "outdated"
+
+
 class Damaged(Refused, ValueError):
     """A file of netorch's own state cannot be read as what it ought to be."""
 

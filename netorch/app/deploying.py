@@ -159,7 +159,8 @@ class _Rollout:
                 met = [plan for plan in changing if plan.device in switches]
             waiting = held.pending
             begun = utc_text(waiting.since)
-            times = f"begun {begun}, {waiting.remaining_s:.0f} s are left"
+            why = f": {waiting.reason}" if waiting.reason else ""
+            times = f"begun {begun}, {waiting.remaining_s:.0f} s are left{why}"
             place = f" on {device.name}" if met and met[0].device != device.name else ""
             message = f"change {waiting.id} by {waiting.author} waits for its confirmation{place}, {times}"
             hint = f"wait for it, or netorch revert {device.name}, then try again"

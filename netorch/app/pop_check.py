@@ -11,6 +11,8 @@ from netorch.app.gather import World, gather_facts
 from netorch.app.hooks import call_hook
 from netorch.errors import NetorchError
 from netorch.model.facts import DeviceFacts
+from netorch.model.intent import Intent
+from netorch.model.overlay import merge_overlays
 from netorch.model.plan import DevicePlan
 from netorch.plan.compare import WANTS, compare_rows, find_losses
 
@@ -67,15 +69,20 @@ class PopCheck:
             clock.wait(INTERVAL_S)
 
     def _judge(self, held: Facts, now: Facts, failures: Mapping[str, NetorchError]) -> dict[str, tuple[str, ...]]:
-        tolerance = self.controller.inventory.policy.tolerance
-        found = find_losses(self.world.intent, held, now, tolerance=tolerance)
+        tolerance, intent = self.controller.inventory.policy.tolerance, self._intent(now)
+        found = find_losses(intent, held, now, tolerance=tolerance)
         for name, error in failures.items():
             found[name] = (f"does not answer any more: {error.message}",)
         for plugin in self.controller.plugins:
-            for name, more in call_hook(plugin, plugin.check, self.world.intent, held, now).items():
+            for name, more in call_hook(plugin, plugin.check, intent, held, now).items():
                 if more and name in held:
                     found[name] = (*found.get(name, ()), *more)
         return found
+
+    def _intent(self, now: Facts) -> Intent:
+        """What is meant to be: somebody else may have drained something since the plan was made."""
+        overlay = merge_overlays([self.world.overlay.entries, *(facts.overlay for facts in now.values())])
+        return self.world.intent if overlay == self.world.overlay else self.controller.intent(overlay)
 
     def rows(self) -> tuple[Mapping[str, Any], ...]:
         """The figures of before and last."""

@@ -28,9 +28,18 @@ from netorch.api import (
 from netorch.app.controller import Controller
 from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import World, gather_facts, gather_world
+from netorch.app.interruption import Trace
 from netorch.app.measuring import count_routes, measure_traffic
 from netorch.app.planning import make_plan, refusals
-from netorch.errors import DeviceError, GuardRefused, Locked, NetorchError, TransportError
+from netorch.errors import (
+    DeviceError,
+    GuardRefused,
+    Interrupted,
+    Locked,
+    NetorchError,
+    Outdated,
+    TransportError,
+)
 from netorch.model.items import FileItem, ServiceItem
 from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import DevicePlan, Plan
@@ -38,6 +47,16 @@ from netorch.model.request import PingRequest
 from netorch.plan.guards import GUARDS, Allowances, Refusal
 from netorch.plan.rollback import is_rewritten, rolled_back
 from netorch.render import restamp
+
+PATIENCE_S = 120.0
+"""For how long a deploy of a verb waits where somebody else is at work: a change whose controller has died is taken back after a
+minute, and one of a POP takes less than that."""
+
+LOOK_AGAIN_S = 1.0
+
+
+class _Overtaken(Locked):
+    """Nothing but somebody else's work was in the way."""
 
 
 def _agree(question: str) -> None:
@@ -49,8 +68,9 @@ class VerbRun:
     """One run of a verb. ``is_check`` plans instead of deploying, and stops at the first wait after that; ``show`` is
     given every plan, ``report`` every Report, ``tell`` the error of every device that fails and does not end the verb; ``ask``
     raises where nobody agrees to go on.
-    ``entries`` is what the verb has decided so far; ``told`` are devices whose failure has been told; ``unread`` failed before
-    the verb began, ``missed`` in one of its steps, of the devices that it ``asked``."""
+    ``entries`` is what the verb has decided so far, ``trace`` what became of it; ``told`` are devices whose failure is told;
+    ``unread`` failed before the verb began, ``missed`` in one of its steps, of the devices that it ``asked``. ``command`` is what
+    was typed; ``meaning`` says what an entry means."""
 
     controller: Controller
     show: Callable[[Plan], None]
@@ -64,13 +84,29 @@ class VerbRun:
     asked: set[str] = field(default_factory=set)
     unread: dict[str, NetorchError] = field(default_factory=dict)
     missed: dict[str, NetorchError] = field(default_factory=dict)
+    command: str = "the same command"
+    trace: Trace = field(default_factory=Trace)
+    meaning: Callable[[OverlayEntry], str] = Plugin.tell
+    context: VerbContext | None = None
 
     def run(self, plugin: Plugin, verb: Verb, parameters: Mapping[str, Any]) -> tuple[dict[str, NetorchError], int]:
         """Run ``verb`` to its end, from the overlay that the network's switches hold.
 
         Returns what it could not reach, by device, out of how many that it asked: for a verb that only looks at the overlay
-        these are the switches that hold it, and the routers of POPs without switches.
+        these are the switches that hold it, and the routers of POPs without switches. Raises Interrupted, which says how far it
+        has come, where somebody at the keyboard ends it.
         """
+        self.meaning = plugin.tell
+        try:
+            return self._run(plugin, verb, parameters)
+        except KeyboardInterrupt:
+            is_begun = self.trace.is_recorded(self.entries)
+            back = verb.back(parameters) if is_begun else ""
+            hint = f"it goes on with: {self.command}" + (f"; it is taken back with: {back}" if back else "")
+            words = self.trace.words(self.entries if self.trace.held else (), self.meaning)
+            raise Interrupted(f"interrupted: {words}", hint=hint if is_begun else "") from None
+
+    def _run(self, plugin: Plugin, verb: Verb, parameters: Mapping[str, Any]) -> tuple[dict[str, NetorchError], int]:
         pops = self.controller.inventory.pops
         holders = tuple(device.name for pop in pops for device in (pop.switches or pop.routers))
         world = gather_world(self.controller, holders)
@@ -87,7 +123,7 @@ class VerbRun:
             intended=lambda entries: self.controller.intent(merge_overlays([world.overlay.entries, entries])),
             unread=tuple(world.failures),
         )
-        self.verb = verb.name
+        self.verb, self.context = verb.name, context
         steps = verb.run(context, parameters)
         result: Any = None
         error: NetorchError | None = None
@@ -133,8 +169,29 @@ class VerbRun:
         raise PluginError(f"a verb yielded {step!r}, expected a step of netorch.api")
 
     def _deploy(self, step: Deploy) -> tuple[str, ...]:
+        """Whoever meets somebody else's work waits for its end, and plans again from what is there then: with what both
+        decided."""
+        clock = self.controller.clock
+        deadline = clock.monotonic() + PATIENCE_S
+        has_met = False
+        while True:
+            try:
+                return self._deploy_once(step)
+            except _Overtaken as met:
+                if clock.monotonic() >= deadline:
+                    so_far = self.trace.words(self.entries, self.meaning)
+                    met.message = f"{met.message}; still so after {PATIENCE_S:g} s: {so_far}"
+                    met.hint = f"once that is done: {self.command}"
+                    raise
+                if not has_met:
+                    has_met = True
+                    self.tell(Locked(f"{met.message}: waiting for its end, {PATIENCE_S:g} s at most"))
+                self.controller.progress.step("", f"waiting: {met.message}")
+                clock.wait(LOOK_AGAIN_S)
+
+    def _deploy_once(self, step: Deploy) -> tuple[str, ...]:
         world = gather_world(self.controller, step.devices, entries=self.entries)
-        _refuse_overruled(self.entries, world.overlay)
+        self._let_judge(step, world)
         world = replace(world, intent=world.intent.with_settings(step.settings))
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
         plan = _without_services(plan)
@@ -149,6 +206,7 @@ class VerbRun:
             return self._miss(failures)
         options = Options(step.confirm_timeout_s, reason=step.why, reasons=_still_back(world, step), action=self.verb)
         result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
+        self.trace.note(result, () if step.only else self.entries)
         if result.is_interrupted:
             raise KeyboardInterrupt
         # A change that was begun and then cut off is "unknown"; "degraded" is one that was confirmed before.
@@ -158,6 +216,21 @@ class VerbRun:
             away = {}
         _raise_failures(result, but=away)
         return self._miss(away)
+
+    def _let_judge(self, step: Deploy, world: World) -> None:
+        """Whether the step may still be, beside what others have decided since the verb began."""
+        held = merge_overlays(facts.overlay for facts in world.facts.values())
+        _refuse_overruled(self.entries, held)
+        if self.context is not None:
+            step.judge(
+                replace(
+                    self.context,
+                    overlay=held,
+                    intent=self.controller.intent(held),
+                    now=self.controller.clock.now(),
+                    intended=lambda entries: self.controller.intent(merge_overlays([held.entries, entries])),
+                )
+            )
 
     def _refuse_unasked(self, world: World, step: Deploy) -> None:
         """What the inventory wants beside the verb's own decision goes with it. Not so where that restarts Established provider
@@ -256,8 +329,10 @@ def _refuse_overruled(entries: tuple[OverlayEntry, ...], overlay: Overlay) -> No
     """A verb goes on only while what it decided is what the devices hold: else it would tell of what did not happen."""
     for held in overruled(entries, overlay):
         state = "ended it" if held.removed else "changed it"
+        why = f": {held.reason}" if held.reason else ""
         raise Locked(
-            f"{held.id}: {held.author} {state} meanwhile (version {held.version})", hint="look again, then start over"
+            f"{held.id}: {held.author} {state} meanwhile (version {held.version}){why}",
+            hint="look at what is in force now, then start over",
         )
 
 
@@ -294,6 +369,9 @@ def _raise_failures(result: DeployResult, *, but: Container[str]) -> None:
     failed = [r for r in result.results if r.outcome in FAILURES and r.device not in but]
     if not failed:
         return
+    causes = [r for r in failed if r.outcome != "skipped"]
+    if causes and all(isinstance(r.error, (Locked, Outdated)) for r in causes):
+        raise _Overtaken("; ".join(f"{r.device}: {r.message}" for r in causes))
     summary = "; ".join(f"{r.device}: {r.outcome}: {r.message}" for r in failed)
     error: NetorchError = DeviceError(summary, hint=failed[0].hint or "netorch plan shows where the devices are now")
     error.exit_code = result.exit_code

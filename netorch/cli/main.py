@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from netorch import __version__
-from netorch.errors import NetorchError, annotated
+from netorch.errors import Interrupted, NetorchError, annotated
 
 COMMANDS = {
     "check": ("netorch.cli.check:check", "For Nagios: is all well, in one line and an exit code."),
@@ -108,6 +108,8 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except NetorchError as error:
+        if isinstance(error, Interrupted):
+            click.echo(err=True)  # the terminal has shown ^C
         click.echo(annotated(error), err=True)
         return error.exit_code
     except OSError as error:  # of this machine, and nobody's defect: a full disk below standard output, say

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import socket
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, TypeVar
@@ -134,6 +136,11 @@ def controller_in(folder: Path, *, audit: str = "", quiet: bool = False) -> Iter
     )
     with terminal_progress(quiet=quiet) as progress, open_controller(surroundings, progress) as controller:
         yield controller
+
+
+def command_line() -> str:
+    """What was typed, to be typed again."""
+    return shlex.join(["netorch", *sys.argv[1:]])
 
 
 def show_warnings(warnings: Iterable[str]) -> None:

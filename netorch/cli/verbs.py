@@ -9,7 +9,14 @@ import click
 
 from netorch.api import InputFile, Option, Plugin, Report, Verb
 from netorch.cli.exit_codes import exit_code_of
-from netorch.cli.options import audit_option, controller_for, inventory_folder, inventory_option, output_option
+from netorch.cli.options import (
+    audit_option,
+    command_line,
+    controller_for,
+    inventory_folder,
+    inventory_option,
+    output_option,
+)
 from netorch.errors import NetorchError, UsageError, annotated
 
 MAX_FILE_BYTES = 4 << 20
@@ -167,7 +174,7 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
             controller.progress.idle()
             click.echo(annotated(error), err=True)
 
-        run = VerbRun(controller, show, report, tell, ask=agree_or_raise, is_check=is_check)
+        run = VerbRun(controller, show, report, tell, ask=agree_or_raise, is_check=is_check, command=command_line())
         failures, asked = run.run(plugin, verb, parameters)
     if output != "table":
         emit(documents, output)

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Reverted, TransportError, first_line
+from netorch.errors import DeviceError, Locked, NetorchError, Outdated, ParseError, Reverted, TransportError, first_line
 from netorch.io.zipapp import AgentArchive, build_agent
 from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.codec import from_json, to_json
@@ -32,6 +32,8 @@ from netorch.model.request import (
 )
 from netorch.model.trace import InsideAnswer, InsideRequest, TraceAnswer, TraceRequest, TrafficAnswer, TrafficRequest
 from netorch.ports import Connector, Reply, Transport
+
+Thing = TypeVar("Thing")
 
 AGENT_FOLDER = f"{STATE_FOLDER}/agent"
 CONNECT_TIMEOUT_S = 12.0
@@ -59,7 +61,12 @@ _DOING = {
     "rejected": "asking for refused routes",
 }
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
-_ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
+_ERRORS: dict[str, type[NetorchError]] = {
+    "locked": Locked,
+    "outdated": Outdated,
+    "reverted": Reverted,
+    "unknown": TransportError,
+}
 
 
 class Device:
@@ -96,10 +103,7 @@ class Device:
 
         Raises DeviceError with the agent's reason where it cannot tell.
         """
-        facts = self._ask("facts", request, expected="facts", timeout_s=timeout_s).facts
-        if facts is None:
-            raise self._garbled("an answer without facts")
-        return facts
+        return self._ask_for("facts", request, lambda answer: answer.facts, what="facts", timeout_s=timeout_s)
 
     def apply(self, request: ApplyRequest) -> Answer:
         """Apply a change that then waits for ``confirm``.
@@ -131,18 +135,15 @@ class Device:
 
         Raises DeviceError with the numbers that are kept where it is not among them.
         """
-        stored = self._ask("generation", GenerationRequest(number), expected="generation", timeout_s=timeout_s).stored
-        if stored is None:
-            raise self._garbled("an answer without a generation")
-        return stored
+        request = GenerationRequest(number)
+        return self._ask_for(
+            "generation", request, lambda answer: answer.stored, what="a generation", timeout_s=timeout_s
+        )
 
     def ping(self, request: PingRequest) -> PingAnswer:
         """Send echo requests from the device."""
         timeout_s = FACTS_TIMEOUT_S + request.count * request.interval_s + request.timeout_s
-        ping = self._ask("ping", request, expected="ping", timeout_s=timeout_s).ping
-        if ping is None:
-            raise self._garbled("an answer without echoes")
-        return ping
+        return self._ask_for("ping", request, lambda answer: answer.ping, what="echoes", timeout_s=timeout_s)
 
     def watch_pings(self, request: PingWatch, tell: Callable[[PingBatch], None]) -> None:
         """Send packets from the device; ``tell`` is given what becomes of them while it goes on. What it raises ends that."""
@@ -168,38 +169,28 @@ class Device:
     def trace(self, request: TraceRequest) -> TraceAnswer:
         """What the device does with packets that it sends."""
         timeout_s = FACTS_TIMEOUT_S + (2.0 * len(request.queries) if request.send else 0.05 * len(request.queries))
-        found = self._ask("trace", request, expected="trace", timeout_s=timeout_s).trace
-        if found is None:
-            raise self._garbled("an answer without ways")
-        return found
+        return self._ask_for("trace", request, lambda answer: answer.trace, what="ways", timeout_s=timeout_s)
 
     def inside(self, request: InsideRequest) -> InsideAnswer:
         """To how many prefixes inside one the device's daemon has routes.
 
         Raises DeviceError where the daemon does not say.
         """
-        found = self._ask("inside", request, expected="inside", timeout_s=FACTS_TIMEOUT_S).inside
-        if found is None:
-            raise self._garbled("an answer without counts")
-        return found
+        return self._ask_for("inside", request, lambda answer: answer.inside, what="counts", timeout_s=FACTS_TIMEOUT_S)
 
     def traffic(self, request: TrafficRequest) -> TrafficAnswer:
         """How much leaves the device for a prefix."""
         timeout_s = FACTS_TIMEOUT_S + request.window_s
-        found = self._ask("traffic", request, expected="traffic", timeout_s=timeout_s).traffic
-        if found is None:
-            raise self._garbled("an answer without traffic")
-        return found
+        return self._ask_for("traffic", request, lambda answer: answer.traffic, what="traffic", timeout_s=timeout_s)
 
     def rejected(self, request: RejectedRequest) -> RejectedAnswer:
         """The routes that the device's daemon refused of some sessions.
 
         Raises DeviceError where the daemon does not say.
         """
-        found = self._ask("rejected", request, expected="rejected", timeout_s=REJECTED_TIMEOUT_S).rejected
-        if found is None:
-            raise self._garbled("an answer without refused routes")
-        return found
+        return self._ask_for(
+            "rejected", request, lambda answer: answer.rejected, what="refused routes", timeout_s=REJECTED_TIMEOUT_S
+        )
 
     def certificate_request(self, request: CsrRequest) -> Answer:
         """A certificate signing request of the device in ``csr``; "" where it cannot make a key, ``message`` says why."""
@@ -211,6 +202,15 @@ class Device:
         Raises DeviceError where the device would not be able to use it: it then keeps what it has.
         """
         return self._ask("certify", request, expected="certified", timeout_s=CERTIFICATE_TIMEOUT_S)
+
+    def _ask_for(
+        self, command: str, request: object, part: Callable[[Answer], Thing | None], *, what: str, timeout_s: float
+    ) -> Thing:
+        """The ``part`` of the answer that ``command`` is asked for; its outcome is called like the command."""
+        found = part(self._ask(command, request, expected=command, timeout_s=timeout_s))
+        if found is None:
+            raise self._garbled(f"an answer without {what}")
+        return found
 
     def _ask(
         self, command: str, request: object, *, expected: str, timeout_s: float, lines: _Lines | None = None

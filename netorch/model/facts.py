@@ -190,6 +190,7 @@ class Pending:
     since: float
     remaining_s: float
     replaced: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)

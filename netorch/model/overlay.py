@@ -60,9 +60,14 @@ def merge_overlays(sources: Iterable[Iterable[OverlayEntry]]) -> Overlay:
 
 
 def overruled(entries: Iterable[OverlayEntry], overlay: Overlay) -> Tuple[OverlayEntry, ...]:
-    """What stands in ``overlay`` in the place of some of ``entries``, because somebody else was faster."""
+    """What ``overlay``, as devices hold it, has in the place of some of ``entries``, because somebody else was faster: newer
+    versions, and others of the same version."""
     pairs = ((entry, overlay.find(entry.id)) for entry in entries)
-    return tuple(held for entry, held in pairs if held is not None and _rank(held) > _rank(entry))
+    return tuple(
+        held
+        for entry, held in pairs
+        if held is not None and held.version >= entry.version and _rank(held) != _rank(entry)
+    )
 
 
 def _rank(entry: OverlayEntry) -> Tuple[int, bool, float, str]:

@@ -182,7 +182,8 @@ class Answer:
     (with its exit ``status``), ``history`` (newest first), ``generation`` (in ``stored``), ``csr`` (a certificate signing request
     as PEM; "" where the device cannot make a key, and ``message`` why), ``certified``, ``recovered``, ``pending`` (applied,
     checks passed, waits for its confirmation), ``confirmed`` (with its ``proof``), ``reverted``, ``refused`` (nothing changed),
-    ``locked`` (nothing changed: someone else is at work), ``failed``, or ``unknown`` (the device finds out by itself);
+    ``outdated`` (nothing changed: it is not what the change was planned from), ``locked`` (nothing changed: someone else is at
+    work), ``failed``, or ``unknown`` (the device finds out by itself);
     ``message`` says why, in the daemon's own words where it has any. ``notes`` are remarks on what was done.
     """
 

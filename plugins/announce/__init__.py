@@ -5,8 +5,8 @@ from __future__ import annotations
 from netorch.api import Argument, Option, Plugin, Verb
 
 from .amend import amend
-from .change import announce, withdraw
-from .entries import NAME, lapse
+from .change import announce, taken_back_by, withdraw
+from .entries import NAME, lapse, words
 from .refuse import SETTINGS, mistakes
 from .show import announcements
 
@@ -25,6 +25,7 @@ PLUGIN = Plugin(
     help="changes what every provider hears of own prefixes",
     amend=amend,
     lapse=lapse,
+    tell=words,
     settings=SETTINGS,
     mistakes=mistakes,
     verbs=(
@@ -49,6 +50,7 @@ PLUGIN = Plugin(
                 "netorch announce 192.0.2.0/24 --to northtel --action not-to-meadow --check",
                 "netorch announce 192.0.2.0/24 --as-inventory",
             ),
+            back=taken_back_by,
         ),
         Verb(
             "withdraw",
@@ -64,6 +66,7 @@ PLUGIN = Plugin(
                 "netorch withdraw 192.0.2.0/24 --from southnet --for 2h --reason 'they leak it'",
                 "netorch withdraw 2001:db8:1::/48 --pop pop1 --check",
             ),
+            back=taken_back_by,
         ),
         Verb(
             "announcements",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Generator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Tuple
 
 from netorch.api import (
     Ask,
@@ -65,6 +65,12 @@ def announce(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         refuse_long(context, scope)
     wanted = {place: _wish(context, scope, place, arguments=arguments) for place in scope.places}
     yield from _bring(context, scope, wanted, verb="announce", arguments=arguments)
+
+
+def taken_back_by(arguments: Mapping[str, Any]) -> str:
+    """The command that takes what the same words ask for back."""
+    pop = f" --pop {arguments['pop']}" if arguments["pop"] else ""
+    return f"netorch announce {arguments['prefix']}{pop} --as-inventory"
 
 
 def _take_back(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -132,7 +138,14 @@ def _bring(
     _refuse(context, task, changes, facts=facts, state=state, arguments=arguments)
     if not arguments["yes"]:
         yield Ask(f"Change {counted(sum(before != after for _, before, after in changes), 'announcement')}?")
-    away = yield from _carry_out(context, task)
+
+    def judge(now: VerbContext) -> None:
+        if not arguments[
+            "allow_last"
+        ]:  # somebody else may have drained a provider, or withheld it from another, a moment ago
+            refuse_last(now, task.scope, _changes(now, task, facts), entries=task.entries, facts=facts)
+
+    away = yield from _carry_out(context, task, judge)
     yield from _compare(context, task, changes, away=away)
 
 
@@ -222,11 +235,13 @@ def _preview(task: Task, changes: Tuple[Change, ...], state: Optional[str]) -> s
     return ", ".join(words)
 
 
-def _carry_out(context: VerbContext, task: Task) -> Generator[Step, Any, Tuple[str, ...]]:
+def _carry_out(
+    context: VerbContext, task: Task, judge: Callable[[VerbContext], None]
+) -> Generator[Step, Any, Tuple[str, ...]]:
     """Switches first: they keep what was decided, let a part in, and stop announcing before hosts stop originating."""
     yield ChangeOverlay(task.entries)
     switches = tuple(switch.name for pop in task.pops for switch in context.intent.in_pop(pop, "switch"))
-    away: Tuple[str, ...] = yield Deploy(switches, why=task.why, allow=_JUDGED, goes_on=True)
+    away: Tuple[str, ...] = yield Deploy(switches, why=task.why, allow=_JUDGED, goes_on=True, judge=judge)
     hosts = _originators(context, task)
     if hosts:
         away += yield Deploy(hosts, why=task.why, allow=_JUDGED, goes_on=True)

@@ -91,6 +91,12 @@ def ended(entry: OverlayEntry, context: VerbContext, *, reason: str) -> OverlayE
     )
 
 
+def words(entry: OverlayEntry) -> str:
+    """What an entry means."""
+    wish = _read(entry)
+    return "as the inventory has it" if entry.removed or wish is None else str(wish)
+
+
 def lapse(overlay: Overlay, now: float) -> Tuple[OverlayEntry, ...]:
     """Entries that are past their time, ended at that time. The same from whatever controller looks."""
     return tuple(

@@ -7,9 +7,9 @@ from typing import Any, Mapping, Tuple
 from netorch.api import Argument, Option, Plugin, Verb, WrongSetting
 
 from .amend import amend
-from .end import drains, undrain
-from .entries import lapse
-from .start import drain
+from .end import again, drains, undrain
+from .entries import lapse, words
+from .start import drain, ended_by
 
 _KINDS = "KIND is provider, circuit, switch, host or pop, and may be left out where NAME says it"
 _POP = Option("pop", "only in this POP; without it, wherever it is")
@@ -43,6 +43,7 @@ PLUGIN = Plugin(
     help="takes providers, circuits, switches, hosts and POPs out of service gracefully, and back",
     amend=amend,
     lapse=lapse,
+    tell=words,
     settings=tuple(_SETTINGS),
     mistakes=find_mistakes,
     verbs=(
@@ -78,6 +79,7 @@ PLUGIN = Plugin(
                 "netorch drain host h1.pop1 --wait 10m",
                 "netorch drain pop",
             ),
+            back=ended_by,
         ),
         Verb(
             "undrain",
@@ -101,6 +103,7 @@ PLUGIN = Plugin(
                 ),
             ),
             examples=("netorch undrain northtel --pop pop1", "netorch undrain h1.pop1"),
+            back=again,
         ),
         Verb(
             "drains",

@@ -20,7 +20,7 @@ from netorch.api import (
 from .entries import drain_row, ended, ending, is_closed
 from .quiet import prefixes as count_prefixes
 from .quiet import until_settled
-from .scope import KINDS, Line, Scope, all_scopes, concerned, keepers, resolve
+from .scope import KINDS, Line, Scope, all_scopes, concerned, keepers, resolve, typed
 from .scope import drains as in_force
 
 COLUMNS = ("kind", "name", "pop", "stage", "author", "since", "until", "reason")
@@ -40,6 +40,11 @@ def undrain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         yield Report(text=f"{'; '.join(map(str, found))}: not drained", changed=False)
         return
     yield from _run(context, drained, wait_s=arguments["wait"])
+
+
+def again(arguments: Mapping[str, Any]) -> str:
+    """The command that drains what the same words name."""
+    return typed("drain", arguments["name"], arguments["pop"])
 
 
 def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s: float) -> Steps:

@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from netorch.api import Overlay, OverlayEntry, VerbContext, one_line, utc_text
 
-from .scope import CLOSED, GRACEFUL, Scope, drains
+from .scope import CLOSED, GRACEFUL, HOST, Scope, drains
 
 REASON_BYTES = 1000
 
@@ -17,9 +17,13 @@ RETURNING = "returning"
 def new_entry(
     context: VerbContext, scope: Scope, *, reason: str, until: Optional[float], keep_session: bool
 ) -> OverlayEntry:
-    """A new drain of ``scope``, its sessions open, newer than any that was ever there; every switch of the POP keeps
-    it."""
+    """A new drain of ``scope``, its sessions open, newer than any that was ever there; every switch of the POP keeps it. One that
+    was begun already keeps its ``reason`` and its end unless they are given."""
     former = context.overlay.find(scope.entry_id)
+    held = former if former is not None and not former.removed and not former.data.get(RETURNING) else None
+    if held is not None:  # taken up again: what was said of it then holds unless it is said anew
+        reason = reason or held.reason
+        until = held.until if until is None else until
     return OverlayEntry(
         id=scope.entry_id,
         version=former.version + 1 if former is not None else 1,
@@ -74,6 +78,14 @@ def _next_step(entry: OverlayEntry, until: float) -> OverlayEntry:
     if entry.data.get("stage") == CLOSED:
         return at_stage(entry, GRACEFUL, prepend=0, **{RETURNING: True})
     return replace(entry, version=entry.version + 1, removed=True, created=until, until=None)
+
+
+def words(entry: OverlayEntry) -> str:
+    """What an entry means."""
+    if entry.removed:
+        return "no longer drained"
+    noun = "it announces nothing" if entry.data.get("kind") == HOST else "its sessions are closed"
+    return noun if entry.data.get("stage") == CLOSED else "it is the last choice, nothing is closed"
 
 
 def drain_row(entry: OverlayEntry, scope: Scope, now: float) -> Dict[str, Any]:

@@ -18,16 +18,21 @@ def refuse_dangerous(
 ) -> None:
     """GuardRefused for what ``arguments`` do not allow."""
     if not arguments["allow_last"]:
-        if scope.kind == HOST:
-            refuse_last_originator(scope, context=context, facts=facts)
-        elif scope.kind == POP:
-            refuse_last_pop(scope, context=context, facts=facts)
-        else:
-            refuse_last(scope, drained, context=context, facts=facts)
-        if scope.kind == SWITCH:
-            refuse_last_uplink(scope, context=context, facts=facts)
+        refuse_last_of_all(scope, drained, context=context, facts=facts)
     if not arguments["allow_capacity"] and scope.kind != HOST:
         refuse_capacity(scope, drained, context=context, facts=facts)
+
+
+def refuse_last_of_all(scope: Scope, drained: Sequence[Line], *, context: VerbContext, facts: Facts) -> None:
+    """GuardRefused for what is the last that does what it does."""
+    if scope.kind == HOST:
+        refuse_last_originator(scope, context=context, facts=facts)
+    elif scope.kind == POP:
+        refuse_last_pop(scope, context=context, facts=facts)
+    else:
+        refuse_last(scope, drained, context=context, facts=facts)
+    if scope.kind == SWITCH:
+        refuse_last_uplink(scope, context=context, facts=facts)
 
 
 def refuse_last(scope: Scope, drained: Sequence[Line], *, context: VerbContext, facts: Facts) -> None:
@@ -45,7 +50,7 @@ def refuse_last(scope: Scope, drained: Sequence[Line], *, context: VerbContext, 
         raise GuardRefused(
             f"draining {scope.title} leaves no other provider session Established for {families}",
             where=scope.pop,
-            hint=f"bring another provider up first, or {_LAST}",
+            hint=f"{_beside(scope, context)}bring another provider up first, or {_LAST}",
         )
     heard = {prefix for line in staying for prefix in _heard(line)}
     unheard = {prefix for line in going for prefix in _heard(line) if not _is_within(prefix, heard)}
@@ -69,7 +74,7 @@ def refuse_last_uplink(scope: Scope, *, context: VerbContext, facts: Facts) -> N
         raise GuardRefused(
             f"draining {scope.title} leaves {', '.join(alone)} without a session with another switch",
             where=scope.pop,
-            hint=f"bring another switch up first, or {_LAST}",
+            hint=f"{_beside(scope, context)}bring another switch up first, or {_LAST}",
         )
 
 
@@ -82,7 +87,7 @@ def refuse_last_originator(scope: Scope, *, context: VerbContext, facts: Facts) 
         raise GuardRefused(
             f"draining {scope.title} leaves nobody in {scope.pop} to originate {_listed(lost)}: it would be announced no more",
             where=scope.pop,
-            hint=f"bring another originator up first, or {_LAST}",
+            hint=f"{_beside(scope, context)}bring another originator up first, or {_LAST}",
         )
 
 
@@ -95,7 +100,7 @@ def refuse_last_pop(scope: Scope, *, context: VerbContext, facts: Facts) -> None
         raise GuardRefused(
             f"{scope.pop} is the last POP that announces {_listed(lost)}: draining it takes that off the Internet",
             where=scope.pop,
-            hint=_LAST,
+            hint=f"{_beside(scope, context)}{_LAST}",
         )
 
 
@@ -112,7 +117,7 @@ def refuse_capacity(scope: Scope, drained: Sequence[Line], *, context: VerbConte
         raise GuardRefused(
             f"draining {scope.title} leaves {100.0 * left / total:.0f} % of the circuits' capacity (limit {limit:g} %)",
             where=scope.pop,
-            hint="bring other circuits back first, or drain it all the same with --allow-capacity",
+            hint=f"{_beside(scope, context)}bring other circuits back first, or drain it all the same with --allow-capacity",
         )
 
 
@@ -168,6 +173,12 @@ def _originated(context: VerbContext, facts: Facts, pop: str, *, but: FrozenSet[
     present = {line.session.peer for line in host_lines(context.intent, pop) if established(facts, line)}
     hosts: List[DeviceIntent] = [host for host in context.intent.in_pop(pop, "host") if host.name in present - silent]
     return {prefix for host in hosts for prefix in host.originated}
+
+
+def _beside(scope: Scope, context: VerbContext) -> str:
+    """What else is drained now, and by whom: it may have begun a moment ago."""
+    others = [f"{one} by {entry.author}" for entry, one in drains(context.overlay) if one != scope]
+    return f"drained already: {', '.join(others)}; " if others else ""
 
 
 def _drained(context: VerbContext, kind: str) -> Set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
@@ -187,6 +188,11 @@ def resolve(words: Sequence[str], pop: Optional[str], known: Sequence[Scope]) ->
         plural = {SWITCH: "switches", HOST: "hosts"}[kinds[0]]
         raise UsageError(f"several {plural} are called {name!r}", hint=f"name one of {names}")
     return found
+
+
+def typed(verb: str, words: Sequence[str], pop: Optional[str]) -> str:
+    """A command about ``words``, as it is typed."""
+    return " ".join(("netorch", verb, *map(quote, words), *(("--pop", quote(pop)) if pop else ())))
 
 
 def _split(words: Sequence[str]) -> Tuple[Optional[str], str]:

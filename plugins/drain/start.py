@@ -22,7 +22,7 @@ from netorch.api import (
 )
 
 from .entries import REASON_BYTES, RETURNING
-from .scope import CLOSED, KINDS, Scope, all_scopes, concerned, drains, keepers, resolve
+from .scope import CLOSED, KINDS, Scope, all_scopes, concerned, drains, keepers, resolve, typed
 from .task import COLUMNS, Task, Wish, measured_devices, new_task, refuse, run
 
 
@@ -42,6 +42,11 @@ def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         yield from _note(context, scopes, arguments, wish)
     else:
         yield Report(text=f"{'; '.join(map(str, scopes))}: already drained", changed=False)
+
+
+def ended_by(arguments: Mapping[str, Any]) -> str:
+    """The command that takes a drain of the same words back."""
+    return typed("undrain", arguments["name"], arguments["pop"])
 
 
 def _candidates(context: VerbContext, words: Sequence[str]) -> Report:

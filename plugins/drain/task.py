@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Generator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Tuple
 
 from netorch.api import (
     ChangeOverlay,
     Deploy,
     Facts,
+    Gather,
+    GuardRefused,
     NetorchError,
     OverlayEntry,
     Report,
@@ -38,8 +40,8 @@ from .quiet import (
     until_measured,
     until_quiet,
 )
-from .refuse import affected_pops, refuse_dangerous
-from .scope import CLOSED, GRACEFUL, HOST, POP, SWITCH, Line, Scope, concerned, keepers
+from .refuse import affected_pops, refuse_dangerous, refuse_last_of_all
+from .scope import CLOSED, GRACEFUL, HOST, POP, PROVIDER, SWITCH, Line, Scope, concerned, keepers, typed
 
 PREPEND = 4
 
@@ -111,8 +113,38 @@ def measured_devices(task: Task) -> Tuple[str, ...]:
 
 def refuse(task: Task, facts: Facts) -> None:
     """GuardRefused for what is too dangerous; NetorchError where nobody could see what the drain does."""
-    refuse_dangerous(task.scope, task.sessions, context=task.context, facts=facts, arguments=task.wish.arguments)
+    _beside_others(task, facts)(task.context)
     _within_reach(task, facts)
+
+
+def _beside_others(task: Task, facts: Facts) -> Callable[[VerbContext], None]:
+    """Whether the drain may still be with what others have drained by then: two who begin at the same moment must not take away
+    from each other what each of them counts on."""
+
+    def judge(now: VerbContext) -> None:
+        refuse_dangerous(task.scope, task.sessions, context=now, facts=facts, arguments=task.wish.arguments)
+
+    return judge
+
+
+def _before_closing(task: Task, devices: Tuple[str, ...]) -> Generator[Step, Any, Callable[[VerbContext], None]]:
+    """The same once more, as things are after the wait: what was to take over may have gone meanwhile."""
+    facts: Facts = yield Gather(devices, wants=("protocols",))
+
+    def judge(now: VerbContext) -> None:
+        try:
+            if not task.wish.arguments["allow_last"]:
+                refuse_last_of_all(task.scope, task.sessions, context=now, facts=facts)
+        except GuardRefused as refused:
+            refused.message = f"{refused.message}; it stays the last choice, nothing is closed"
+            refused.hint = f"{refused.hint}; {_back(task.scope)} takes it back"
+            raise
+
+    return judge
+
+
+def _back(scope: Scope) -> str:
+    return typed("undrain", (scope.kind, scope.name), scope.pop if scope.kind == PROVIDER else None)
 
 
 def run(task: Task, there: Facts) -> Generator[Step, Any, Tuple[str, Rows]]:
@@ -131,8 +163,10 @@ def run(task: Task, there: Facts) -> Generator[Step, Any, Tuple[str, Rows]]:
     former = {port.name: rate(before.history, port, task.limits.measure_s) for port in task.ports}
 
     entry = new_entry(context, task.scope, reason=wish.reason, until=wish.until, keep_session=wish.keep_session)
+    task = _as_kept(task, entry)
     yield ChangeOverlay((entry,))
-    yield Deploy(task.devices, why=task.why("graceful shutdown"), allow=JUDGED, goes_on=True)
+    judge = _beside_others(task, facts)
+    yield Deploy(task.devices, why=task.why("graceful shutdown"), allow=JUDGED, goes_on=True, judge=judge)
     yield Report(text=_graceful_text(task))
 
     entry, history = yield from _wait(task, entry, former)
@@ -140,9 +174,16 @@ def run(task: Task, there: Facts) -> Generator[Step, Any, Tuple[str, Rows]]:
     yield Report(text="\n".join(_words(row, task.limits) for row in rows))
 
     if not wish.keep_session:
+        judge = yield from _before_closing(task, devices)
         yield ChangeOverlay((at_stage(entry, CLOSED),))
-        yield Deploy(task.devices, why=task.why("sessions closed"), allow=JUDGED, goes_on=True)
+        yield Deploy(task.devices, why=task.why("sessions closed"), allow=JUDGED, goes_on=True, judge=judge)
     return f"{task.scope}: drained, {_closed_text(task)}{_left_open(away)}", rows
+
+
+def _as_kept(task: Task, entry: OverlayEntry) -> Task:
+    """``task`` with the reason and the end of a drain that was begun before."""
+    left_s = task.wish.wait_s if entry.until is None else (entry.until - task.context.now) / 2
+    return replace(task, wish=replace(task.wish, reason=entry.reason, wait_s=min(task.wish.wait_s, left_s)))
 
 
 def _wait(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from netorch.api import Argument, Option, Plugin, Verb
 
 from .amend import amend
-from .entries import NAME, lapse
+from .entries import NAME, lapse, words
 from .guards import SETTINGS, mistakes
-from .verbs import steer, steers, unsteer
+from .verbs import again, ended_by, steer, steers, unsteer
 
 _POP = Option("pop", "only in this POP; without it, in every one where the provider has circuits")
 
@@ -16,6 +16,7 @@ PLUGIN = Plugin(
     help="sends single prefixes through one provider, whatever BGP would choose",
     amend=amend,
     lapse=lapse,
+    tell=words,
     settings=SETTINGS,
     mistakes=mistakes,
     verbs=(
@@ -38,6 +39,7 @@ PLUGIN = Plugin(
                 "netorch steer 1.144.0.0/16 --via meadow --for 2h --reason 'transit is slow there'",
                 "netorch steer 2600:1400::/24 --via northtel --pop pop1 --check",
             ),
+            back=ended_by,
         ),
         Verb(
             "unsteer",
@@ -46,6 +48,7 @@ PLUGIN = Plugin(
             arguments=(Argument("prefix", "as it was steered"),),
             options=(Option("pop", "only in this POP"), Option("reason", "why; shown in histories")),
             examples=("netorch unsteer 1.144.0.0/16",),
+            back=again,
         ),
         Verb(
             "steers",

@@ -69,6 +69,11 @@ def ended(entry: OverlayEntry, context: VerbContext) -> OverlayEntry:
     )
 
 
+def words(entry: OverlayEntry) -> str:
+    """What an entry means."""
+    return "no longer steered" if entry.removed else f"steered via {entry.data.get('via')}"
+
+
 def lapse(overlay: Overlay, now: float) -> Tuple[OverlayEntry, ...]:
     """Tombstones of what is past its time. The same from whatever controller looks: all times are the entry's own."""
     return tuple(

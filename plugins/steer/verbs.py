@@ -99,6 +99,20 @@ def steers(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     yield Report(text=text, rows=tuple(rows), changed=False)
 
 
+def ended_by(arguments: Mapping[str, Any]) -> str:
+    """The command that ends the steer of the same words."""
+    return " ".join(("netorch unsteer", arguments["prefix"], *_in(arguments)))
+
+
+def again(arguments: Mapping[str, Any]) -> str:
+    """The command that steers the prefix again."""
+    return " ".join(("netorch steer", arguments["prefix"], "--via PROVIDER", *_in(arguments)))
+
+
+def _in(arguments: Mapping[str, Any]) -> Tuple[str, ...]:
+    return ("--pop", arguments["pop"]) if arguments["pop"] else ()
+
+
 def _judge(
     context: VerbContext, steering: Steering, arguments: Mapping[str, Any]
 ) -> Generator[Step, Any, Dict[str, Any]]:

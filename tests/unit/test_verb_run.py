@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Callable, Mapping
 
 import pytest
 
 from netorch.api import ChangeOverlay, Deploy, OverlayEntry, Plugin, Report, Steps, Verb, VerbContext
 from netorch.app.controller import Controller
+from netorch.app.interruption import Trace
+from netorch.app.results import DeployResult, DeviceResult
 from netorch.app.verbs import VerbRun
-from netorch.errors import DeviceError, GuardRefused, Locked, Unreachable
+from netorch.errors import DeviceError, GuardRefused, Interrupted, Locked, Outdated, Unreachable
 from netorch.model.facts import Confirmed
 from netorch.model.items import OverlayItem, ServiceItem
 from netorch.model.plan import Plan
+from netorch.model.request import Answer, ApplyRequest
 from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
@@ -55,6 +58,7 @@ def run(controller: Controller, verb: Verb = VERB, *, is_check: bool = True) -> 
         lambda step: said.append(step.text),
         lambda error: told.append(str(error)),
         is_check=is_check,
+        command="netorch try it",
     )
     missed, asked = found.run(PLUGIN, verb, {})
     return Outcome(said, told, tuple(missed), asked)
@@ -180,6 +184,111 @@ def test_no_agent_is_started_on_the_way() -> None:
     kinds = {type(operation.item) for plan in shown for device in plan.devices for operation in device.operations}
     assert OverlayItem in kinds
     assert ServiceItem not in kinds
+
+
+@dataclass
+class Taken(Agent):
+    """A switch that somebody else works on, for so many attempts to change it."""
+
+    attempts: int = 1
+
+    def apply(self, request: ApplyRequest) -> Answer:
+        self.attempts -= 1
+        self.on_apply = self.refusal if self.attempts >= 0 else None
+        return super().apply(request)
+
+    refusal: Exception = field(default_factory=lambda: Locked("bob@noc is at work here", where=SWITCH))
+
+
+@pytest.mark.parametrize("met", [Locked("bob@noc is at work here", where=SWITCH), Outdated("changed", where=SWITCH)])
+def test_a_verb_waits_for_the_end_of_somebody_elses_work(met: Exception) -> None:
+    """It tells once whom it waits for and how long at most, plans again, and ends well."""
+    done = run(with_switch(Taken(attempts=3, refusal=met)), is_check=False)
+    assert done.said == ["it is in force"]
+    assert done.told == [f"{met}: waiting for its end, 120 s at most"]
+
+
+def test_a_verb_does_not_wait_for_ever() -> None:
+    """Two minutes, then exit code 5: who is at work, what is recorded, and what to type once that is done."""
+    controller = with_switch(Taken(attempts=10**9))
+    with pytest.raises(
+        Locked, match=r"bob@noc is at work here; still so after 120 s: try/it is recorded nowhere"
+    ) as met:
+        run(controller, is_check=False)
+    assert met.value.hint == "once that is done: netorch try it"
+    assert 120 <= controller.clock.monotonic() < 130
+
+
+def judged(controller: Controller, *, by: Callable[[VerbContext], None]) -> Outcome:
+    """A verb whose deploy is judged."""
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        yield ChangeOverlay((ENTRY,))
+        yield Deploy((SWITCH,), why="a trial", judge=by)
+
+    return run(controller, Verb("try", "a trial", steps), is_check=False)
+
+
+def test_what_others_decided_meanwhile_is_judged_before_anything_changes() -> None:
+    """Each time that it is planned, with the overlay that the devices hold at that moment."""
+    other = OverlayEntry("try/other", 1, "try", (SWITCH,), "bob", 1_700_000_000.0)
+    switch = Taken(attempts=1)
+    seen: list[tuple[str, ...]] = []
+
+    def judge(now: VerbContext) -> None:
+        seen.append(tuple(entry.id for entry in now.overlay.entries))
+        if now.overlay.find("try/other"):
+            raise GuardRefused("no room for both")
+        switch.overlay = (other,)
+
+    with pytest.raises(GuardRefused, match="no room for both"):
+        judged(with_switch(switch), by=judge)
+    assert (seen, switch.applied) == ([(), ("try/other",)], None)
+
+
+def interrupted(*, is_deployed: bool) -> Interrupted:
+    """What a verb says that is interrupted once it has decided, or has deployed that as well."""
+
+    def until_then(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        yield ChangeOverlay((ENTRY,))
+        if is_deployed:
+            yield Deploy((SWITCH,), why="a trial")
+        raise KeyboardInterrupt
+
+    verb = Verb("try", "a trial", until_then, back=lambda arguments: "netorch untry it")
+    with pytest.raises(Interrupted) as raised:
+        run(with_switch(Agent()), verb, is_check=False)
+    return raised.value
+
+
+def test_an_interrupted_verb_says_what_is_recorded_and_what_to_type() -> None:
+    """The devices that hold its decision, what that means, how to go on, and how to take it back."""
+    error = interrupted(is_deployed=True)
+    assert error.exit_code == 130
+    assert str(error) == "interrupted: try/it is recorded on sw1.pop1: version 2, in force"
+    assert error.hint == "it goes on with: netorch try it; it is taken back with: netorch untry it"
+
+
+def test_a_verb_that_was_interrupted_before_it_did_anything_says_so() -> None:
+    """Also where it had decided already: no device knows of that."""
+    error = interrupted(is_deployed=False)
+    assert (str(error), error.hint) == ("interrupted: nothing was changed, nothing is recorded", "")
+
+
+def test_an_interrupted_verb_tells_the_steps_of_each_device() -> None:
+    """A later version has come to one of two switches: the other one still has what was before, and a third none."""
+    trace, both = Trace(), replace(ENTRY, devices=("sw1", "sw2", "sw3"))
+    came = DeployResult((DeviceResult("sw1", "changed"), DeviceResult("sw2", "changed"), DeviceResult("h1", "changed")))
+    trace.note(came, (both,))
+    later = replace(both, version=3)
+    went = DeployResult(
+        (DeviceResult("sw1", "changed"), DeviceResult("sw2", "skipped"), DeviceResult("sw3", "unknown"))
+    )
+    trace.note(went, (later,))
+    assert trace.words((later,), lambda entry: f"version {entry.version}") == (
+        "try/it is recorded on sw1: version 3; on sw2: version 2; not on sw3, the next netorch run or deploy brings it there"
+        "; h1: changed; sw3: not known yet, netorch status tells in a minute"
+    )
 
 
 def test_a_verb_sees_what_a_step_fails_with() -> None:
