@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
 
-from netorch.errors import DeviceError, Locked, NetorchError, ParseError, Reverted, TransportError, first_line
+from netorch.errors import DeviceError, Locked, NetorchError, Outdated, ParseError, Reverted, TransportError, first_line
 from netorch.io.zipapp import AgentArchive, build_agent
 from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.codec import from_json, to_json
@@ -61,7 +61,12 @@ _DOING = {
     "rejected": "asking for refused routes",
 }
 _MISSING, _INSTALL_FAILED, _NO_PROGRAM = 90, 91, 127
-_ERRORS: dict[str, type[NetorchError]] = {"locked": Locked, "reverted": Reverted, "unknown": TransportError}
+_ERRORS: dict[str, type[NetorchError]] = {
+    "locked": Locked,
+    "outdated": Outdated,
+    "reverted": Reverted,
+    "unknown": TransportError,
+}
 
 
 class Device:
