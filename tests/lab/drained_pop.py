@@ -60,9 +60,10 @@ def moment(lab: Lab, *, proto: str = "") -> Moment:
 
 
 def configuration(lab: Lab, device: Switch | Host) -> str:
-    """The daemon's configuration on the device's disk."""
+    """The daemon's configuration on the device's disk; of FRR, which tells it, also what it runs."""
     path = {"bird": "/etc/bird/bird.conf", "frr": "/etc/frr/frr.conf"}[device.daemon]
-    return lab.run(device.name, "cat", path)
+    text = lab.run(device.name, "cat", path)
+    return text if device.daemon == "bird" else text + lab.run(device.name, "vtysh", "-c", "show running-config")
 
 
 def way_in(lab: Lab, family: Family) -> str:

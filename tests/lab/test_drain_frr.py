@@ -78,7 +78,8 @@ def test_no_packet_is_lost(story: Story) -> None:
 
 @pytest.mark.parametrize("kind", list(DRAINED))
 def test_what_was_there_is_there_again(story: Story, kind: str) -> None:
-    """Every configuration, byte for byte, every kernel table of every host, and the way in from the Internet."""
+    """Every configuration, byte for byte, on disk and as FRR runs it, every kernel table of every host, and the way in from the
+    Internet."""
     assert story.after[kind].configurations == story.before.configurations
     assert story.after[kind].tables == story.before.tables
     assert story.after[kind].ways_in == story.before.ways_in
