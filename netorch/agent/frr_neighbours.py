@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+from netorch.agent.files import read_text
 from netorch.agent.frr_vty import FrrRefused
+from netorch.model.conventions import CONFIGURATIONS
 from netorch.parse.frr.answer import FrrError
 from netorch.parse.frr.links import read_interfaces
 from netorch.parse.frr.neighbours import (
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from netorch.model.state import InterfaceState, Protocol
 
     Ask = Callable[..., str]
+
+
+_PASSIVE = re.compile(r"^ passive-interface (\S+)", re.MULTILINE)
 
 
 def neighbours(ask: Ask, programs: Container[str]) -> List[Protocol]:
@@ -39,7 +46,10 @@ def neighbours(ask: Ask, programs: Container[str]) -> List[Protocol]:
         ],
         "ripngd": lambda: [
             *read_ripng_neighbors(
-                ask("ripngd", "show ipv6 ripng status"), ask("ripngd", "show ipv6 ripng"), interfaces()
+                ask("ripngd", "show ipv6 ripng status"),
+                ask("ripngd", "show ipv6 ripng"),
+                interfaces(),
+                _PASSIVE.findall(read_text(CONFIGURATIONS["frr"]) or ""),
             )
         ],
     }

@@ -101,6 +101,17 @@ def test_a_neighbour_without_an_interface_of_ours_is_left_out(release: str) -> N
 
 
 @FRR
+@pytest.mark.parametrize(("passive", "told_of"), [(("lan0",), ["rip_v6:eth0"]), ((), [])])
+def test_a_neighbour_of_ripng_without_routes(release: str, passive: tuple[str, ...], told_of: list[str]) -> None:
+    """FRR does not say where it is: it is told of where one interface alone is left for it."""
+    interfaces = read_interfaces(answer(release, "interface"))
+    table = "".join(line for line in answer(release, "ipv6_ripng").splitlines(keepends=True) if " eth0 " not in line)
+    found = read_ripng_neighbors(answer(release, "ipv6_ripng_status"), table, interfaces, passive)
+    assert [one.name for one in found] == told_of
+    assert [one.channels[0].routes_imported for one in found] == [0 for _ in told_of]
+
+
+@FRR
 def test_a_neighbour_behind_a_dead_link_is_left_out(release: str) -> None:
     """FRR tells of it for three minutes more; BIRD forgets it at once."""
     interfaces = read_interfaces(

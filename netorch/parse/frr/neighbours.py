@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from ipaddress import ip_address
-from typing import Dict, Iterator, Tuple
+from typing import Container, Dict, Iterator, Tuple
 
 from netorch.errors import ParseError
 from netorch.model.state import Channel, InterfaceState, Protocol
@@ -20,6 +20,8 @@ _SOURCES = "Routing Information Sources:"
 _SOURCE = re.compile(
     r"\s+(?P<address>[0-9a-f.:]+)\s+\d+\s+\d+\s+\d+\s+(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d)"
 )
+_INTERFACES, _NETWORKS = "    Interface        Send  Recv", "  Routing for Networks:"
+_INTERFACE = re.compile(r"^ +(\S+) +\d+ +\d+", re.MULTILINE)
 _VIA_RIP = re.compile(r"R\(\w\)\s+\S+\s+[0-9.]+\s+(?P<metric>\d+)\s+(?P<gateway>[0-9.]+)\s")
 _VIA_RIPNG = re.compile(r"R\(\w\)\s+\S+\s+(?P<gateway>[0-9a-f:]+)\s+(?P<interface>\S+)\s+(?P<metric>\d+)\s")
 _UNREACHABLE = 16  # RFC 2453 section 3.6; such routes are kept for two minutes more
@@ -95,9 +97,13 @@ def read_rip_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState
         )
 
 
-def read_ripng_neighbors(status: str, table: str, interfaces: Tuple[InterfaceState, ...]) -> Tuple[Protocol, ...]:
+def read_ripng_neighbors(
+    status: str, table: str, interfaces: Tuple[InterfaceState, ...], passive: Container[str] = ()
+) -> Tuple[Protocol, ...]:
     """Read ``show ipv6 ripng status``: as ``read_rip_neighbors``, named ``rip_v6:INTERFACE``. Only ``table``, which is
-    ``show ipv6 ripng``, tells at which interface a neighbour is: one without any route there is left out.
+    ``show ipv6 ripng``, tells at which interface a neighbour is, by its routes. One that has announced none is at the interface
+    that is left, where there is one such neighbour and one interface that speaks, is not ``passive``, and has no neighbour yet;
+    else it is left out.
 
     Source: FRR ripngd/ripngd.c show_ipv6_ripng_status(), ripngd/ripng_peer.c; samples of 8.4.4 and 10.3 in tests/parse.
     """
@@ -108,11 +114,25 @@ def read_ripng_neighbors(status: str, table: str, interfaces: Tuple[InterfaceSta
         routes[found["gateway"]] += int(found["metric"]) < _UNREACHABLE
     up = {one.name for one in interfaces if one.up}
     with refused_values():
+        sources = tuple(_sources(status))
+        strangers = [str(address) for address, silent_s in sources if silent_s < RIP_SILENT_S]
+        strangers = [address for address in strangers if address not in places]
+        free = [
+            name for name in _speaking(status) if name in up and name not in passive and name not in places.values()
+        ]
+        if len(strangers) == len(free) == 1:
+            places[strangers[0]] = free[0]
         return tuple(
             _rip("rip_v6", address, places[str(address)], routes=routes[str(address)], silent_s=silent_s)
-            for address, silent_s in _sources(status)
+            for address, silent_s in sources
             if places.get(str(address)) in up
         )
+
+
+def _speaking(status: str) -> Iterator[str]:
+    """The interfaces that it speaks on, passive ones among them."""
+    _, _, rest = status.partition(_INTERFACES)
+    yield from _INTERFACE.findall(rest.partition(_NETWORKS)[0])
 
 
 def _sources(status: str) -> Iterator[Tuple[IPAddress, int]]:
