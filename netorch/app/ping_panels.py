@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import ceil
 
 from netorch.app.ping_figures import Sample, quantile
 from netorch.app.ping_tracks import UNUSABLE, Track
@@ -96,16 +95,22 @@ def _slices(
 
 
 def _shades(tracks: Sequence[Track]) -> tuple[Shade, ...]:
-    """When most hosts could not use the provider, and why."""
-    half = ceil(len(tracks) / 2)
+    """When hosts could not use the provider, and why; where that is true of some alone, of how many."""
+    most = len(tracks) // 2 + 1
     found: dict[str, list[tuple[float, float]]] = {}
     for track in tracks:
         for spell in track.spells:
             if spell.state in UNUSABLE:
                 found.setdefault(spell.state, []).append((spell.start_s, spell.end_s))
-    return tuple(
-        Shade(start_s, end_s, state) for state, spells in found.items() for start_s, end_s in _covered(spells, half)
-    )
+    shades = []
+    for state, spells in found.items():
+        whole = tuple(_covered(spells, most))
+        shades += [Shade(start_s, end_s, state) for start_s, end_s in whole]
+        for start_s, end_s in _covered(spells, 1):
+            if not any(begin < end_s and start_s < end for begin, end in whole):
+                count = sum(begin < end_s and start_s < end for begin, end in spells)
+                shades.append(Shade(start_s, end_s, state, f"{count} of {counted(len(tracks), 'host')}"))
+    return tuple(shades)
 
 
 def _covered(spells: Sequence[tuple[float, float]], least: int) -> Iterable[tuple[float, float]]:

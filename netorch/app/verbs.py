@@ -186,7 +186,7 @@ class VerbRun:
                 if not has_met:
                     has_met = True
                     self.tell(Locked(f"{met.message}: waiting for its end, {PATIENCE_S:g} s at most"))
-                self.controller.progress.step("", f"waiting: {met.message}")
+                self.controller.progress.step("", f"waiting until others are done, {PATIENCE_S:g} s at most")
                 clock.wait(LOOK_AGAIN_S)
 
     def _deploy_once(self, step: Deploy) -> tuple[str, ...]:

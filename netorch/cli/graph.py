@@ -50,6 +50,10 @@ def graph(ctx: click.Context, pop: str, *, output: str | None, out: Path | None,
     kind = _kind(output, out)
     if kind == "svg" and out is None and sys.stdout.isatty():
         raise UsageError("a picture is nothing to read on a terminal", hint=f"write it to a file: --out {pop}.svg")
+    if out is not None:
+        from netorch.io.text_files import require_folder
+
+        require_folder(out, option="--out")
     with controller_for(ctx) as controller:
         chosen = _pop(controller.inventory, pop)
         names = tuple(device.name for device in chosen.devices)

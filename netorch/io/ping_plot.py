@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netorch.errors import NetorchError, UsageError
+from netorch.io.text_files import require_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,9 @@ GAP = 3.0
 """A line is broken where points are so many times further apart than most are."""
 
 SHOWN_LOSS_PERCENT = 5.0
+LETTERS = {1: 0.0096, 2: 0.0134}
+"""The width of a letter of a shade's name, as a share of the axis' width, by the number of columns."""
+
 LABEL_GAP = 0.06
 """Between the labels at lines' ends, as a share of the axis' height."""
 
@@ -43,11 +47,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Shade:
-    """A time in which a provider could not be used, and in a word why."""
+    """A time in which a provider could not be used, and in a word why. ``hosts`` is of how many of them that is true, "" where it
+    is of most."""
 
     start_s: float
     end_s: float
     state: str
+    hosts: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,11 @@ class Panel:
 
 
 def check_plot(path: Path) -> None:
-    """Raises UsageError for a name of another kind of file, NetorchError where matplotlib is missing."""
+    """Raises UsageError for a name of another kind of file, or in a folder that is not there; NetorchError where matplotlib is
+    missing."""
     if path.suffix not in (".svg", ".png"):
         raise UsageError("expected a name that ends in .svg or .png", where=f"--plot {path}")
+    require_folder(path, option="--plot")
     try:
         import matplotlib  # noqa: F401
     except ImportError as exc:
@@ -91,9 +99,13 @@ def check_plot(path: Path) -> None:
 def write_plot(path: Path, panels: Sequence[Panel]) -> None:
     """Draw ``panels``, two in a row. Raises NetorchError where it cannot be written."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
-    settings: dict[Any, Any] = {
+    with mpl.rc_context(_settings()):
+        _save(draw_plot(panels), path)
+
+
+def _settings() -> dict[Any, Any]:
+    return {
         "font.family": "DejaVu Sans",
         "font.size": 10,
         "svg.hashsalt": "netorch",
@@ -104,35 +116,43 @@ def write_plot(path: Path, panels: Sequence[Panel]) -> None:
         "ytick.color": FAINT,
         "hatch.linewidth": 0.6,
     }
+
+
+def draw_plot(panels: Sequence[Panel]) -> Figure:
+    """``panels``, two in a row."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    with mpl.rc_context(settings):
+    with mpl.rc_context(_settings()):
         figure = Figure(figsize=(9.6 if columns == 1 else 15.0, 5.2 * rows), layout="constrained", facecolor="white")
         parts = figure.subfigures(rows, columns, squeeze=False)
         highest = 1.12 * max((point.p90_ms for p in panels for line in p.lines for point in line.points), default=1.0)
         for panel, part in zip(panels, parts.flat, strict=False):
-            _draw(part, panel, highest)
-        _save(figure, path)
+            _draw(part, panel, highest, letter=LETTERS[columns])
+    return figure
 
 
 def _save(figure: Figure, path: Path) -> None:
     metadata: dict[str, Any] = {"Date": None} if path.suffix == ".svg" else {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=144, metadata=metadata)
     except OSError as exc:
-        hint = "name a folder that exists or can be made, and that you may write to"
+        hint = "name a folder that you may write to"
         raise NetorchError(f"cannot be written: {exc.strerror}", where=str(path), hint=hint) from exc
 
 
-def _draw(part: Any, panel: Panel, highest: float) -> None:
+def _draw(part: Any, panel: Panel, highest: float, *, letter: float) -> None:
     upper, lower = part.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     offset_s = panel.start_s if panel.end_s - panel.start_s < SHORT_S else 0.0
     for number, line in enumerate(panel.lines):
         colour, style = COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
         _draw_times(upper, line, offset_s, colour=colour, style=style)
         _draw_loss(lower, line, offset_s, colour=colour)
-        _draw_shades((upper, lower), line, offset_s, colour=colour, row=number)
+        _draw_shades((upper, lower), line, offset_s, colour=colour)
+    rows = _name_shades(upper, panel, offset_s, letter=letter)
+    highest /= 1.0 - LABEL_GAP * rows  # names of shades lie above the lines
     worst = max((loss for line in panel.lines for _, loss in line.losses), default=0.0)
     _dress(upper, 0.0, highest, title=f"ms, {panel.subtitle}; line: median, band: 10th to 90th percentile")
     _dress(lower, 0.0, min(100.0, max(SHOWN_LOSS_PERCENT, 1.2 * worst)), title="loss, %")
@@ -192,23 +212,41 @@ def _draw_loss(axes: Axes, line: Line, offset_s: float, *, colour: str) -> None:
         axes.plot(times, losses, color=colour, linewidth=1.4, drawstyle="steps-mid")
 
 
-def _draw_shades(both: Sequence[Axes], line: Line, offset_s: float, *, colour: str, row: int) -> None:
+def _draw_shades(both: Sequence[Axes], line: Line, offset_s: float, *, colour: str) -> None:
+    """Filled where it was drained, hatched where it could not be used otherwise; only dotted where that is true of some hosts."""
     for shade in line.shades:
         start, end = _x([shade.start_s - offset_s, shade.end_s - offset_s], offset_s)
-        hatch = None if shade.state == "drained" else "///"
+        hatch = ".." if shade.hosts else None if shade.state == "drained" else "///"
+        face = "none" if shade.hosts else f"{colour}1C"
         for axes in both:
-            axes.axvspan(start, end, facecolor=f"{colour}1C", edgecolor=f"{colour}55", hatch=hatch, linewidth=0)
-        both[0].annotate(
-            f"{line.name} {shade.state}",
-            (start, 0.97 - row * LABEL_GAP),
+            axes.axvspan(start, end, facecolor=face, edgecolor=f"{colour}55", hatch=hatch, linewidth=0)
+
+
+def _name_shades(axes: Axes, panel: Panel, offset_s: float, *, letter: float) -> int:
+    """Words at the beginning of each shade, in the first row where they meet no others; how many rows there are."""
+    span_s = max(panel.end_s - panel.start_s, 1e-6)
+    ends: list[float] = []
+    shades = [(shade, number) for number, line in enumerate(panel.lines) for shade in line.shades]
+    for shade, number in sorted(shades, key=lambda found: (found[0].start_s, found[1])):
+        words = f"{panel.lines[number].name} {shade.state}" + (f", {shade.hosts}" if shade.hosts else "")
+        width = letter * (len(words) + 2)
+        begin = min((shade.start_s - panel.start_s) / span_s, 1.0 - width)
+        row = next((row for row, end in enumerate(ends) if end <= begin), len(ends))
+        ends[row:] = [begin + width, *ends[row + 1 :]]
+        (at,) = _x([panel.start_s + begin * span_s - offset_s], offset_s)
+        axes.annotate(
+            words,
+            (at, 0.98 - row * LABEL_GAP),
             xycoords=("data", "axes fraction"),
             xytext=(4, 0),
             textcoords="offset points",
-            color=colour,
+            color=COLOURS[number % len(COLOURS)],
             va="top",
             fontsize=9,
             fontweight="bold",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
         )
+    return len(ends)
 
 
 def _dress(axes: Axes, low: float, high: float, *, title: str) -> None:

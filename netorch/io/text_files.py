@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, UsageError
+
+
+def require_folder(path: Path, *, option: str) -> None:
+    """UsageError where the folder that ``option`` wants a file ``path`` in is not there: a mistyped name makes no folders."""
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        raise UsageError(
+            f"{option} {path}: there is no folder {path.parent}, expected one that is there",
+            hint=f"make it first: mkdir -p {quote(str(path.parent))}",
+        )
 
 
 def write_text(path: Path, text: str) -> None:

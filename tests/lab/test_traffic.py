@@ -85,7 +85,7 @@ def _tell(quick: QuickLab, folder: Path) -> Told:
     errors = {
         "pop": quick.project("graph", "pop11", code=64),
         "name": quick.project("graph", POP, "--out", str(folder / "pop.gif"), code=64),
-        "place": quick.project("graph", POP, "--out", str(metrics / "pop.svg"), code=1),
+        "place": quick.project("graph", POP, "--out", str(folder / "typo/pop.svg"), code=64),
     }
     lab.run("h3.pop1", "ip", "link", "set", "mgmt0", "down")
     troubled = quick.project("graph", POP, "--out", str(svg), code=3)
@@ -206,7 +206,8 @@ def test_dot_has_every_circuit(told: Told) -> None:
 
 
 def test_mistakes_are_told(told: Told) -> None:
-    """A POP that is not there, a format that is not known, a place where no file can be: what was found, what is expected."""
+    """A POP that is not there, a format that is not known, a folder that is not there: what was found, what is expected."""
     assert "no POP 'pop11'" in told.errors["pop"].err
     assert "expected a name that ends in .svg, .dot or .json" in told.errors["name"].err
-    assert "status.prom/pop.svg: cannot be written: " in told.errors["place"].err
+    assert "typo/pop.svg: there is no folder " in told.errors["place"].err
+    assert "make it first: mkdir -p " in told.errors["place"].err

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from ipaddress import ip_address
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,10 @@ from netorch.app.ping_panels import panels_of
 from netorch.app.ping_records import record_of, tracks_of
 from netorch.app.ping_tracks import ProviderState, Spell, Track
 from netorch.app.pinging import Pings
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, UsageError
 from netorch.io.ping_folder import DAY_S, PingFolder
 from netorch.io.ping_metrics import write_ping_metrics
-from netorch.io.ping_plot import check_plot, write_plot
+from netorch.io.ping_plot import check_plot, draw_plot, write_plot
 from netorch.testing import FakeClock
 
 NOON = 1_700_049_600.0
@@ -178,7 +179,33 @@ def test_hosts_are_drawn_together() -> None:
     three.spells = [Spell(NOON + 3, NOON + 9, "no route")]
     (panel,) = panels_of([one, two, three])
     assert "3 hosts of pop1" in panel.subtitle
-    assert [(shade.start_s, shade.state) for shade in panel.lines[0].shades] == [(NOON, "drained")]
+    shades = [(shade.start_s, shade.state, shade.hosts) for shade in panel.lines[0].shades]
+    assert shades == [(NOON, "drained", ""), (NOON + 3, "no route", "1 of 3 hosts")]
+
+
+def test_of_two_hosts_one_is_not_most() -> None:
+    """The shade says that it is one of them."""
+    one, two = track(rtts=(10.0,) * 20), track(rtts=(10.0,) * 20)
+    two.host, two.spells = "h2.pop1", [Spell(NOON, NOON + 5, "drained")]
+    (panel,) = panels_of([one, two])
+    assert [(shade.end_s, shade.hosts) for shade in panel.lines[0].shades] == [(NOON + 5, "1 of 2 hosts")]
+
+
+def test_names_of_shades_lie_beside_each_other(tmp_path: Path) -> None:
+    """Three providers that cannot be used at the same time, one of them for one host alone: four names in the picture, none over
+    another, all inside of it."""
+    tracks = [track(name, rtts=(10.0,) * 60) for name in ("northtel", "southnet", "meadow", "northtel")]
+    tracks[3].host = "h2.pop1"
+    for number, one in enumerate(tracks):
+        one.spells = [Spell(NOON + 50 + number, NOON + 60, "drained")]
+    tracks[0].spells = [Spell(NOON + 2, NOON + 9, "down")]
+    figure = draw_plot(panels_of(tracks))
+    figure.savefig(tmp_path / "laid-out.png")
+    upper = figure.subfigs[0].axes[0]
+    boxes = [text.get_window_extent() for text in upper.texts if "ms" not in text.get_text()]
+    assert len(boxes) == 4
+    assert all(box.x1 <= upper.get_window_extent().x1 + 3 for box in boxes)
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
@@ -207,6 +234,15 @@ def test_other_pictures_are_refused() -> None:
     """Before anything is sent, not after."""
     with pytest.raises(NetorchError, match=r"\.svg or \.png"):
         check_plot(Path("ping.pdf"))
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """A mistyped name is told before anything is sent, with the folder and the command that makes it."""
+    missing = tmp_path / "not there"
+    with pytest.raises(UsageError, match=f"there is no folder {missing}") as refused:
+        check_plot(missing / "ping.svg")
+    assert refused.value.hint == f"make it first: mkdir -p '{missing}'"
+    assert not missing.exists()
 
 
 def test_without_matplotlib_the_extra_is_named() -> None:
