@@ -54,7 +54,8 @@ def of_bird(
     """Those of BIRD, whose RPKI protocols are ``protocols``. ``try_ask`` gives its reply to a command."""
     if not protocols:
         return [], []
-    found = [read_bird_validator("\n".join(try_ask(f"show protocols all '{name}'").lines)) for name in protocols]
+    told = [read_bird_validator("\n".join(try_ask(f"show protocols all '{name}'").lines)) for name in protocols]
+    found = [one for one in told if one is not None]
     is_blind = all(one.state == EMPTY for one in found)
     judged = []
     for text, asn in origins:

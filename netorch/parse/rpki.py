@@ -15,8 +15,9 @@ from netorch.parse.frr.answer import Fields, read_json
 
 VALID, INVALID, NOT_FOUND, UNKNOWN = "valid", "invalid", "not-found", "unknown"
 
-_HEAD = re.compile(r"^(\S+)\s+RPKI\s", re.MULTILINE)
-_KEY = re.compile(r"^  (Cache server|Cache port|Status|Last update|Expire timer) *: *(.*)$", re.MULTILINE)
+_HEAD = re.compile(r"^\S+\s+RPKI\s+\S+\s+(\S+)", re.MULTILINE)
+_KEY = re.compile(r"^  (Description|Cache server|Cache port|Status|Last update|Expire timer) *: *(.*)$", re.MULTILINE)
+_VALIDATOR = re.compile(r"validator (\S+) port (\d+)")
 _CHANNEL = re.compile(r"^  Channel roa([46])$(.*?)(?=^  Channel |\Z)", re.MULTILINE | re.DOTALL)
 _ROUTES = re.compile(r"^    Routes: +(\d+) imported", re.MULTILINE)
 _NUMBER = re.compile(r"[\d.]+")
@@ -27,20 +28,29 @@ _TAIL = 200  # the counts are the last two lines
 _ESTABLISHED, _ASKING = "Established", "Sync-"
 
 
-def read_bird_validator(text: str) -> ValidatorFacts:
+def read_bird_validator(text: str) -> Optional[ValidatorFacts]:
     """Read ``show protocols all NAME`` of one RPKI protocol. A number that is not told of a validator whose list is gone is 0.
 
-    Raises ParseError. Source: BIRD proto/rpki/rpki.c rpki_show_proto_info().
+    BIRD tells of the validator only while the protocol runs: the description that netorch renders does so always. None for a
+    protocol that somebody else wrote and that does not run. Raises ParseError. Source: BIRD proto/rpki/rpki.c
+    rpki_show_proto_info().
     """
-    if not _HEAD.search(text):
+    head = _HEAD.search(text)
+    if not head:
         raise ParseError("expected an RPKI protocol, found none")
     said = dict(_KEY.findall(text))
-    try:
-        # It does not tell the port of RTR's own.
-        address, port = ip_address(said["Cache server"]), int(said.get("Cache port", RTR_PORT))
-    except (KeyError, ValueError):
-        raise ParseError("expected the address and port of a validator, found none") from None
-    status = said.get("Status", "")
+    described = _VALIDATOR.fullmatch(said.get("Description", "").strip())
+    if described:
+        address, port = ip_address(described.group(1)), int(described.group(2))
+    elif "Cache server" in said:
+        # It does not tell the port of RTR's own, and may tell a name.
+        try:
+            address, port = ip_address(said["Cache server"]), int(said.get("Cache port", RTR_PORT))
+        except ValueError:
+            return None
+    else:
+        return None
+    status = said.get("Status", f"its protocol is in state {head.group(1)}")
     counts = {family: _ROUTES.search(body) for family, body in _CHANNEL.findall(text)}
     age_s, expires_s = _seconds(said.get("Last update", "")), _seconds(said.get("Expire timer", ""))
     is_up = status == _ESTABLISHED or (status.startswith(_ASKING) and age_s is not None)

@@ -48,6 +48,7 @@ TEMPLATES = TemplateSource(read_templates(None))
 
 BIRD_UP = """Name       Proto      Table      State  Since         Info
 validator_rpki1 RPKI       ---        up     2026-11-22 16:24:50  Established
+  Description:    validator 198.18.9.1 port 8282
   Cache server:     198.18.9.1
   Cache port:       8282
   Status:           Established
@@ -70,6 +71,7 @@ validator_rpki1 RPKI       ---        up     2026-11-22 16:24:50  Established
 """
 BIRD_DOWN = BIRD_UP.replace("Established", "Transport-Error").replace("before 1.999", "before 301.5")
 BIRD_NEVER = """validator_rpki1 RPKI       ---        start  2026-11-22 16:23:58  Transport-Error
+  Description:        validator 198.18.9.1 port 8282
   Cache server:     198.18.9.1
   Cache port:       8282
   Status:           Transport-Error
@@ -80,6 +82,9 @@ BIRD_NEVER = """validator_rpki1 RPKI       ---        start  2026-11-22 16:23:58
   Channel roa4
     State:          DOWN
     Table:          validated_ipv4
+"""
+BIRD_OFF = """validator_rpki1 RPKI       ---        flush  2026-11-22 19:50:38
+  Description:    validator 198.18.9.1 port 8282
 """
 FRR_TABLE = """RPKI/RTR prefix table
 Prefix                                   Prefix Length  Origin-AS
@@ -194,19 +199,32 @@ def test_module_that_is_not_installed_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("text", "state", "age_s", "entries"),
-    [(BIRD_UP, UP, 1.999, 15), (BIRD_DOWN, DOWN, 301.5, 15), (BIRD_NEVER, EMPTY, None, 0)],
+    [(BIRD_UP, UP, 1.999, 15), (BIRD_DOWN, DOWN, 301.5, 15), (BIRD_NEVER, EMPTY, None, 0), (BIRD_OFF, EMPTY, None, 0)],
 )
 def test_birds_validator_is_read(text: str, state: str, age_s: float | None, entries: int) -> None:
-    """Up, away with an answer that is still good, and never there."""
+    """Up, away with an answer that is still good, never there, and while BIRD begins anew, which tells nothing of it."""
     found = read_bird_validator(text)
+    assert found is not None
     assert (str(found.address), found.port) == ("198.18.9.1", 8282)
     assert (found.state, found.age_s, found.entries) == (state, age_s, entries)
     assert bool(found.error) == (state != UP)
 
 
-def test_bird_does_not_tell_the_usual_port() -> None:
-    """A validator at port 323 has no port in its answer."""
-    assert read_bird_validator(BIRD_UP.replace("  Cache port:       8282\n", "")).port == 323
+def test_validator_of_an_older_configuration_is_read() -> None:
+    """Without our description there is what BIRD tells itself, which leaves out RTR's own port."""
+    text = BIRD_UP.replace("  Description:    validator 198.18.9.1 port 8282\n", "").replace(
+        "  Cache port:       8282\n", ""
+    )
+    found = read_bird_validator(text)
+    assert found is not None
+    assert (str(found.address), found.port, found.state) == ("198.18.9.1", 323, UP)
+
+
+@pytest.mark.parametrize("changed", [("198.18.9.1", "rpki.example.net"), ("  Cache server:     198.18.9.1\n", "")])
+def test_validator_that_somebody_else_wrote_is_left_out(changed: tuple[str, str]) -> None:
+    """A name in place of an address, or nothing while it does not run, is none that the inventory has."""
+    text = BIRD_UP.replace("  Description:    validator 198.18.9.1 port 8282\n", "  Description:    the old one\n")
+    assert read_bird_validator(text.replace(*changed)) is None
 
 
 def test_other_protocols_are_no_validators() -> None:
