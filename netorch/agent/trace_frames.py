@@ -16,7 +16,7 @@ from netorch.agent.ping_echo import EchoProbe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+    from typing import Any, Dict, Iterator, List, Optional, Set, Tuple, Union
 
     Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -176,6 +176,8 @@ def measure(request: Dict[str, Any]) -> Dict[str, Any]:
     window_s = min(float(request["window_s"]), LONGEST_WINDOW_S)
     sniffers: List[Sniffer] = []
     packets = octets = dropped = 0
+    groups = _macs_of(request.get("next_hops", []))
+    parts = [0] * len(groups)
     try:
         for interface in request["interfaces"]:
             sniffers.append(Sniffer(request["prefix"], interface))
@@ -183,8 +185,10 @@ def measure(request: Dict[str, Any]) -> Dict[str, Any]:
         while True:
             left = started + window_s - uptime()
             for sniffer in sniffers:
-                for _, _, length in sniffer.frames():
+                for _, data, length in sniffer.frames():
                     packets, octets = packets + 1, octets + length
+                    for number, macs in enumerate(groups):
+                        parts[number] += length if data[:6] in macs else 0
             if left <= 0:
                 break
             wait(min(left, 0.02))
@@ -194,5 +198,20 @@ def measure(request: Dict[str, Any]) -> Dict[str, Any]:
         for sniffer in sniffers:
             sniffer.__exit__()
     if packets and dropped:
-        octets += round(octets / packets * dropped)
-    return {"seconds": seconds, "packets": packets + dropped, "octets": octets}
+        seen = (packets + dropped) / packets
+        octets, parts = round(octets * seen), [round(part * seen) for part in parts]
+    return {"seconds": seconds, "packets": packets + dropped, "octets": octets, "parts": parts}
+
+
+def _macs_of(groups: List[List[str]]) -> List[Set[bytes]]:
+    """The MAC addresses that this host's kernel has of each group of addresses."""
+    if not groups:
+        return []
+    from netorch.io.netlink.neighbours import read_neighbours
+    from netorch.io.netlink.route_socket import RouteSocket
+
+    with RouteSocket() as kernel:
+        known = [(entry.address, entry.mac) for entry in read_neighbours(kernel)]
+    return [
+        {bytes.fromhex(mac.replace(":", "")) for address, mac in known if mac and address in group} for group in groups
+    ]

@@ -10,7 +10,7 @@ from netorch.errors import NetorchError
 from netorch.model.intent import DeviceIntent
 from netorch.model.measures import CountRoutes, MeasureTraffic, RoutesInside
 from netorch.model.trace import InsideRequest, ProviderView, TrafficRequest
-from netorch.model.types import family_of
+from netorch.model.types import IPAddress, family_of
 
 T = TypeVar("T")
 Measured = tuple[dict[str, T], dict[str, NetorchError]]
@@ -38,15 +38,28 @@ def count_routes(controller: Controller, hosts: Iterable[DeviceIntent], step: Co
     return _each(controller, hosts, ask, f"counting routes inside {step.prefix}")
 
 
-def measure_traffic(controller: Controller, hosts: Iterable[DeviceIntent], step: MeasureTraffic) -> Measured[float]:
-    """Bits per second, and failures, by host."""
+def measure_traffic(
+    controller: Controller, hosts: Iterable[DeviceIntent], step: MeasureTraffic
+) -> Measured[float] | Measured[dict[str, float]]:
+    """Bits per second, or these by provider, and failures, by host."""
 
-    def ask(device: DeviceIntent) -> float:
+    def ask(device: DeviceIntent) -> dict[str, float]:
         uplinks = tuple(interface.name for interface in device.interfaces if interface.role == "uplink")
-        found = controller.devices(device.name).traffic(TrafficRequest(step.prefix, uplinks, step.window_s))
-        return 8.0 * found.octets / max(found.seconds, 0.001)
+        hops: dict[str, list[IPAddress]] = {}
+        for hop in device.next_hops if step.by_provider else ():
+            hops.setdefault(hop.provider, []).append(hop.address)
+        request = TrafficRequest(step.prefix, uplinks, step.window_s, tuple(map(tuple, hops.values())))
+        found = controller.devices(device.name).traffic(request)
+        seconds = max(found.seconds, 0.001)
+        parts = dict(zip(hops, found.parts, strict=True))
+        return {
+            name: 8.0 * octets / seconds for name, octets in {**parts, "": found.octets - sum(parts.values())}.items()
+        }
 
-    return _each(controller, hosts, ask, f"measuring traffic to {step.prefix}")
+    found, failures = _each(controller, hosts, ask, f"measuring traffic to {step.prefix}")
+    if step.by_provider:
+        return found, failures
+    return {name: sum(rates.values()) for name, rates in found.items()}, failures
 
 
 def _each(

@@ -28,8 +28,10 @@ class RoutesInside:
 @dataclass(frozen=True)
 class MeasureTraffic:
     """Step: how much leaves ``hosts`` for ``prefix`` through their uplinks, watched for ``window_s``. Result: bits per second by
-    host; who cannot say is told, and missing."""
+    host, with ``by_provider`` a mapping of them by provider for each host, "" for what goes to none; who cannot say is told, and
+    missing."""
 
     hosts: Tuple[str, ...]
     prefix: IPNetwork
     window_s: float = 3.0
+    by_provider: bool = False

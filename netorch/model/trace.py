@@ -148,17 +148,20 @@ class InsideAnswer:
 
 @dataclass(frozen=True)
 class TrafficRequest:
-    """How much leaves ``interfaces`` for ``prefix`` during ``window_s``."""
+    """How much leaves ``interfaces`` for ``prefix`` during ``window_s``, and of that to each group of next hops."""
 
     prefix: IPNetwork
     interfaces: Tuple[str, ...]
     window_s: float
+    next_hops: Tuple[Tuple[IPAddress, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class TrafficAnswer:
-    """``octets`` in ``packets`` during ``seconds``, Ethernet headers included."""
+    """``octets`` in ``packets`` during ``seconds``, Ethernet headers included; ``parts`` are the octets in frames to the MAC
+    addresses of each group of next hops."""
 
     seconds: float
     packets: int
     octets: int
+    parts: Tuple[int, ...] = ()

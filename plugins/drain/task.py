@@ -158,7 +158,9 @@ def run(task: Task, there: Facts) -> Generator[Step, Any, Tuple[str, Rows]]:
     refuse(task, facts)
     if not wish.arguments["allow_capacity"]:
         percent = float(context.settings.get("load_percent", LOAD_PERCENT))
-        refuse_overload(task.scope, task.sessions, context=context, history=before.history, percent=percent)
+        worst = refuse_overload(task.scope, task.sessions, context=context, history=before.history, percent=percent)
+        if worst:
+            yield Report(text=f"{task.scope}: {worst}")
     task, away = _within_reach(task, facts)
     former = {port.name: rate(before.history, port, task.limits.measure_s) for port in task.ports}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
@@ -90,15 +91,19 @@ def refuse_absent(
         )
 
 
-def refuse_overload(
-    context: VerbContext, steering: Steering, before: Facts, *, after: Facts, moved_bps: float, percent: float
-) -> Tuple[Optional[float], int]:
-    """What the provider's circuits sent from ``before`` to ``after``, facts with ``links``, in bits per second (None: not known),
-    and their capacity (0: not known).
+@dataclass(frozen=True)
+class Load:
+    """What the provider's circuits send now, in bits per second (None: not known), and their capacity (0: not known).
+    ``fullest`` is the circuit that would be fullest if all that comes took it alone, ``fullest_percent`` how full."""
 
-    GuardRefused when, with all that goes to the prefix, they would be fuller than ``percent``. Circuits without a capacity in
-    the inventory have no limit that anybody knows.
-    """
+    now_bps: Optional[float]
+    capacity_bps: int
+    fullest: Optional[str]
+    fullest_percent: Optional[float]
+
+
+def load_of(context: VerbContext, steering: Steering, before: Facts, *, after: Facts, coming_bps: float) -> Load:
+    """The load of the provider's circuits from ``before`` to ``after``, facts with ``links``; ``coming_bps`` will come."""
     in_use = {
         s.circuit
         for device, s in lines_of(context, steering)
@@ -107,17 +112,38 @@ def refuse_overload(
     everything = context.inventory.pop(steering.pop).circuits
     circuits: List[Circuit] = [circuit for circuit in everything if circuit.id in in_use]
     capacity = sum(c.capacity_bps for c in circuits) if all(c.capacity_bps for c in circuits) else 0
-    ports: Dict[Tuple[str, str], float] = {}
-    for traffic in circuit_traffic(everything, before, after):
-        if traffic.circuit.id in in_use and traffic.rates is not None:
-            ports[traffic.circuit.switch, traffic.interface] = traffic.rates.out_bps
-    now_bps = sum(ports.values()) if ports else None
-    after_bps = (now_bps or 0.0) + moved_bps
-    if capacity and after_bps > capacity * percent / 100.0:
+    measured = [one for one in circuit_traffic(everything, before, after) if one.circuit.id in in_use]
+    ports: Dict[Tuple[str, str], float] = {
+        (one.circuit.switch, one.interface): one.rates.out_bps for one in measured if one.rates is not None
+    }
+    alone = {
+        traffic.circuit.name: 100.0 * (traffic.rates.out_bps + coming_bps) / traffic.circuit.capacity_bps
+        for traffic in measured
+        if traffic.rates is not None and traffic.circuit.capacity_bps
+    }
+    fullest = max(alone, key=lambda name: alone[name]) if alone else None
+    return Load(sum(ports.values()) if ports else None, capacity, fullest, alone[fullest] if fullest else None)
+
+
+def refuse_overload(steering: Steering, load: Load, *, coming_bps: float, there_bps: float, percent: float) -> None:
+    """GuardRefused when the provider's circuits would be fuller than ``percent`` with ``coming_bps``, all that goes to the
+    prefix less ``there_bps``, which leaves by the provider already. Circuits without a capacity in the inventory have no limit
+    that anybody knows."""
+    after_bps = (load.now_bps or 0.0) + coming_bps
+    if load.capacity_bps and after_bps > load.capacity_bps * percent / 100.0:
+        there = f" ({rate_text(there_bps)} more go there already)" if there_bps else ""
         raise GuardRefused(
-            f"refused (capacity): {steering.provider} sends {rate_text(now_bps or 0.0)} now; with the {rate_text(moved_bps)} to"
-            f" {steering.prefix} that is {100.0 * after_bps / capacity:.0f} % of {rate_text(capacity)} (limit {percent:g} %)",
+            f"refused (capacity): {steering.provider} sends {rate_text(load.now_bps or 0.0)} now; with the"
+            f" {rate_text(coming_bps)} to {steering.prefix} that is {100.0 * after_bps / load.capacity_bps:.0f} % of"
+            f" {rate_text(load.capacity_bps)} (limit {percent:g} %){there}{worst_case(load, percent)}",
             where=steering.pop,
             hint="a narrower prefix, another --via, or --allow-capacity",
         )
-    return now_bps, capacity
+
+
+def worst_case(load: Load, percent: float) -> str:
+    """What becomes of one circuit if hosts send all of it there, which depends on the provider's routes: they may prefer one of
+    its circuits. "" while that is within ``percent`` as well."""
+    if load.fullest is None or (load.fullest_percent or 0.0) <= percent:
+        return ""
+    return f"; should all of it take {load.fullest}, that circuit would be {load.fullest_percent:.0f} % full"

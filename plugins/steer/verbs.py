@@ -26,14 +26,26 @@ from netorch.api import (
     did_you_mean,
     family_of,
     newest,
+    rate_text,
 )
 
 from .entries import Steering, ended, new_entry, steer_row, steerings
-from .guards import MAX_LOAD_PERCENT, NO_ROUTE, OK, lines_of, provider_state, refuse_absent, refuse_overload
+from .guards import (
+    MAX_LOAD_PERCENT,
+    NO_ROUTE,
+    OK,
+    lines_of,
+    load_of,
+    provider_state,
+    refuse_absent,
+    refuse_overload,
+    worst_case,
+)
 
 MEASURE_S = 3.0
 HOLD_S = 10.0
 SHORTEST_S = 60.0
+COLUMNS = ("prefix", "via", "pop", "routes", "routes_of_all", "prefix_bps", "provider_bps", "capacity_bps")
 _MEASURED = ("links", "protocols")
 
 
@@ -53,7 +65,7 @@ def steer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     name = f"{prefix} via {wanted[0].provider}"
     away = yield from _carry_out(context, entries, f"steer {name}" + (f": {reason}" if reason else ""))
     pops = ", ".join(steering.pop for steering in wanted)
-    yield Report(text=f"{name}: steered in {pops}{_later(away)}", rows=tuple(rows), changed=True)
+    yield Report(text=f"{name}: steered in {pops}{_later(away)}", rows=tuple(rows), changed=True, columns=COLUMNS)
 
 
 def unsteer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -129,21 +141,31 @@ def _judge(
     before: Facts = yield Gather(switches, wants=_MEASURED)
     if not arguments["allow_absent"]:
         refuse_absent(context, steering, before, inside=inside)
-    moved: Mapping[str, float] = yield MeasureTraffic(hosts, steering.prefix, MEASURE_S)
+    step = MeasureTraffic(hosts, steering.prefix, MEASURE_S, by_provider=True)
+    sent: Mapping[str, Mapping[str, float]] = yield step
     after: Facts = yield Gather(switches, wants=_MEASURED)
     percent = float(context.settings.get("max_load_percent", MAX_LOAD_PERCENT))
-    limit = float("inf") if arguments["allow_capacity"] else percent
-    moved_bps = sum(moved.values())
-    now_bps, capacity_bps = refuse_overload(context, steering, before, after=after, moved_bps=moved_bps, percent=limit)
+    all_bps = sum(rate for rates in sent.values() for rate in rates.values())
+    there_bps = sum(rates.get(steering.provider, 0.0) for rates in sent.values())
+    coming_bps = all_bps - there_bps
+    load = load_of(context, steering, before, after=after, coming_bps=coming_bps)
+    if not arguments["allow_capacity"]:
+        refuse_overload(steering, load, coming_bps=coming_bps, there_bps=there_bps, percent=percent)
+    worst = worst_case(load, percent)
+    if worst:
+        yield Report(text=f"{steering}: {rate_text(coming_bps)} more{worst}")
     return {
         "prefix": str(steering.prefix),
         "via": steering.provider,
         "pop": steering.pop,
         "routes": max(found.by_provider.get(steering.provider, 0) for found in inside.values()),
         "routes_of_all": max(found.all for found in inside.values()),
-        "prefix_bps": round(moved_bps),
-        "provider_bps": None if now_bps is None else round(now_bps),
-        "capacity_bps": capacity_bps or None,
+        "prefix_bps": round(all_bps),
+        "provider_bps": None if load.now_bps is None else round(load.now_bps),
+        "capacity_bps": load.capacity_bps or None,
+        "coming_bps": round(coming_bps),
+        "fullest_circuit": load.fullest,
+        "fullest_percent": None if load.fullest_percent is None else round(load.fullest_percent, 1),
     }
 
 

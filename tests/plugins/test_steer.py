@@ -42,11 +42,19 @@ def entry(prefix: str = PREFIX, via: str = "southnet", **fields: Any) -> Overlay
 
 class Network:
     """The example, whose switches carry ``rate`` bytes per second on each port; hosts send ``moved`` bit/s to any prefix, and
-    have ``routes`` inside it."""
+    ``there`` more through southnet; they have ``routes`` inside it."""
 
     def __init__(
-        self, *, rate: int = 0, moved: float = 0.0, routes: int = 1, down: str = "", drained: str = ""
+        self,
+        *,
+        rate: int = 0,
+        moved: float = 0.0,
+        there: float = 0.0,
+        routes: int = 1,
+        down: str = "",
+        drained: str = "",
     ) -> None:
+        self.there = there
         self.rate, self.moved, self.routes, self.down, self.drained = rate, moved, routes, down, drained
         self.fake = FakeNetwork(self._report, measure=self._measure)
 
@@ -67,7 +75,8 @@ class Network:
 
     def _measure(self, step: CountRoutes | MeasureTraffic) -> dict[str, Any]:
         if isinstance(step, MeasureTraffic):
-            return dict.fromkeys(step.hosts, self.moved / len(step.hosts))
+            rates = {"": self.moved / len(step.hosts), "southnet": self.there / len(step.hosts)}
+            return dict.fromkeys(step.hosts, rates)
         return dict.fromkeys(step.hosts, RoutesInside(self.routes, {"southnet": self.routes, "meadow": 0}))
 
     def run(self, verb: str, overlay: Any = None, **arguments: Any) -> tuple[Step, ...]:
@@ -151,6 +160,28 @@ def test_guards(network: Network, words: str) -> None:
         network.run("steer", prefix=PREFIX, via="southnet")
     assert words in str(refused.value)
     assert network.fake.overlay.active("steer") == ()
+
+
+def test_what_goes_there_already_counts_once() -> None:
+    """50 of southnet's 100 Gbit/s are in use, 40 of them by the prefix itself: the 20 that come are no danger, the 35 are."""
+    busy = 12_500_000_000
+    Network(rate=busy, moved=20e9, there=40e9).run("steer", prefix=PREFIX, via="southnet")
+    with pytest.raises(
+        GuardRefused, match=r"with the 35 Gbit/s to 1\.144\.0\.0/16 that is 85 % .*\(40 Gbit/s more go there"
+    ):
+        Network(rate=busy, moved=35e9, there=40e9).run("steer", prefix=PREFIX, via="southnet")
+
+
+def test_one_circuit_may_have_to_take_all_of_it() -> None:
+    """Northtel's two circuits have room for it between them, and neither of them alone: that is said, with the figure."""
+    steps = Network(rate=5_000_000_000, moved=80e9).run(
+        "steer", prefix=PREFIX, via="northtel", pop="pop1", allow_absent=True
+    )
+    words = "should all of it take northtel-pop1-a, that circuit would be 100 % full"
+    said = [step for step in steps if isinstance(step, Report)]
+    assert words in said[0].text
+    row = said[-1].rows[0]
+    assert (row["fullest_circuit"], row["fullest_percent"], row["coming_bps"]) == ("northtel-pop1-a", 100.0, 80e9)
 
 
 @pytest.mark.parametrize(

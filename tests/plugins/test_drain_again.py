@@ -1,0 +1,78 @@
+"""Drains that meet others, are interrupted and taken up again, on a made-up network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from netorch.api import Deploy, Facts, GuardRefused, Overlay
+from netorch.testing import FakeNetwork
+from tests.plugins.drain_network import PLUGIN, Traffic, entry, run
+from tests.plugins.example import NOW, context
+
+SOUTHNET_AND_MEADOW = frozenset({"southnet_3_v4", "southnet_3_v6", "meadow_4_v4", "meadow_4_v6"})
+
+
+@pytest.mark.parametrize(
+    ("options", "reason", "until"),
+    [
+        ({}, "fibre works", NOW + 600),
+        ({"reason": "flaps"}, "flaps", NOW + 600),
+        ({"for": 60.0}, "fibre works", NOW + 60),
+    ],
+)
+def test_a_drain_taken_up_again_keeps_reason_and_end(options: Any, reason: str, until: float) -> None:
+    """What was said when it began holds unless it is said anew."""
+    begun = entry("northtel", "graceful", reason="fibre works", until=NOW + 600)
+    done = run("drain", "northtel", pop="pop1", held=Overlay((begun,)), **options)
+    (held,) = done.network.overlay.entries
+    assert (held.reason, held.until, held.data["stage"]) == (reason, until, "closed")
+
+
+def test_a_drain_after_an_undrain_has_no_reason_of_before() -> None:
+    """What has ended is over, its reason and its time as well."""
+    ended = entry("northtel", "closed", reason="fibre works", until=NOW + 600, removed=True)
+    (held,) = run("drain", "northtel", pop="pop1", held=Overlay((ended,))).network.overlay.entries
+    assert (held.reason, held.until) == ("", None)
+
+
+def test_what_another_has_drained_meanwhile_is_no_way_out() -> None:
+    """Two who begin at the same moment, each counting on the other's provider: the second is refused, and told by whom."""
+    (judge, *_) = [step.judge for step in run("drain", "northtel", pop="pop1").steps if isinstance(step, Deploy)]
+    held = Overlay((entry("southnet", "graceful"), entry("meadow", "graceful")))
+    with pytest.raises(GuardRefused, match="leaves no other provider session Established") as refusal:
+        judge(context(PLUGIN, overlay=held))
+    assert refusal.value.hint.startswith(
+        "drained already: provider southnet in pop1 by bob, provider meadow in pop1 by bob; bring another provider up first"
+    )
+
+
+def test_nothing_is_closed_once_the_others_have_gone() -> None:
+    """The wait is long: a provider that died during it does not carry what the drain counts on."""
+    network = Traffic()
+
+    def later(seconds: float, overlay: Overlay) -> Facts:
+        is_begun = any(held.id == "drain/provider/northtel@pop1" for held in overlay.entries)
+        network.dead = SOUTHNET_AND_MEADOW if is_begun else frozenset()
+        return network(seconds, overlay)
+
+    fake = FakeNetwork(later)
+    with pytest.raises(GuardRefused, match="it stays the last choice, nothing is closed") as refusal:
+        fake.run(PLUGIN, "drain", context(PLUGIN), name=("northtel",), pop="pop1")
+    assert "netorch undrain provider northtel --pop pop1 takes it back" in refusal.value.hint
+    assert [held.data["stage"] for held in fake.overlay.entries] == ["graceful"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "pop", "expected"),
+    [
+        ("drain", ("northtel",), "pop1", "netorch undrain northtel --pop pop1"),
+        ("drain", ("host", "h1.pop1"), None, "netorch undrain host h1.pop1"),
+        ("undrain", ("northtel",), None, "netorch drain northtel"),
+    ],
+)
+def test_the_way_back_is_a_command(verb: str, words: tuple[str, ...], pop: str | None, expected: str) -> None:
+    """Whoever interrupts it is told what to type."""
+    chosen = next(one for one in PLUGIN.verbs if one.name == verb)
+    assert chosen.back({"name": words, "pop": pop}) == expected
