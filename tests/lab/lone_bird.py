@@ -1,4 +1,4 @@
-"""A real BIRD without neighbours, to load configurations into and read them back."""
+"""A real BIRD without neighbours, to load configurations into and read them back; and BIRDs of any release in namespaces."""
 
 from __future__ import annotations
 
@@ -10,10 +10,32 @@ from pathlib import Path
 
 from netorch.agent.bird import stamp_of
 from netorch.agent.bird_daemon import BirdControl
+from netorch.lab import LabSettings
+from netorch.lab.rootfs import check_rootfses, rootfs_for
 from netorch.model.state import Protocol
 from netorch.parse import parse_protocols
 from tests.lab.labs import own_network
 from tests.waiting import wait_until
+
+# The folder lies below /tmp: nothing is written into the root file system itself.
+_ENTER = 'mount -t tmpfs tmpfs "$0/tmp"; mkdir -p "$0$1"; mount --bind "$1" "$0$1"; shift; exec chroot "$0" "$@"'
+
+
+def start_bird(netns: str, folder: Path, name: str, *, version: str = "2.0.12") -> subprocess.Popen[bytes]:
+    """BIRD ``version`` in a network namespace, with ``folder``/NAME.conf; it listens at NAME.ctl when this returns."""
+    paths = [str(folder / f"{name}.{end}") for end in ("conf", "ctl", "pid")]
+    command = ["bird", "-f", "-c", paths[0], "-s", paths[1], "-P", paths[2]]
+    settings, root = LabSettings(state=folder), rootfs_for("bird", version)
+    check_rootfses(settings.rootfs, [root])
+    if settings.root_of(root) != Path("/"):
+        command = ["unshare", "--mount", "sh", "-euc", _ENTER, str(settings.root_of(root)), str(folder), *command]
+    process = subprocess.Popen(["ip", "netns", "exec", netns, *command], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(Path(paths[1]).exists, timeout_s=20, what=f"BIRD of {name} listens")
+    except BaseException:
+        process.kill()
+        raise
+    return process
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from netorch.intent import derive_intent
 from netorch.io.template_files import read_templates
-from netorch.lab import LabSettings
-from netorch.lab.rootfs import rootfs_for
 from netorch.model.capabilities import capabilities_of
 from netorch.model.intent import DeviceIntent
 from netorch.model.inventory import Inventory, Router
@@ -21,7 +19,7 @@ from netorch.render import TemplateSource, render_for, seal
 from tests.golden.write import underlay_inventory
 from tests.lab.frr_node import FrrNode, frr_node
 from tests.lab.labs import own_network
-from tests.waiting import wait_until
+from tests.lab.lone_bird import start_bird
 
 STRANGE = {Family.IPV4: "10.99.{}.1/24", Family.IPV6: "fd99:{}::1/64"}
 """What the LAN of each router, by its number, has beside the addresses of the inventory."""
@@ -161,15 +159,5 @@ def _start(bed: Bed, name: str, stack: ExitStack) -> None:
         assert underlay is not None
         bed.frr[name].start(text, also=FRR_DAEMONS[underlay.protocol])
         return
-    paths = [str(bed.folder / f"{name}.{end}") for end in ("conf", "ctl", "pid")]
-    command = ["bird", "-f", "-c", paths[0], "-s", paths[1], "-P", paths[2]]
-    root = LabSettings(state=bed.folder).root_of(rootfs_for("bird", version))
-    if root != Path("/"):
-        # The folder lies below /tmp: nothing is written into the root file system itself.
-        shared = (
-            'mount -t tmpfs tmpfs "$0/tmp"; mkdir -p "$0$1"; mount --bind "$1" "$0$1"; shift; exec chroot "$0" "$@"'
-        )
-        command = ["unshare", "--mount", "sh", "-euc", shared, str(root), str(bed.folder), *command]
-    process = stack.enter_context(subprocess.Popen(["ip", "netns", "exec", name, *command], stderr=subprocess.DEVNULL))
+    process = stack.enter_context(start_bird(name, bed.folder, name, version=version))
     stack.callback(process.kill)
-    wait_until(Path(paths[1]).exists, timeout_s=20, what=f"BIRD of {name} listens")
