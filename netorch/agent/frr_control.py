@@ -38,6 +38,7 @@ _LOCKED_PATIENCE_S = 15.0
 _SHOWN_DIFFERENCES = 3
 _MESSAGE_BYTES = 255  # RFC 9003 section 2
 _VERSION = re.compile(r"FRRouting (\S+)")
+_PREFERENCE = re.compile(r"^( rpki cache .* preference )\d+$", re.MULTILINE)
 _ROUTER = re.compile(r"^router bgp (\d+)$", re.MULTILINE)
 
 
@@ -58,6 +59,9 @@ class FrrControl:
 
     def _ask(self, program: str, *commands: str) -> str:
         return self._programs[program].ask(*commands)
+
+    def _ask_bgpd(self, *commands: str) -> str:
+        return self._ask("bgpd", *commands)
 
     def _reconnect(self) -> None:
         """To whatever is wanted now; every program has to answer."""
@@ -103,8 +107,11 @@ class FrrControl:
         return [name for name, stamp in self._stamps().items() if wanted is not None and stamp != wanted]
 
     def _runs(self, path: str) -> bool:
-        """Whether FRR runs the very lines of ``path``: the quick proof, which a file that says FRR's defaults does not pass."""
-        return statements(self._shown()) == statements([read_text(path) or ""])
+        """Whether FRR runs the very lines of ``path``: the quick proof, which a file that says FRR's defaults does not pass.
+
+        Which validator comes first changes while it runs (netorch.agent.frr_validators)."""
+        shown = (_PREFERENCE.sub(r"\1", text) for text in self._shown())
+        return statements(shown) == statements([_PREFERENCE.sub(r"\1", read_text(path) or "")])
 
     def _shown(self) -> List[str]:
         return [program.ask("show running-config") for program in self._programs.values()]
@@ -152,9 +159,8 @@ class FrrControl:
         """See ``daemons.Control``. Without its module bgpd knows nothing of validators."""
         from netorch.agent.validators import of_frr
 
-        self._start_validators()
         try:
-            return of_frr(lambda command: self._ask("bgpd", command), origins)
+            return of_frr(self._ask_bgpd, origins)
         except (KeyError, FrrRefused):
             return [], []
 
@@ -229,7 +235,7 @@ class FrrControl:
         from netorch.agent.frr_validators import have_asked
 
         with suppress(KeyError, FrrRefused):
-            have_asked(lambda command: self._ask("bgpd", command))
+            have_asked(self._ask_bgpd)
 
     def _load_lines(self, path: str) -> None:
         said = complaint = ""
@@ -263,11 +269,11 @@ class FrrControl:
 
     def reload(self) -> None:
         """See ``daemons.Control``. A file that is none of netorch's may say defaults, which FRR never shows: what it lacks then
-        is no error."""
+        is no error, unless FRR took so little of it that a configuration of netorch's still runs."""
         try:
             self._load(PATH)
         except FrrRefused:
-            if stamp_of(read_text(PATH) or "") is not None:
+            if stamp_of(read_text(PATH) or "") is not None or any(self._stamps().values()):
                 raise
 
     def shut_down(self) -> None:

@@ -1,14 +1,20 @@
-"""FRR's connections to validators, which it does not always begin, nor mend, by itself.
+"""FRR's connections to validators, which it does not always begin, nor mend, by itself; and its routes, which it does not always
+judge by the list that it has.
 
 bgpd asks its validators only where their section was read in one go: not after frr-reload.py, and 8.4.4 not even when it
-starts. One that ended the connection is not asked again (tried with 8.4.4: not within a minute, whatever the retry interval
-says). So whenever the agent looks, it has bgpd begin; and anew where a validator answers which bgpd does not ask, and prefers to
-the one that it does. Beginning anew drops the list for the seconds that it takes to get it again, so that a validator has to
-send a list first, and it has its time (bgpd looks 3 s after it began whether it has a list, and only then begins to judge).
+starts. One that ended the connection is not asked again (tried with both releases: not within half a minute, with a retry
+interval of a second). So whenever the agent looks, it has bgpd begin; and anew where a validator answers which bgpd does not
+ask, and prefers to the one that it does. Beginning anew drops the list for the seconds that it takes to get it again, so that a
+validator has to send a list first, and it has its time (bgpd looks every 3 s whether it has a list, and only then begins to
+judge).
 
-And its routes, which follow a changed list by half: bgpd judges those anew that it has accepted, by itself and at once, and
-passes over those that it has refused, and over all of them while it does not judge yet (bgpd/bgp_rpki.c: a node without a path is
-skipped, ``is_synchronized``). So whoever looks has it judge all of them anew where its list is not the one that it judged by.
+bgpd asks one validator, and stays with it when its list is empty: then every origin passes. Where another one sends a list, the
+empty one is put behind all others. FRR's preferences are therefore not compared with those in the file.
+
+When its list changes, 8.4.4 judges those routes anew that it has accepted, and passes over those that it has refused
+(bgpd/bgp_rpki.c passes over nodes without a path); 10.3 judges none anew; and neither does for the first list after it began,
+which comes before it judges at all. So whoever looks has it judge all of them where its list is not the one that it judged
+them by.
 """
 
 from __future__ import annotations
@@ -16,6 +22,7 @@ from __future__ import annotations
 import _socket
 import json
 import os
+import re
 import struct
 from contextlib import suppress
 
@@ -26,7 +33,7 @@ from netorch.agent.paths import STATE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, List, Optional
 
     from netorch.parse.rpki import FrrTable
 
@@ -36,6 +43,7 @@ SYNC_S = 7.0
 """bgpd looks every 3 s whether it has a list."""
 
 _INTERVAL_S = 0.1
+_LAST_PREFERENCE = 255
 _BEGUN = f"{STATE}/validators.begun"
 _FOLLOWED = f"{STATE}/validators.followed"
 
@@ -46,10 +54,11 @@ _RESET_QUERY = _HEADER.pack(1, 2, 0, _HEADER.size)
 _CACHE_RESPONSE, _PREFIXES = 3, (4, 6)
 
 
-def have_asked(ask: Callable[[str], str]) -> None:
-    """Have bgpd ask the first of its validators that answers with a list. ``ask`` gives bgpd's answer to a command."""
+def have_asked(ask: Callable[..., str], table: Optional[FrrTable] = None) -> bool:
+    """Have bgpd ask the first of its validators that answers with a list; whether it had to begin anew for that. ``ask`` gives
+    bgpd's answer to the last of some commands. ``table`` is what it has, None where that does not matter."""
     if _age_s(_BEGUN) < PATIENCE_S:
-        return
+        return False
     has_list = _NO_LIST not in ask("show rpki cache-connection")
     if has_list:
         rows = json.loads(ask("show rpki cache-connection json")).get("connections", ())
@@ -58,16 +67,39 @@ def have_asked(ask: Callable[[str], str]) -> None:
         rows = json.loads(ask("show rpki cache-server json")).get("servers", ())
     for row in sorted(rows, key=_preference):
         if row.get("state") == "connected":
-            return
-        if _sends_list(row["host"], int(row["port"])):
-            _note(_FOLLOWED, "")  # what comes until there is a list passes
-            ask("rpki reset")
-            _note(_BEGUN, "")
-            _await_list(ask)
-            return
+            is_empty = table is not None and not table.ipv4 + table.ipv6
+            others = [other for other in rows if other is not row]
+            return is_empty and any(map(sends_list, others)) and _put_last(ask, row, others) and _begin(ask)
+        if sends_list(row):
+            return _begin(ask)
+    return False
 
 
-def have_followed(ask: Callable[[str], str], table: FrrTable) -> None:
+def _begin(ask: Callable[..., str]) -> bool:
+    _note(_FOLLOWED, "")  # what comes until there is a list passes
+    ask("rpki reset")
+    _note(_BEGUN, "")
+    deadline = uptime() + SYNC_S
+    while _NO_LIST in ask("show rpki cache-connection") and uptime() < deadline:
+        wait(_INTERVAL_S)
+    return True
+
+
+def _put_last(ask: Callable[..., str], row: Any, others: List[Any]) -> bool:
+    """Have bgpd prefer all ``others`` to the validator of ``row``; False where no number is left for that."""
+    last = max(map(_preference, others)) + 1
+    line = re.search(
+        rf"^ (rpki cache .*\b{re.escape(row['host'])} {row['port']}\b.* preference )(\d+)$",
+        ask("show running-config"),
+        re.M,
+    )
+    if line is None or last > _LAST_PREFERENCE:
+        return False
+    ask("configure terminal", "rpki", f"no {line.group(1)}{line.group(2)}", f"{line.group(1)}{last}", "end")
+    return True
+
+
+def have_followed(ask: Callable[..., str], table: FrrTable) -> None:
     """Have bgpd judge every provider's routes anew unless it has done so by this very list, ``table``.
 
     Not by one without entries: what was refused stays so until there is a list again.
@@ -91,12 +123,6 @@ def _process() -> str:
     return ""
 
 
-def _await_list(ask: Callable[[str], str]) -> None:
-    deadline = uptime() + SYNC_S
-    while _NO_LIST in ask("show rpki cache-connection") and uptime() < deadline:
-        wait(_INTERVAL_S)
-
-
 def _age_s(path: str) -> float:
     try:
         return abs(now() - os.stat(path).st_mtime)
@@ -116,8 +142,9 @@ def _preference(row: Any) -> int:
     return int(row["preference"])
 
 
-def _sends_list(host: str, port: int) -> bool:
-    """Whether a validator answers at once, with one prefix at least."""
+def sends_list(row: Any) -> bool:
+    """Whether a validator answers at once, with one prefix at least. ``row`` is FRR's, with ``host`` and ``port``."""
+    host, port = row["host"], int(row["port"])
     family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
     connection = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_network
 
 from netorch.agent.clock import now
@@ -13,7 +14,7 @@ from netorch.agent.files import read_text
 from netorch.agent.paths import STATE, VALIDATORS
 from netorch.model.codec import to_json
 from netorch.model.conventions import VALIDATED_TABLES
-from netorch.model.sources import EMPTY, OriginFacts
+from netorch.model.sources import EMPTY, STANDBY, OriginFacts
 from netorch.parse.rpki import (
     INVALID,
     NOT_FOUND,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Sequence, Tuple
 
     from netorch.agent.bird import BirdReply
+    from netorch.model.sources import ValidatorFacts
+    from netorch.parse.rpki import FrrTable
 
     Documents = Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]
 
@@ -67,17 +70,33 @@ def of_bird(
     return _remembered(to_json(found)), to_json(judged)
 
 
-def of_frr(ask: Callable[[str], str], origins: Sequence[Tuple[str, int]]) -> Documents:
-    """Those of FRR. ``ask`` gives bgpd's answer to a command."""
-    asked = [(ip_network(text), asn) for text, asn in origins]
-    table = read_frr_table(ask("show rpki prefix-table"), tuple(prefix for prefix, _ in asked))
-    found = read_frr_validators(ask("show rpki cache-connection json"), table)
-    if found:
-        from netorch.agent.frr_validators import have_followed
+def of_frr(ask: Callable[..., str], origins: Sequence[Tuple[str, int]]) -> Documents:
+    """Those of FRR, which is put to rights first. ``ask`` gives bgpd's answer to the last of some commands."""
+    from netorch.agent.frr_validators import have_asked, have_followed
 
+    asked = [(ip_network(text), asn) for text, asn in origins]
+
+    def look() -> Tuple[FrrTable, Tuple[ValidatorFacts, ...]]:
+        table = read_frr_table(ask("show rpki prefix-table"), tuple(prefix for prefix, _ in asked))
+        return table, read_frr_validators(ask("show rpki cache-connection json"), table)
+
+    table, found = look()
+    if have_asked(ask, table):
+        table, found = look()
+    if found:
         have_followed(ask, table)
+        found = tuple(_as_standby(one) for one in found)
     found = found or read_frr_servers(ask("show rpki cache-server json"))
     return _remembered(to_json(found)), to_json([judge(prefix, asn, table) for prefix, asn in asked])
+
+
+def _as_standby(one: ValidatorFacts) -> ValidatorFacts:
+    """Nobody else notices that a validator could not stand in."""
+    from netorch.agent.frr_validators import sends_list
+
+    if one.state != STANDBY or sends_list({"host": str(one.address), "port": one.port}):
+        return one
+    return replace(one, state=EMPTY, error="sends no list")
 
 
 def _remembered(found: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
