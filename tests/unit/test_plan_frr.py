@@ -208,13 +208,15 @@ def test_passwords_are_read() -> None:
         ("a line", "another", False),
         ("transmit-interval 400", "transmit-interval 500", False),
         ("log syslog", "!\n! a comment\nlog syslog", False),
+        ("[north_v4] a line", "[north_v4]\n neighbor 203.0.113.1 shutdown message works", False),
+        (" no bgp default ipv4-unicast", " bgp shutdown", True),
         ("ge 8 le 24", "ge 8 le 23", True),
         ("route-map north_in in", "route-map everything in", True),
         ("set local-preference 5", "set local-preference 6", True),
     ],
 )
 def test_changes_that_imports_depend_on(find: str, put: str, may: bool) -> None:
-    """Lists, route maps and sessions may change what is accepted; descriptions, BFD and the stamp do not."""
+    """Lists, route maps and sessions may change what is accepted; descriptions, BFD, the stamp and a close do not."""
     assert frr.may_change_imports(CONFIG, changed(find, put)) is may
 
 

@@ -32,10 +32,11 @@ protocol bgp north from provider {
         ("north; { 1 }", "north; { 2 }"),
         ("10.0.0.0/24", "10.0.1.0/24"),
         ("kernel { ipv4 { export none", "kernel { ipv4 { export all"),
+        ("neighbor 203.0.113.1 as 64496;", "disabled;  # works\n  neighbor 203.0.113.1 as 64496;"),
     ],
 )
 def test_what_no_import_looks_at_is_not_waited_for(find: str, put: str) -> None:
-    """Stamp, comments, descriptions, static routes and the kernel's protocols leave imports alone."""
+    """Stamp, comments, descriptions, static routes, the kernel's protocols and a session that closes leave imports alone."""
     assert find in CONFIG
     assert not may_change_imports(CONFIG, CONFIG.replace(find, put))
 
@@ -49,6 +50,7 @@ def test_what_no_import_looks_at_is_not_waited_for(find: str, put: str) -> None:
         ("local as 64500", "local as 64501"),
         ("max 24", "max 25"),
         ("protocol bgp north", "protocol bgp south"),
+        ("protocol static roa {", "protocol static roa { disabled;"),
     ],
 )
 def test_what_an_import_may_look_at_is_waited_for(find: str, put: str) -> None:

@@ -22,12 +22,14 @@ _APART = (
     "log ",
     "service ",
 )
+_OF_SESSION = (["description"], ["shutdown"])
 
 
 def may_change_imports(old: str, new: str) -> bool:
     """Whether anything differs between ``old`` and ``new``, whole FRR configurations, that an import may depend on.
 
-    Not counted are comments, netorch's stamp, descriptions, static routes, what the kernel gets, BFD's timers.
+    Not counted are comments, netorch's stamp, descriptions, static routes, what the kernel gets, BFD's timers. Nor is which
+    sessions are closed: what a session accepts depends on no other.
     """
     return _relevant(old) != _relevant(new)
 
@@ -43,4 +45,4 @@ def _relevant(text: str) -> List[Section]:
 
 def _is_apart(line: str) -> bool:
     words = line.split()
-    return line.startswith(("description ", "table-map ")) or (words[0] == "neighbor" and words[2:3] == ["description"])
+    return line.startswith(("description ", "table-map ")) or (words[0] == "neighbor" and words[2:3] in _OF_SESSION)
