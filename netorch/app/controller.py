@@ -12,7 +12,7 @@ from netorch.api import Plugin
 from netorch.app.audit import Audit
 from netorch.app.hooks import call_hook
 from netorch.app.redaction import secret_redactor
-from netorch.errors import InternalError, NetorchError, TimedOut
+from netorch.errors import InternalError, NetorchError, TimedOut, Unreachable
 from netorch.intent import derive_intent
 from netorch.model.certificate import CertifyRequest, CsrRequest
 from netorch.model.facts import DeviceFacts
@@ -83,10 +83,19 @@ class Device(Protocol):
 
 
 @dataclass(frozen=True)
+class Silence:
+    """That a device could not be reached, which counts until ``until`` (of the clock's monotonic time)."""
+
+    error: Unreachable
+    until: float
+
+
+@dataclass(frozen=True)
 class Controller:
     """Everything that a use case needs. ``devices`` gives the client of a device; the same one for the same name. Without
     ``audit`` nothing is put on record, as in a rehearsal. After ``ends_at`` (of the clock's monotonic time) nothing is waited
-    for. ``executors`` makes what work on many devices is handed to, for so many ``workers``."""
+    for. ``executors`` makes what work on many devices is handed to, for so many ``workers``. ``silences`` tell, by name, which
+    devices let the command wait in vain."""
 
     inventory: Inventory
     plugins: tuple[Plugin, ...]
@@ -100,6 +109,7 @@ class Controller:
     workers: int = 32
     ends_at: float | None = None
     executors: Callable[[int], Executor] = ThreadPoolExecutor
+    silences: dict[str, Silence] = field(init=False, default_factory=dict, repr=False, compare=False)
     _intents: list[tuple[Overlay, Intent]] = field(init=False, default_factory=list, repr=False, compare=False)
 
     @cached_property

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Container, Iterable, Mapping
 
-from netorch.app.controller import Controller
+from netorch.app.controller import Controller, Silence
 from netorch.app.hooks import call_hook
 from netorch.app.registries import registry_warnings
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Unreachable
 from netorch.model.announced import ANNOUNCED, AnnouncedQuery
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
 from netorch.model.request import FactsRequest
 from netorch.render import configuration_paths
+
+REST = 5.0
+"""For how many times as long as a device let a command wait, without a connection, the command goes on without its facts. A verb
+asks many times: with a switch that is dead, 6 s each time, a drain of its neighbour took five times as long."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def gather_world(
     ]
     if plain.certificates:
         wants = (*wants, "certificate")
-    facts, failures = gather_facts(controller, plain, asked, wants=wants)
+    facts, failures = gather_facts(controller, plain, asked, wants=wants, is_patient=False)
     held = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
     decided = {(entry.id, entry.version) for entry in entries}  # just now: it does not end before it is done
     lapsing = Overlay(tuple(entry for entry in held.entries if (entry.id, entry.version) not in decided))
@@ -95,15 +99,30 @@ def _lapsed(controller: Controller, overlay: Overlay) -> tuple[OverlayEntry, ...
 
 
 def gather_facts(
-    controller: Controller, intent: Intent, devices: Iterable[DeviceIntent], *, wants: Iterable[str] = ()
+    controller: Controller,
+    intent: Intent,
+    devices: Iterable[DeviceIntent],
+    *,
+    wants: Iterable[str] = (),
+    is_patient: bool = True,
 ) -> tuple[dict[str, DeviceFacts], dict[str, NetorchError]]:
-    """Facts and failures of ``devices``, by name."""
+    """Facts and failures of ``devices``, by name. Without patience, who has just let the command wait in vain is not asked again:
+    for whoever does not wait for a device to come back."""
     by_name = {device.name: device for device in devices}
     needed = _plugins_needs(controller, intent)
+    clock, silences = controller.clock, controller.silences
 
     def ask(name: str) -> DeviceFacts:
+        began = clock.monotonic()
+        if not is_patient and name in silences and began < silences[name].until:
+            raise silences[name].error
         controller.progress.step(name, "gathering facts")
-        return controller.devices(name).facts(facts_request(by_name[name], {*wants, *needed.get(name, ())}))
+        try:
+            return controller.devices(name).facts(facts_request(by_name[name], {*wants, *needed.get(name, ())}))
+        except Unreachable as error:
+            now = clock.monotonic()
+            silences[name] = Silence(error, now + REST * (now - began))
+            raise
 
     return controller.each(by_name, ask)
 

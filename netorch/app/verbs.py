@@ -150,7 +150,7 @@ class VerbRun:
         if isinstance(step, Deploy):
             return self._deploy(step)
         if isinstance(step, Gather):
-            facts, failures = self._gather(step.devices, step.wants)
+            facts, failures = self._gather(step.devices, step.wants, is_patient=False)
             self.asked.update(step.devices)
             self.missed.update(failures)
             return facts
@@ -222,13 +222,14 @@ class VerbRun:
         held = merge_overlays(facts.overlay for facts in world.facts.values())
         _refuse_overruled(self.entries, held)
         if self.context is not None:
+            known = merge_overlays([self.context.overlay.entries, held.entries])  # other POPs' too
             step.judge(
                 replace(
                     self.context,
-                    overlay=held,
-                    intent=self.controller.intent(held),
+                    overlay=known,
+                    intent=self.controller.intent(known),
                     now=self.controller.clock.now(),
-                    intended=lambda entries: self.controller.intent(merge_overlays([held.entries, entries])),
+                    intended=lambda entries: self.controller.intent(merge_overlays([known.entries, entries])),
                 )
             )
 
@@ -269,11 +270,11 @@ class VerbRun:
         return tuple(failures)
 
     def _gather(
-        self, devices: tuple[str, ...], wants: tuple[str, ...]
+        self, devices: tuple[str, ...], wants: tuple[str, ...], *, is_patient: bool = True
     ) -> tuple[dict[str, DeviceFacts], dict[str, NetorchError]]:
         intent = self.controller.intent(Overlay(self.entries))
         chosen = [intent.device(name) for name in devices]
-        facts, failures = gather_facts(self.controller, intent, chosen, wants=wants)
+        facts, failures = gather_facts(self.controller, intent, chosen, wants=wants, is_patient=is_patient)
         self._tell(failures)
         return facts, failures
 

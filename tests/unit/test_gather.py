@@ -7,16 +7,18 @@ from typing import Optional
 
 from netorch.api import Overlay, OverlayEntry, Plugin
 from netorch.app.controller import Controller
-from netorch.app.gather import World, gather_world
+from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.planning import make_plan
 from netorch.app.status import get_status
 from netorch.errors import DeviceError, Unreachable
-from netorch.model.facts import Pending
-from netorch.testing import FakeSecrets
+from netorch.model.facts import DeviceFacts, Pending
+from netorch.model.request import FactsRequest
+from netorch.testing import FakeClock, FakeSecrets
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
 
 INVENTORY = load(example())
+CLOCK = FakeClock()
 
 
 def network(*dead: str, agents: Optional[dict[str, Agent]] = None) -> Controller:
@@ -64,6 +66,31 @@ def test_switches_are_planned_although_others_are_away() -> None:
     plan, failures = make_plan(controller, world_of(controller), ["sw1.pop1", "sw2.pop1"])
     assert [device.device for device in plan.devices] == ["sw2.pop1"]
     assert list(failures) == ["sw1.pop1"]
+
+
+class Silent(Agent):
+    """A device that lets whoever asks wait for 6 s, in vain."""
+
+    def facts(self, request: FactsRequest) -> DeviceFacts:
+        self.asked.append("facts")
+        CLOCK.wait(6.0)
+        raise Unreachable("nothing answers (waited 6 s)", where=request.device)
+
+
+def test_whoever_let_a_command_wait_in_vain_is_not_asked_again_at_once() -> None:
+    """A command with many steps waits once for a dead device; half a minute later it asks again, and at once where it waits for
+    the device to come back."""
+    silent = Silent()
+    controller = replace(network(agents={"sw1.pop1": silent}), clock=CLOCK)
+    began = CLOCK.monotonic()
+    found = [world_of(controller).failures["sw1.pop1"] for _ in range(4)]
+    assert [str(error) for error in found] == [str(found[0])] * 4
+    assert (silent.asked, CLOCK.monotonic() - began) == (["facts"], 6.0)
+    gather_facts(controller, controller.intent(Overlay()), [controller.intent(Overlay()).device("sw1.pop1")])
+    assert len(silent.asked) == 2
+    CLOCK.wait(31.0)
+    world_of(controller)
+    assert len(silent.asked) == 3
 
 
 def test_a_change_that_waits_is_told_with_the_plan() -> None:
