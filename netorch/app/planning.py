@@ -18,6 +18,7 @@ from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan import derive_check, plan_device
 from netorch.plan.guards import NOTHING_ALLOWED, Allowances, Refusal, find_refusals
+from netorch.plan.other_ends import lone_ends
 from netorch.plan.versions import refuse_other_version
 from netorch.render import render_device, seal
 
@@ -54,7 +55,9 @@ def make_plan(
         plans.append(_narrowed(plan, kinds) if only else plan)
     later = pending_steps(controller.plugins, world, chosen)
     notes = {name: _waiting(pending) for name in chosen if (pending := world.facts[name].pending) is not None}
-    whole = Plan(tuple(plans), controller.inventory.commit, later, notes)
+    whole = with_notes(
+        Plan(tuple(plans), controller.inventory.commit, later, notes), lone_ends(world.intent, world.facts, chosen)
+    )
     return with_notes(whole, {name: _foreseen(error) for name, error in obstacles(whole).items()}), failures
 
 

@@ -7,8 +7,11 @@ import re
 import pytest
 
 from netorch.intent import derive_intent
+from netorch.model.conventions import CONFIGURATIONS
+from netorch.model.facts import DaemonFacts, DeviceFacts, FileFact
 from netorch.model.intent import Intent
 from netorch.model.sessions import BfdTimers
+from netorch.plan.other_ends import lone_ends
 from netorch.render import render_device
 from tests.unit.inventory_texts import edited, example, load
 from tests.unit.planned import TEMPLATES, configuration
@@ -97,3 +100,28 @@ def test_every_session_of_the_fabric_has_bfd() -> None:
     text = frr_conf(derive_intent(load(mixed("8.4.4", "10.3"))), "sw1.pop1")
     assert "timers 3 9" not in text
     assert len(re.findall(r"^ neighbor \S+ bfd$", text, re.MULTILINE)) == 6
+
+
+@pytest.mark.parametrize(
+    ("says_it", "chosen", "told"),
+    [
+        (False, {"h1.pop1"}, {"h1.pop1"}),
+        (False, {"h1.pop1", "sw1.pop1"}, set()),
+        (False, {"h2.pop1"}, set()),
+        (True, {"h1.pop1"}, set()),
+    ],
+)
+def test_a_host_that_waits_is_not_changed_alone(says_it: bool, chosen: set[str], told: set[str]) -> None:
+    """A plan of it says so while its switch, by the file there, does not begin BFD; deployed together they need no remark."""
+    intent = derive_intent(load(mixed("8.4.4", "10.3")))
+    text = frr_conf(intent, "sw1.pop1")
+    text = (
+        text
+        if says_it
+        else re.sub(r"^ peer \S+ interface \S+\n  profile \S+\n exit\n !\n", "", text, flags=re.MULTILINE)
+    )
+    daemon = DaemonFacts("frr", "8.4.4", running=True, live_stamp="s", disk_stamp="s")
+    file = FileFact(CONFIGURATIONS["frr"], "", 0o640, text)
+    found = lone_ends(intent, {"sw1.pop1": DeviceFacts("sw1.pop1", "agent", "base", 1, daemon, files=(file,))}, chosen)
+    assert set(found) == told
+    assert all("deploy sw1.pop1 as well" in words for words in found.values())
