@@ -159,7 +159,11 @@ def _ask(world: World, plan: Plan, options: Options) -> None:
 def agree_or_raise(text: str) -> None:
     """Ask whoever is at the terminal. UsageError where nobody is, NetorchError where they do not agree."""
     _refuse_nobody()
-    if not click.confirm(text):
+    try:
+        agrees = click.confirm(text)
+    except click.Abort:
+        raise KeyboardInterrupt from None  # as at any other moment: a verb says what it has done so far
+    if not agrees:
         raise NetorchError("nothing was changed")
 
 

@@ -17,6 +17,7 @@ from netorch.api import (
     Step,
     VerbContext,
     Wait,
+    merge_overlays,
     newest,
     rate_text,
 )
@@ -132,6 +133,9 @@ def _before_closing(task: Task, devices: Tuple[str, ...]) -> Generator[Step, Any
     facts: Facts = yield Gather(devices, wants=("protocols",))
 
     def judge(now: VerbContext) -> None:
+        # Where POPs take each other's traffic, the other one's switches know of its drains.
+        overlay = merge_overlays([now.overlay.entries, *(device.overlay for device in facts.values())])
+        now = replace(now, overlay=overlay)
         try:
             if not task.wish.arguments["allow_last"]:
                 refuse_last_of_all(task.scope, task.sessions, context=now, facts=facts)

@@ -26,20 +26,20 @@ PEER = "meadow"
 
 
 def egress_files() -> dict[str, str]:
-    """The first POP alone, with BIRD on h1 and FRR of both releases on the others, and a file of marks on its hosts."""
+    """The first POP alone, with BIRD on h1 and FRR of both releases on the others."""
     files = quick_example()
     del files["pops/pop2.yml"]
     for name, address, version in (("h2", "198.18.1.12", "8.4.4"), ("h3", "198.18.1.13", "10.3")):
         host = f"  - name: {name}\n    ssh: {{address: {address}}}\n"
         files = edited(files, "pops/pop1.yml", (host, f"{host}    daemon: frr\n    version: '{version}'\n"))
-    return edited(files, "network.yml", ("  - steer\n", "  - steer\n  - marks\n"))
+    return files
 
 
 @contextmanager
 def egress_lab(folder: Path) -> Iterator[QuickLab]:
     """The POP, deployed, with every route of every provider on every host."""
     with quick_lab(folder, egress_files(), name="eg") as up:
-        up.project("deploy", POP, "--yes")
+        up.deploy(POP)
         for family in Family:
             prefix = by_all(up.lab, family)[0]
             for host in HOSTS:
