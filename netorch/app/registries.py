@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from netorch.errors import NetorchError, UsageError
-from netorch.io import bgpq4, peeringdb
+from netorch.io import bgpq4
 from netorch.io.registry_files import (
     IRR,
     PEERINGDB,
@@ -134,6 +134,8 @@ def _peeringdb(
 ) -> Outcome:
     if registries.peeringdb is None:
         raise NetorchError("there is no address of PeeringDB's API")
+    from netorch.io import peeringdb  # HTTP takes long to import, and every command reads what is registered
+
     answer = peeringdb.look_up(registries.peeringdb, provider.asn, timeout_s=registries.timeout_s, now=now)
     if before is not None and before.asn != answer.asn:
         before = None
