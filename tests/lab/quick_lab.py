@@ -84,6 +84,10 @@ class QuickLab:
     lab: Lab
     project: Project
 
+    def deploy(self, *pops: str) -> None:
+        """The first deploy, of which the test wants nothing but its end: all hosts of a POP at once."""
+        self.project("deploy", *pops, "--yes", "--batch", "100%", timeout_s=300)
+
 
 def quick_example() -> dict[str, str]:
     """The files of the shipped inventory, with little for the providers to announce."""
