@@ -9,7 +9,7 @@ validator has to send a list first, and it has its time (bgpd looks every 3 s wh
 judge).
 
 bgpd asks one validator, and stays with it when its list is empty: then every origin passes. Where another one sends a list, the
-empty one is put behind all others. FRR's preferences are therefore not compared with those in the file.
+empty one is put behind all others, until it has one again. FRR's preferences are therefore not compared with the file's.
 
 When its list changes, 8.4.4 judges those routes anew that it has accepted, and passes over those that it has refused
 (bgpd/bgp_rpki.c passes over nodes without a path); 10.3 judges none anew; and neither does for the first list after it began,
@@ -30,10 +30,11 @@ from netorch.agent.clock import now, uptime, wait
 from netorch.agent.files import read_text
 from netorch.agent.frr_vty import SOCKETS, FrrRefused
 from netorch.agent.paths import STATE
+from netorch.model.conventions import CONFIGURATIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from netorch.parse.rpki import FrrTable
 
@@ -48,6 +49,9 @@ _BEGUN = f"{STATE}/validators.begun"
 _FOLLOWED = f"{STATE}/validators.followed"
 
 _NO_LIST = "No connection to RPKI"
+_CACHE = re.compile(
+    r"^ (?P<words>rpki cache (?:tcp )?(?P<host>\S+) (?P<port>\d+) preference )(?P<preference>\d+)$", re.MULTILINE
+)
 # RFC 8210 section 5: version, type, session or zero, length.
 _HEADER = struct.Struct("!BBHI")
 _RESET_QUERY = _HEADER.pack(1, 2, 0, _HEADER.size)
@@ -65,12 +69,16 @@ def have_asked(ask: Callable[..., str], table: Optional[FrrTable] = None) -> boo
     else:
         ask("rpki start")  # nothing, where it was
         rows = json.loads(ask("show rpki cache-server json")).get("servers", ())
-    for row in sorted(rows, key=_preference):
+    wanted = _preferences(read_text(CONFIGURATIONS["frr"]) or "")
+    for row in sorted(rows, key=lambda row: wanted.get(_key(row), _preference(row))):
+        others = [other for other in rows if other is not row]
         if row.get("state") == "connected":
             is_empty = table is not None and not table.ipv4 + table.ipv6
-            others = [other for other in rows if other is not row]
-            return is_empty and any(map(sends_list, others)) and _put_last(ask, row, others) and _begin(ask)
+            if not is_empty or not any(map(sends_list, others)):
+                return False
+            return _prefer(ask, row, others=others, preference=1 + max(map(_preference, others))) and _begin(ask)
         if sends_list(row):
+            _prefer(ask, row, others=others, preference=wanted.get(_key(row), _preference(row)))
             return _begin(ask)
     return False
 
@@ -85,18 +93,27 @@ def _begin(ask: Callable[..., str]) -> bool:
     return True
 
 
-def _put_last(ask: Callable[..., str], row: Any, others: List[Any]) -> bool:
-    """Have bgpd prefer all ``others`` to the validator of ``row``; False where no number is left for that."""
-    last = max(map(_preference, others)) + 1
-    line = re.search(
-        rf"^ (rpki cache .*\b{re.escape(row['host'])} {row['port']}\b.* preference )(\d+)$",
-        ask("show running-config"),
-        re.M,
-    )
-    if line is None or last > _LAST_PREFERENCE:
+def _prefer(ask: Callable[..., str], row: Any, *, others: List[Any], preference: int) -> bool:
+    """Give the validator of ``row`` another preference, which none of the ``others`` may have; False where that cannot be."""
+    if preference == _preference(row):
+        return True
+    if preference in map(_preference, others):  # the file is not what runs: a change is not confirmed yet
         return False
-    ask("configure terminal", "rpki", f"no {line.group(1)}{line.group(2)}", f"{line.group(1)}{last}", "end")
+    found = (line for line in _CACHE.finditer(ask("show running-config")) if (line["host"], line["port"]) == _key(row))
+    line = next(found, None)
+    if line is None or preference > _LAST_PREFERENCE:
+        return False
+    ask("configure terminal", "rpki", f"no {line['words']}{line['preference']}", f"{line['words']}{preference}", "end")
     return True
+
+
+def _preferences(text: str) -> Dict[Tuple[str, str], int]:
+    """The validators of a configuration, by address and port."""
+    return {(line["host"], line["port"]): int(line["preference"]) for line in _CACHE.finditer(text)}
+
+
+def _key(row: Any) -> Tuple[str, str]:
+    return row["host"], str(row["port"])
 
 
 def have_followed(ask: Callable[..., str], table: FrrTable) -> None:
