@@ -35,9 +35,9 @@ class Lab:
         assert done.returncode == 0, f"{node}: {argv}: {(done.stderr + done.stdout).decode()}"
         return done.stdout.decode()
 
-    def sh(self, node: str, script: str, *, timeout_s: float = 30.0) -> str:
+    def sh(self, node: str, script: str, *, stdin: str = "", timeout_s: float = 30.0) -> str:
         """Standard output of a shell script in ``node``, which must succeed."""
-        return self.run(node, "sh", "-euc", script, timeout_s=timeout_s)
+        return self.run(node, "sh", "-euc", script, stdin=stdin, timeout_s=timeout_s)
 
     def ping(self, node: str, destination: str, *options: str) -> bool:
         """Whether one ping from ``node`` is answered within a second."""

@@ -27,7 +27,7 @@ name: three
 asn: 64500
 own_prefixes: [192.0.2.0/24, 2001:db8:1::/48]
 ssh: {user: root, identity: ../.lab/id_ed25519, known_hosts: ../.lab/known_hosts}
-plugins: [drain]
+plugins: [drain, arp_mirror]
 """
 
 
