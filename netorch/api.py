@@ -334,12 +334,14 @@ class Ask:
 @dataclass(frozen=True)
 class Report:
     """Step: show this. ``rows`` (plain JSON values, all with the same keys) become a table or, with ``-o``, a document;
-    ``text`` is a line for people. ``columns`` are those of the table where it is not to show them all. Result: None."""
+    ``text`` is a line for people. ``columns`` are those of the table where it is not to show them all; of a terminal that is too
+    narrow for them those of ``optional`` are left out, from the first on. Result: None."""
 
     text: str = ""
     rows: Tuple[Mapping[str, Any], ...] = ()
     changed: Optional[bool] = None
     columns: Tuple[str, ...] = ()
+    optional: Tuple[str, ...] = ()
 
 
 Step = Union[ChangeOverlay, Deploy, Gather, Wait, Probe, CountRoutes, MeasureTraffic, Ask, Report]

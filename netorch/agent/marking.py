@@ -53,10 +53,11 @@ def enter_private_mounts() -> None:
 
 
 class MarkedGroup:
-    """A control group of marked processes, named after the process that made it. Raises Stop where the kernel refuses."""
+    """A control group of marked processes, named after the process that made it and the space that its number is from. Raises
+    Stop where the kernel refuses."""
 
     def __init__(self, mark: int) -> None:
-        self.path = f"{_FOLDER}/{os.getpid()}-{_started(os.getpid())}"
+        self.path = f"{_FOLDER}/{_own_space()}-{os.getpid()}-{_started(os.getpid())}"
         os.mkdir(self.path)
         try:
             _attach(self.path, mark)
@@ -75,10 +76,11 @@ class MarkedGroup:
 
 
 def members(path: str) -> List[int]:
-    """The processes of a group; none where it has gone."""
+    """The processes of a group; none where it has gone. Those that have no number here, which the kernel writes as 0 (and
+    ``kill`` takes for its caller's own group), are somebody else's."""
     try:
         with open(f"{path}/cgroup.procs", encoding="ascii") as file:
-            return [int(line) for line in file]
+            return [pid for pid in map(int, file) if pid > 0]
     except OSError:
         return []
 
@@ -97,11 +99,18 @@ def remove(path: str) -> bool:
 
 
 def sweep() -> None:
-    """Take away groups whose makers were killed."""
+    """Take away groups whose makers were killed. Control groups are the whole machine's: whoever's numbers are of another space,
+    such as another container's, cannot be told to be dead from here."""
     for name in os.listdir(_FOLDER):
-        pid, _, started = name.partition("-")
-        if os.path.isdir(f"{_FOLDER}/{name}") and _started(int(pid)) != started:
+        space, _, maker = name.partition("-")
+        pid, _, started = maker.partition("-")
+        if space == _own_space() and pid.isdecimal() and _started(int(pid)) != started:
             remove(f"{_FOLDER}/{name}")
+
+
+def _own_space() -> str:
+    """The number of the PID namespace. Source: pid_namespaces(7)."""
+    return os.readlink("/proc/self/ns/pid").strip("pid:[]")
 
 
 def _started(pid: int) -> Optional[str]:

@@ -168,7 +168,7 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
                 if step.text:
                     click.echo(step.text)
                 if step.rows:
-                    emit_rows([dict(row) for row in step.rows], "table", columns=step.columns)
+                    emit_rows([dict(row) for row in step.rows], "table", columns=step.columns, optional=step.optional)
 
         def tell(error: NetorchError) -> None:
             controller.progress.idle()

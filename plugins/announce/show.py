@@ -35,7 +35,13 @@ def announcements(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     pops = {context.intent.device(name).pop for name in switches}
     changes = tuple(_change_row(entry, wish) for entry, wish in held.values() if wish.place.pop in pops)
     if changes:
-        yield Report(text="changed by netorch announce and withdraw:", rows=changes, columns=CHANGES, changed=False)
+        yield Report(
+            text="changed by netorch announce and withdraw:",
+            rows=changes,
+            columns=CHANGES,
+            changed=False,
+            optional=("author", "pop"),
+        )
 
 
 def _all_prefixes(context: VerbContext) -> Tuple[IPNetwork, ...]:

@@ -65,7 +65,7 @@ def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s:
     yield ChangeOverlay(tuple(ended(entry, context) for entry in drained.values()))
     away = yield Deploy(devices, why=f"undrain {name}", goes_on=True)
     later = f"; on {', '.join(away)} once netorch run or a deploy reaches it" if away else ""
-    yield Report(text=f"{name}: no longer drained{later}", rows=rows, changed=True)
+    yield Report(text=f"{name}: no longer drained{later}", rows=rows, changed=True, optional=("peer", "provider"))
 
 
 def _opened(context: VerbContext, over: Mapping[Scope, OverlayEntry]) -> Tuple[Line, ...]:
@@ -112,4 +112,4 @@ def drains(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         nobody = all(one.name in context.unread for one in context.intent.devices if one.role == "switch")
         known = "what is drained is not known" if nobody and not rows else f"{text}, as far as is known"
         text = f"{known}: {', '.join(context.unread)} could not be asked"
-    yield Report(text=text, rows=rows, changed=False, columns=COLUMNS)
+    yield Report(text=text, rows=rows, changed=False, columns=COLUMNS, optional=("since", "kind"))

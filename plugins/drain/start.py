@@ -23,7 +23,7 @@ from netorch.api import (
 
 from .entries import REASON_BYTES, RETURNING
 from .scope import CLOSED, KINDS, Scope, all_scopes, concerned, drains, keepers, resolve, typed
-from .task import COLUMNS, Task, Wish, measured_devices, new_task, refuse, run
+from .task import COLUMNS, OPTIONAL, Task, Wish, measured_devices, new_task, refuse, run
 
 
 def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -104,7 +104,7 @@ def _drain_all(tasks: Tuple[Task, ...]) -> Steps:
             raise
         rows += more
         is_last = number == len(tasks) - 1
-        yield Report(text=text, rows=tuple(rows) if is_last else (), changed=True, columns=COLUMNS)
+        yield Report(text=text, rows=tuple(rows) if is_last else (), changed=True, columns=COLUMNS, optional=OPTIONAL)
 
 
 def _note(context: VerbContext, scopes: Tuple[Scope, ...], arguments: Mapping[str, Any], wish: Wish) -> Steps:

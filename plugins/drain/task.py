@@ -51,6 +51,8 @@ JUDGED = frozenset({"last", "capacity", "empty"})
 
 COLUMNS = ("device", "interface", "circuit", "rate_before_bps", "rate_after_bps", "quiet", "waited_s")
 
+OPTIONAL = ("waited_s", "interface")
+
 Rows = Tuple[Mapping[str, Any], ...]
 
 

@@ -46,6 +46,7 @@ MEASURE_S = 3.0
 HOLD_S = 10.0
 SHORTEST_S = 60.0
 COLUMNS = ("prefix", "via", "pop", "routes", "routes_of_all", "prefix_bps", "provider_bps", "capacity_bps")
+OPTIONAL = ("routes_of_all", "routes", "provider_bps")
 _MEASURED = ("links", "protocols")
 
 
@@ -57,6 +58,7 @@ def steer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     if lasts_s is not None and lasts_s < SHORTEST_S:
         raise UsageError(f"--for {lasts_s:g}s: expected {SHORTEST_S:g}s or more", hint="--for 2h")
     until = None if lasts_s is None else context.now + lasts_s
+    wanted = yield from _deployed(context, wanted)
     rows = []
     for steering in wanted:
         rows.append((yield from _judge(context, steering, arguments)))
@@ -65,7 +67,13 @@ def steer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     name = f"{prefix} via {wanted[0].provider}"
     away = yield from _carry_out(context, entries, f"steer {name}" + (f": {reason}" if reason else ""))
     pops = ", ".join(steering.pop for steering in wanted)
-    yield Report(text=f"{name}: steered in {pops}{_later(away)}", rows=tuple(rows), changed=True, columns=COLUMNS)
+    yield Report(
+        text=f"{name}: steered in {pops}{_later(away)}",
+        rows=tuple(rows),
+        changed=True,
+        columns=COLUMNS,
+        optional=OPTIONAL,
+    )
 
 
 def unsteer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -108,7 +116,27 @@ def steers(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         rows.append(steer_row(entry, steering, state))
     fallen = sum(row["state"] not in (OK, None) for row in rows)
     text = f"{len(rows)} steered" + (f", {fallen} fallen back" if fallen else "")
-    yield Report(text=text, rows=tuple(rows), changed=False)
+    yield Report(text=text, rows=tuple(rows), changed=False, optional=("since", "author"))
+
+
+def _deployed(context: VerbContext, wanted: Tuple[Steering, ...]) -> Generator[Step, Any, Tuple[Steering, ...]]:
+    """Those of ``wanted`` whose POP has a host that was ever deployed: the others' hosts have nothing to steer yet. NetorchError
+    where that is all of them."""
+    hosts = tuple(name for steering in wanted for name in _hosts(context, steering.pop))
+    facts: Facts = yield Gather(hosts, wants=())
+    new = [
+        steering
+        for steering in wanted
+        if (there := [facts[name] for name in _hosts(context, steering.pop) if name in facts])
+        and all(host.generation == 0 for host in there)
+    ]
+    if not new:
+        return wanted
+    pops = ", ".join(steering.pop for steering in new)
+    if len(new) == len(wanted):
+        raise NetorchError("no host was ever deployed", where=pops, hint=f"netorch deploy {new[0].pop}, then steer")
+    yield Report(text=f"{pops}: left out, since no host there was ever deployed")
+    return tuple(steering for steering in wanted if steering not in new)
 
 
 def ended_by(arguments: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from tests.lab.deployed_pop import PROVIDERS, behind_all, host_of, service
 from tests.lab.egress_lab import ON_BIRD, ON_FRR, PEER, TRANSIT, macs_of, number_of, static_sender
 from tests.lab.labs import ROOT
 from tests.lab.quick_lab import QuickLab
+from tests.lab.tiny_dns import name_server, resolving_by
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -72,6 +73,47 @@ def test_static_program(egress: QuickLab, provider: str, tmp_path: Path) -> None
     assert {str(frame.source_ip) for frame in frames} == {service(lab.inventory, ON_BIRD, Family.IPV4)}
 
 
+_OWN_RESOLVER = """
+import os, socket, sys
+server, name = sys.argv[1:]
+with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as s:
+    s.settimeout(20)
+    s.connect((server, 53))
+    labels = b"".join(bytes([len(one)]) + one.encode() for one in name.split("."))
+    s.send(os.urandom(2) + b"\\1\\0\\0\\1" + bytes(6) + labels + b"\\0\\0\\1\\0\\1")
+    print(socket.inet_ntoa(s.recv(512)[-4:]))
+"""
+"""As programs look names up that bring a resolver of their own, such as static ones: a UDP socket, connected to the server."""
+
+
+@pytest.mark.parametrize(
+    ("provider", "family"), [*zip(PROVIDERS, (Family.IPV4, Family.IPV6, Family.IPV4), strict=True)]
+)
+@pytest.mark.parametrize("resolver", ["of the C library", "of its own"])
+def test_names_are_looked_up_through_the_provider(
+    egress: QuickLab, provider: str, family: Family, resolver: str, tmp_path: Path
+) -> None:
+    """All questions to the name server leave for the provider's routers, whoever in the program asks them."""
+    lab, name = egress.lab, "web.example.net"
+    addresses = {one: behind_all(lab.inventory, one) for one in Family}
+    uplinks = [uplink.interface for uplink in host_of(lab.inventory, ON_BIRD).uplinks]
+    program = {
+        "of the C library": ("curl", "-sS", "--max-time", "20", f"http://{name}/"),
+        "of its own": ("python3", "-c", _OWN_RESOLVER, addresses[family], name),
+    }[resolver]
+    with (
+        name_server(lab, addresses),
+        resolving_by(lab, ON_BIRD, addresses[family]),
+        capture(ON_BIRD, uplinks[0], lab.settings, folder=tmp_path, only="udp dst port 53") as first,
+        capture(ON_BIRD, uplinks[1], lab.settings, folder=tmp_path, only="udp dst port 53") as second,
+    ):
+        said = egress.project("exec", "--via", provider, "--on", ON_BIRD, "--", *program)
+    assert said.out.split()[-1] == {"of the C library": provider, "of its own": addresses[Family.IPV4]}[resolver]
+    frames = [*first.frames, *second.frames]
+    assert frames
+    assert {frame.destination for frame in frames} <= macs_of(lab, provider)
+
+
 def test_streams_and_status_go_through(egress: QuickLab) -> None:
     """Standard input, output, error and exit status are the program's; what it starts is marked too."""
     script = (
@@ -125,11 +167,31 @@ def test_nothing_stays_behind(egress: QuickLab, victim: str) -> None:
 
 
 def groups(quick: QuickLab, host: str) -> list[str]:
-    """The control groups of programs that run on ``host``."""
+    """The control groups of programs that run on ``host``; other machines on the same kernel may have some as well."""
     script = (
-        "mkdir -p /tmp/groups; mount -t cgroup2 none /tmp/groups; ls -d /tmp/groups/netorch-exec/*/ 2>/dev/null || true"
+        "mkdir -p /tmp/groups; mount -t cgroup2 none /tmp/groups; own=$(readlink /proc/self/ns/pid | tr -dc 0-9);"
+        " ls -d /tmp/groups/netorch-exec/$own-*/ 2>/dev/null || true"
     )
     return quick.lab.run(host, "unshare", "--mount", "sh", "-c", script).split()
+
+
+_FOREIGN = """
+folder=$(mktemp -d); mount -t cgroup2 none $folder
+mkdir -p $folder/netorch-exec/$1; echo $$ > $folder/netorch-exec/$1/cgroup.procs
+echo ready; read -r _
+echo $$ > $folder/cgroup.procs; rmdir $folder/netorch-exec/$1; echo alive
+"""
+
+
+def test_groups_of_other_machines_are_left_alone(egress: QuickLab) -> None:
+    """A process that the host cannot see, in a group of a maker that it cannot see: control groups are the kernel's. Neither
+    that process nor the program itself comes to harm."""
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", _FOREIGN, "sh", f"1-2-{os.getpid()}"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        assert egress.project("exec", "--via", "northtel", "--on", ON_BIRD, "--", "echo", "done").out == "done\n"
+        assert process.communicate("\n", timeout=30)[0] == "alive\n"
 
 
 def test_no_such_program(egress: QuickLab) -> None:

@@ -15,6 +15,7 @@ from netorch.api import (
     GuardRefused,
     Intent,
     MeasureTraffic,
+    NetorchError,
     Overlay,
     OverlayEntry,
     Report,
@@ -54,7 +55,7 @@ class Network:
         down: str = "",
         drained: str = "",
     ) -> None:
-        self.there = there
+        self.there, self.new = there, ""
         self.rate, self.moved, self.routes, self.down, self.drained = rate, moved, routes, down, drained
         self.fake = FakeNetwork(self._report, measure=self._measure)
 
@@ -69,6 +70,7 @@ class Network:
                     ],
                 ),
                 links_at_s=seconds,
+                generation=0 if device.pop == self.new else 1,
             )
             for device in INTENT.devices
         }
@@ -219,6 +221,19 @@ def test_usage(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError) as refused:
         Network().run("steer", **arguments)
     assert words in str(refused.value)
+
+
+def test_pops_that_were_never_deployed_are_left_out() -> None:
+    """Their hosts have nothing to steer yet: that is said, and others are steered; alone it is an error that names the fix."""
+    network = Network()
+    network.new = "pop2"
+    steps = network.run("steer", prefix=PREFIX, via="northtel", allow_absent=True)
+    assert {held.data["pop"] for held in network.fake.overlay.active("steer")} == {"pop1"}
+    said = [step.text for step in steps if isinstance(step, Report)]
+    assert said[0] == "pop2: left out, since no host there was ever deployed"
+    with pytest.raises(NetorchError, match="pop2: no host was ever deployed") as refused:
+        network.run("steer", prefix=PREFIX, via="northtel", pop="pop2", allow_absent=True)
+    assert refused.value.hint == "netorch deploy pop2, then steer"
 
 
 def test_unsteer_leaves_a_tombstone() -> None:

@@ -1,0 +1,220 @@
+"""Operators who meet: two who drain at the same moment, and one who interrupts what was begun. Each meeting is forced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from netorch.lab import expected_prefixes
+from netorch.model.types import Family
+from tests.lab.deployed_pop import behind_all, bgp_states, int_of, mark, only_behind, service
+from tests.lab.drained_pop import quick_files
+from tests.lab.faults.asked import held, held_agent
+from tests.lab.faults.bed import Target
+from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
+from tests.lab.steady_ping import steady_ping
+from tests.lab.stopping import go_on
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.lab
+
+FIRST, SECOND = SWITCHES = ("sw1.pop1", "sw2.pop1")
+HOST, BUSY_HOST = "h1.pop1", "h2.pop1"
+PREFIX = "192.0.2.0/24"
+SMALL = ("--wait", "0s", "--keep-session", "--allow-capacity")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
+    files = quick_files(quick_example())
+    del files["pops/pop2.yml"]
+    with quick_lab(tmp_path_factory.mktemp("together"), files, name="together") as up:
+        up.project("deploy", "pop1", "--yes")
+        yield up
+
+
+@pytest.fixture
+def clean(quick: QuickLab) -> Iterator[QuickLab]:
+    """The test must leave nothing that is not as the inventory has it."""
+    yield quick
+    assert quick.project("plan", "pop1", "--detailed-exitcode").code == 0
+
+
+def in_force(quick: QuickLab) -> set[tuple[str, str]]:
+    """The names and stages of what is drained."""
+    rows = quick.project("drains", "-o", "json").document[0]["rows"]
+    return {(row["name"], row["stage"]) for row in rows}
+
+
+def up(quick: QuickLab, provider: str) -> set[str]:
+    """The states of all sessions with a provider."""
+    states = [bgp_states(quick.lab, switch).items() for switch in SWITCHES]
+    return {state for found in states for name, state in found if name.startswith(provider)}
+
+
+def until_said(process: subprocess.Popen[str], words: str, *, on: str) -> str:
+    """What ``process`` has said on standard output or error up to the line with ``words``, which must come."""
+    stream = {"out": process.stdout, "err": process.stderr}[on]
+    assert stream is not None
+    said = ""
+    while words not in said:
+        line = stream.readline()
+        assert line, f"it ended without {words!r}: {said}"
+        said += line
+    return said
+
+
+@contextmanager
+def stopped_at(
+    quick: QuickLab, device: str, command: str, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """``netorch ARGUMENTS``, and its agent on ``device``, which waits before it does ``command`` until it is told to go on. The
+    command is to end in the block."""
+    target = Target(quick.lab, device)
+    with held_agent(target, command), quick.project.running(*arguments) as process:
+        agent = held(target, command)
+        try:
+            yield process, agent
+        finally:
+            go_on(agent)
+
+
+def test_two_drains_of_one_switch_at_once_are_both_done(clean: QuickLab, tmp_path: Path) -> None:
+    """The second finds the first's change waiting on their switch: it says whose, waits, and drains beside it. Both end well, and
+    not a packet is lost."""
+    quick, project = clean, clean.project
+    destination = behind_all(quick.lab.inventory, Family.IPV4)
+    options = ("-I", service(quick.lab.inventory, BUSY_HOST, Family.IPV4))
+    with steady_ping(quick.lab, BUSY_HOST, destination, *options, folder=tmp_path) as ping:
+        first = ("drain", "circuit", "northtel-pop1-a", "--reason", "first of two", "--wait", "10s", "--allow-capacity")
+        second = ("drain", "meadow", "--pop", "pop1", "--wait", "10s", "--allow-capacity")
+        with stopped_at(quick, FIRST, "confirm", *first) as (one, agent), project.running(*second) as other:
+            told = until_said(other, "waiting for its end, 120 s at most", on="err")
+            go_on(agent)
+            ends = [project.finish(process, timeout_s=150) for process in (one, other)]
+        assert f"{FIRST}: change " in told
+        assert "drain circuit northtel-pop1-a in pop1: graceful shutdown (first of two)" in told
+        assert [said.code for said in ends] == [0, 0], [said.err for said in ends]
+        assert in_force(quick) == {("northtel-pop1-a", "closed"), ("meadow", "closed")}
+        assert project("plan", "pop1", "--detailed-exitcode").code == 0
+        project("undrain", "northtel-pop1-a")
+        project("undrain", "meadow", "--pop", "pop1")
+    assert ping.lost == ()
+    assert in_force(quick) == set()
+
+
+def test_two_drains_at_once_do_not_take_the_last_provider(clean: QuickLab) -> None:
+    """Each would leave the other's provider, and judged so before either was there: the one that comes later to their switch is
+    refused, is told by whom, and has changed nothing."""
+    quick, project = clean, clean.project
+    project("drain", "meadow", "--pop", "pop1", *SMALL)
+    with stopped_at(quick, FIRST, "apply", "drain", "northtel", "--pop", "pop1", "--allow-capacity") as (one, agent):
+        project("drain", "southnet", "--pop", "pop1", *SMALL)
+        go_on(agent)
+        said = project.finish(one, timeout_s=150)
+    assert said.code == 7, said
+    assert "draining provider northtel leaves no other provider session Established" in said.err
+    assert "drained already: " in said.err
+    assert "provider southnet in pop1 by " in said.err
+    assert in_force(quick) == {("meadow", "graceful"), ("southnet", "graceful")}
+    assert up(quick, "northtel") == {"Established"}
+    project("undrain", "southnet", "--pop", "pop1")
+    project("undrain", "meadow", "--pop", "pop1")
+
+
+def test_who_drains_the_same_as_another_is_told(clean: QuickLab) -> None:
+    """Two commands for one provider: the later one ends with exit code 5, the name of the other, and his reason."""
+    quick, project = clean, clean.project
+    with stopped_at(quick, FIRST, "apply", "drain", "southnet", "--pop", "pop1", *SMALL) as (one, agent):
+        project("drain", "southnet", "--pop", "pop1", "--reason", "mine was first", *SMALL)
+        go_on(agent)
+        said = project.finish(one, timeout_s=150)
+    assert said.code == 5, said
+    assert "drain/provider/southnet@pop1: " in said.err
+    assert "changed it meanwhile (version 1): mine was first" in said.err
+    project("undrain", "southnet", "--pop", "pop1")
+
+
+def test_an_interrupted_drain_says_where_things_are_and_is_taken_up_again(clean: QuickLab, tmp_path: Path) -> None:
+    """Ctrl-C while it waits: exit code 130, which switches have it, what it means, and both ways to go on. The same command
+    without reason and time keeps those of before."""
+    quick, project = clean, clean.project
+    target = only_behind(quick.lab.inventory, "meadow", Family.IPV4)
+    marked = ("-m", mark(quick.lab.inventory, "meadow"), "-I", service(quick.lab.inventory, BUSY_HOST, Family.IPV4))
+    arguments = ("drain", "meadow", "--pop", "pop1", "--reason", "flaps", "--for", "2h", "--allow-capacity")
+    with steady_ping(quick.lab, BUSY_HOST, target, *marked, folder=tmp_path), project.running(*arguments) as process:
+        until_said(process, "announced with graceful shutdown", on="out")
+        process.send_signal(signal.SIGINT)
+        said = project.finish(process, timeout_s=60)
+    assert said.code == 130
+    on_both = "is recorded on sw1.pop1, sw2.pop1: it is the last choice, nothing is closed"
+    assert f"interrupted: drain/provider/meadow@pop1 {on_both}" in said.err
+    assert "it goes on with: netorch drain meadow --pop pop1 --reason flaps --for 2h --allow-capacity" in said.err
+    assert "it is taken back with: netorch undrain meadow --pop pop1" in said.err
+    (held_before,) = project("drains", "-o", "json").document[0]["rows"]
+
+    project("drain", "meadow", "--pop", "pop1", "--wait", "0s", "--allow-capacity")
+    (row,) = project("drains", "-o", "json").document[0]["rows"]
+    assert (row["stage"], row["reason"], row["until"]) == ("closed", "flaps", held_before["until"])
+    project("undrain", "meadow", "--pop", "pop1")
+
+
+@pytest.mark.parametrize(
+    ("stop", "arguments", "expected", "way_back"),
+    [
+        (
+            HOST,
+            ("steer", "PREFIX", "--via", "southnet", "--pop", "pop1", "--allow-capacity"),
+            f"is recorded nowhere; {HOST}: changed, and the next netorch run or deploy takes that back",
+            "run pop1",
+        ),
+        (
+            FIRST,
+            ("withdraw", PREFIX, "--from", "meadow", "--pop", "pop1", "--yes"),
+            f"is recorded on {FIRST}: withheld; not on {SECOND}, the next netorch run or deploy brings it there",
+            f"announce {PREFIX} --pop pop1 --as-inventory",
+        ),
+        (
+            FIRST,
+            ("announce", PREFIX, "--to", "southnet", "--pop", "pop1", "--prepend", "2", "--yes"),
+            f"is recorded on {FIRST}: prepend 2; not on {SECOND}, the next netorch run or deploy brings it there",
+            f"announce {PREFIX} --pop pop1 --as-inventory",
+        ),
+        (
+            FIRST,
+            ("undrain", "southnet", "--pop", "pop1"),
+            f"is recorded on {FIRST}: no longer drained; not on {SECOND}, the next netorch run or deploy brings it there",
+            "drain southnet --pop pop1",
+        ),
+    ],
+    ids=["steer", "withdraw", "announce", "undrain"],
+)
+def test_what_is_interrupted_among_devices_says_which_have_it(
+    clean: QuickLab, stop: str, arguments: tuple[str, ...], expected: str, way_back: str
+) -> None:
+    """Ctrl-C while the first device is confirmed: that ends, nothing else begins, and each device's state is told."""
+    quick, project = clean, clean.project
+    if arguments[0] == "undrain":
+        project("drain", "southnet", "--pop", "pop1", *SMALL)
+    steered = min(expected_prefixes(quick.lab.inventory, "southnet", Family.IPV4)[0], key=int_of)
+    words = tuple(str(steered) if word == "PREFIX" else word for word in arguments)
+    with stopped_at(quick, stop, "confirm", *words) as (process, agent):
+        os.kill(process.pid, signal.SIGINT)
+        until_said(process, "interrupted: nothing more begins", on="err")
+        go_on(agent)
+        said = project.finish(process, timeout_s=90)
+    assert said.code == 130, said
+    assert expected in said.err
+    if way_back.startswith("run"):
+        assert "hint" not in said.err
+    else:
+        assert f"it is taken back with: netorch {way_back}" in said.err
+    ways = {"run pop1": ("deploy", "pop1", "--yes"), "drain southnet --pop pop1": arguments}
+    project(*ways.get(way_back, (*way_back.split(), "--yes")))
+    wait_until(lambda: up(quick, "southnet") == {"Established"}, what="southnet is up", timeout_s=30)
