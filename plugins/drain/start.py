@@ -91,6 +91,11 @@ def _drain_all(tasks: Tuple[Task, ...]) -> Steps:
     left the POPs before may have come there."""
     devices = dict.fromkeys(name for task in tasks for name in (*measured_devices(task), *task.devices))
     facts: Facts = yield Gather(tuple(devices), wants=("links", "protocols"))
+    new = [task for task in tasks if _was_never_deployed(task, facts)]
+    if new and len(new) < len(tasks):
+        pops = ", ".join(task.scope.pop for task in new)
+        yield Report(text=f"{pops}: left out, since no switch there was ever deployed")
+        tasks = tuple(task for task in tasks if task not in new)
     for task in tasks:
         refuse(task, facts)
     rows: List[Mapping[str, Any]] = []
@@ -105,6 +110,13 @@ def _drain_all(tasks: Tuple[Task, ...]) -> Steps:
         rows += more
         is_last = number == len(tasks) - 1
         yield Report(text=text, rows=tuple(rows) if is_last else (), changed=True, columns=COLUMNS, optional=OPTIONAL)
+
+
+def _was_never_deployed(task: Task, facts: Facts) -> bool:
+    """Whether there is nothing yet that could be drained."""
+    switches = [switch.name for switch in task.context.intent.in_pop(task.scope.pop, "switch")]
+    there = [facts[name] for name in switches if name in facts]
+    return bool(there) and all(switch.generation == 0 for switch in there)
 
 
 def _note(context: VerbContext, scopes: Tuple[Scope, ...], arguments: Mapping[str, Any], wish: Wish) -> Steps:

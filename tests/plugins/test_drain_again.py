@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from netorch.api import Deploy, Facts, GuardRefused, Overlay
+from netorch.api import Deploy, Facts, GuardRefused, Overlay, Report
 from netorch.testing import FakeNetwork
 from tests.plugins.drain_network import PLUGIN, Traffic, entry, run
 from tests.plugins.example import NOW, context
@@ -28,6 +29,20 @@ def test_a_drain_taken_up_again_keeps_reason_and_end(options: Any, reason: str, 
     done = run("drain", "northtel", pop="pop1", held=Overlay((begun,)), **options)
     (held,) = done.network.overlay.entries
     assert (held.reason, held.until, held.data["stage"]) == (reason, until, "closed")
+
+
+def test_a_pop_that_was_never_deployed_is_left_out() -> None:
+    """Nothing is there yet to drain: that is said, and the others are drained."""
+    network = Traffic()
+
+    def new(seconds: float, overlay: Overlay) -> Facts:
+        facts = network(seconds, overlay)
+        return {name: replace(held, generation=int(not name.endswith("pop2"))) for name, held in facts.items()}
+
+    fake = FakeNetwork(new)
+    steps = fake.run(PLUGIN, "drain", context(PLUGIN), name=("northtel",))
+    assert [held.id for held in fake.overlay.entries] == ["drain/provider/northtel@pop1"]
+    assert Report(text="pop2: left out, since no switch there was ever deployed") in steps
 
 
 def test_a_drain_after_an_undrain_has_no_reason_of_before() -> None:
