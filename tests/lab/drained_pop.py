@@ -95,7 +95,11 @@ def moving_destination(inventory: Inventory, family: Family, provider: str) -> s
 
 def quick_files(files: dict[str, str]) -> dict[str, str]:
     """``files`` with providers of one rank, so that the length of paths decides, and drains that need not wait for long."""
-    files = edited(files, "providers.yml", ("relation: peer", "relation: transit"))
+    return quick_drains(edited(files, "providers.yml", ("relation: peer", "relation: transit")))
+
+
+def quick_drains(files: dict[str, str]) -> dict[str, str]:
+    """``files`` with drains that need not measure and wait for long."""
     settings = "  - name: drain\n    settings: {quiet_s: 2, measure_s: 1}\n"
     return edited(files, "network.yml", ("  - drain\n", settings))
 

@@ -8,6 +8,7 @@ import pytest
 
 from netorch.lab import set_link
 from tests.lab.deployed_pop import bgp_states
+from tests.lab.drained_pop import quick_drains
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
 from tests.waiting import wait_until
 
@@ -18,10 +19,10 @@ AWAY, THERE = "sw1.pop1", "sw2.pop1"
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
-    files = quick_example()
+    files = quick_drains(quick_example())
     del files["pops/pop2.yml"]
     with quick_lab(tmp_path_factory.mktemp("away"), files, name="away") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         yield up
 
 
