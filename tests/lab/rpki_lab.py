@@ -149,7 +149,14 @@ class Bed(Trio):
         return False
 
     def judges(self, switch: str) -> bool:
-        """Whether a switch has the whole list, and refuses what it calls invalid and nothing else."""
+        """Whether a switch has the whole list and refuses what that calls invalid, no more; if not, an FRR's agent looks."""
+        if self._judges(switch):
+            return True
+        if switch in FRR_SWITCHES:
+            self.device(switch)
+        return False
+
+    def _judges(self, switch: str) -> bool:
         return (
             self.entries(switch) == ENTRIES[0]
             and self.accepted(switch, VALID[0])
