@@ -133,7 +133,7 @@ def test_bird_asks_validators_and_refuses_by_reason(tmp_path: Path) -> None:
     assert "remote 198.18.9.2 port 323;" in text
     assert "if roa_check(validated_ipv4, net, bgp_path.last) = ROA_INVALID then refuse(40);" in text
     assert "    20.0.0.0/16,\n    20.1.0.0/25\n];" in text
-    assert "if net !~ registered_meadow_ipv4 then refuse(41);" in text
+    assert "if !in_registered_meadow_ipv4() then refuse(41);" in text
     assert "if bgp_path.last !~ registered_meadow_origins then refuse(42);" in text
     path = tmp_path / "bird.conf"
     path.write_text(seal(text, lambda _: "a secret", daemon="bird"))
