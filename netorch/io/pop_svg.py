@@ -34,6 +34,8 @@ CELL = 18.0
 CIRCUIT_HEIGHT, PROVIDER_GAP = 56.0, 12.0
 HOST_HEIGHT, HOST_MOST = 30.0, 60.0
 BAR = 52.0
+TAG_MARGIN = 16.0
+"""What the frame of a tag, and the space before it, take beside its word."""
 THICKEST, MANY = 7.0, 10
 """Of more than so many circuits lines are half as thick at most."""
 
@@ -196,14 +198,17 @@ def _draw_circuit(to: Drawing, circuit: CircuitLine, places: _Places) -> None:
     y = places.circuits[circuit.name]
     if circuit.state != UP:
         draw_sign(to, LABEL_RIGHT + 6, y, circuit.state)
+    chips = sum(width_of(family, 10, bold=True) + (12 if state == UP else 25) for family, state in circuit.families)
+    words = width_of(circuit.name, 12, bold=True) + chips + 8
+    words += width_of(circuit.state, 11, bold=True) + TAG_MARGIN if circuit.state != UP else 0
     capacity = "" if circuit.flow.capacity_bps is None else f"{rate_text(circuit.flow.capacity_bps)} "
-    where = f"{capacity}to {circuit.switch}"
-    right = LABEL_RIGHT - 6
+    where, right = f"to {circuit.switch}", LABEL_RIGHT - 6
+    if right - LABEL_LEFT - width_of(f"{capacity}{where}", 11) - 4 >= words:  # the name is worth more
+        where = f"{capacity}{where}"
     to.text(right, y - 8, where, size=11, fill=FAINT, anchor="end")
     right -= width_of(where, 11) + 4
     if circuit.state != UP:
         right = draw_tag(to, right, y - 13, circuit.state) - 4
-    chips = sum(width_of(family, 10, bold=True) + (12 if state == UP else 25) for family, state in circuit.families)
     name = fitted(circuit.name, right - LABEL_LEFT - chips - 8, 12, bold=True)
     to.text(LABEL_LEFT, y - 8, name, bold=True)
     x = LABEL_LEFT + width_of(name, 12, bold=True) + 6

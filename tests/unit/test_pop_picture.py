@@ -132,6 +132,13 @@ def test_circuit_that_is_not_up_says_so(state: str) -> None:
     assert f"{state}: " in pop_dot(one(state))
 
 
+def test_the_name_of_a_drained_circuit_is_whole() -> None:
+    """A provider's circuits are told apart by the end of their names: rather no capacity than half a name."""
+    named = [replace(circuit(number, DRAINED), name=f"northtel-pop1-{letter}") for number, letter in enumerate("ab")]
+    drawn = pop_svg(replace(big(), providers=(provider("northtel", *named, state=DRAINED),)))
+    assert [name for name in texts(drawn) if name.startswith("northtel-")] == ["northtel-pop1-a", "northtel-pop1-b"]
+
+
 def test_stale_mirror_is_told_at_its_host() -> None:
     """How many next hops are good, that others are stale, and in words which."""
     stale = replace(host(1), mirror=(7, 8), stale=("northtel 203.0.113.1: host has another MAC",), links=(("sw1", UP),))
