@@ -40,4 +40,4 @@ def _way_out(intent: Intent, session: Session) -> str:
         return f"it is tried again by itself, after {policy.over_limit.retry_minutes} min at the latest"
     name = next((circuit.name for circuit in intent.circuits if circuit.id == session.circuit), "CIRCUIT")
     again = f"netorch drain circuit {name} and netorch undrain circuit {name}"
-    return f"it stays closed: once it sends fewer, or max_prefixes is higher and deployed, {again} open it"
+    return f"it stays closed: once it sends fewer, {again} open it; so does a deploy with a higher max_prefixes"
