@@ -85,7 +85,7 @@ def test_lock_names_its_holder(device: LabDevice) -> None:
     second = device.change(ADDRESS)
     applying = Applying(device, device.change(LOAD, check=NEVER))
     wait_until(lambda: device.live_stamp() == "new", what="the first change is live")
-    with pytest.raises(Locked, match=r"alice@control is at work here \(applying change-2\), for \d+ s"):
+    with pytest.raises(Locked, match=r"alice@control is at work here \(applying change-2: a test\), for \d+ s"):
         device.client.apply(second)
     os.kill(agent_pid(device), signal.SIGKILL)
     applying.wait()
