@@ -6,12 +6,18 @@ the route itself, or, where only the daemon can tell, by a map that denies nothi
 
 from __future__ import annotations
 
+import _socket
+import heapq
+
 from netorch.agent.daemons import DaemonRefused
 from netorch.agent.outcome import Refused
 from netorch.errors import ParseError
 from netorch.model.codec import from_json, to_json
 from netorch.model.reject_reasons import reason_named
 from netorch.model.rejected import (
+    INVALID,
+    WITHDRAWN,
+    Dropped,
     ReasonCount,
     Received,
     RejectedAnswer,
@@ -23,7 +29,7 @@ from netorch.model.rejected import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, Iterator, List
+    from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
     Ask = Callable[[str], str]
 
@@ -57,17 +63,44 @@ def _of_bird(request: RejectedRequest) -> Iterator[RejectedSession]:
                 words = exc.message if query.session in known else f"{query.session} {_UNKNOWN_PROTOCOL}"
                 yield RejectedSession(query.session, problem=words)
                 continue
-            yield _told(query, read_refused(lines, request.own_asn), request)
+            details = bird.ask(f"show protocols all {quoted_name(query.session)}").text
+            yield _told(query, read_refused(lines, request.own_asn), request, dropped=_dropped_by_bird(details))
+
+
+def _dropped_by_bird(text: str) -> Optional[Tuple[Dropped, ...]]:
+    """By the counters of ``show protocols all``. Not those that BIRD ignored: it counts what it refuses and keeps there too.
+
+    Source: BIRD 2.0.12 nest/rt-table.c rte_update2(), rte_recalculate().
+    """
+    from netorch.parse.protocols import parse_protocols
+
+    updates = [channel.updates for protocol in parse_protocols(text) for channel in protocol.channels]
+    counted = [one for one in updates if one is not None]
+    if not counted:
+        return None
+    return _dropped(
+        invalid=sum(one.import_updates.rejected or 0 for one in counted),
+        withdrawn=sum(
+            max((one.import_withdraws.received or 0) - (one.import_withdraws.accepted or 0), 0) for one in counted
+        ),
+    )
+
+
+def _dropped(*, invalid: int = 0, withdrawn: int = 0) -> Tuple[Dropped, ...]:
+    return tuple(Dropped(kind, count) for kind, count in ((INVALID, invalid), (WITHDRAWN, withdrawn)) if count)
 
 
 def _of_frr(request: RejectedRequest) -> Iterator[RejectedSession]:
     from netorch.agent.frr_vty import Vty
+    from netorch.parse.frr.received import read_withdrawn
 
     bgpd = Vty("bgpd", timeout_s=_TIMEOUT_S)
     try:
         for query in request.sessions:
             try:
-                yield _told(query, _refused_by_frr(bgpd.ask, query), request)
+                withdrawn = read_withdrawn(bgpd.ask(f"show bgp neighbors {query.neighbor} json"))
+                dropped = None if withdrawn is None else _dropped(withdrawn=withdrawn)
+                yield _told(query, _refused_by_frr(bgpd.ask, query), request, dropped=dropped)
             except (DaemonRefused, ParseError) as exc:
                 yield RejectedSession(query.session, problem=exc.message)
     finally:
@@ -95,7 +128,7 @@ def _refused_by_frr(ask: Ask, query: RejectedQuery) -> List[RejectedRoute]:
             " ".join(one.path),
             str(one.next_hop or ""),
         )
-        for one in sorted(refused.values(), key=_by_prefix)
+        for one in refused.values()
     ]
 
 
@@ -119,17 +152,31 @@ def _asked(ask: Ask, command: str) -> Iterable[Received]:
     return found
 
 
-def _by_prefix(one: Received) -> Any:
-    return one.prefix.version, int(one.prefix.network_address), one.prefix.prefixlen
+def _by_prefix(one: RejectedRoute) -> Tuple[int, bytes, int]:
+    address, _, length = one.prefix.partition("/")
+    family = _socket.AF_INET6 if ":" in address else _socket.AF_INET
+    return family, _socket.inet_pton(family, address), int(length)
 
 
-def _told(query: RejectedQuery, routes: Iterable[RejectedRoute], request: RejectedRequest) -> RejectedSession:
+def _told(
+    query: RejectedQuery,
+    routes: Iterable[RejectedRoute],
+    request: RejectedRequest,
+    *,
+    dropped: Optional[Tuple[Dropped, ...]],
+) -> RejectedSession:
+    """All are counted, the first by prefix are listed, in that order with every daemon."""
     counts: Dict[int, int] = {}
-    shown: List[RejectedRoute] = []
-    for route in routes:
-        if request.reason in (None, route.reason):
-            counts[route.reason] = counts.get(route.reason, 0) + 1
-            if len(shown) < request.limit:
-                shown.append(route)
+
+    def counted() -> Iterator[RejectedRoute]:
+        for route in routes:
+            if request.reason in (None, route.reason):
+                counts[route.reason] = counts.get(route.reason, 0) + 1
+                yield route
+
+    rest = counted()
+    shown = tuple(heapq.nsmallest(request.limit, rest, key=_by_prefix))
+    for _ in rest:  # with a limit of 0 nothing was looked at yet
+        pass
     numbers = tuple(ReasonCount(reason, counts[reason]) for reason in sorted(counts))
-    return RejectedSession(query.session, numbers, tuple(shown))
+    return RejectedSession(query.session, numbers, shown, dropped=dropped)

@@ -12,9 +12,16 @@ from netorch.model.intent import DeviceIntent, Session
 from netorch.model.inventory import Inventory
 from netorch.model.overlay import Overlay
 from netorch.model.reject_reasons import REJECT_REASONS, RejectReason, reason_named, reason_of
-from netorch.model.rejected import RejectedAnswer, RejectedQuery, RejectedRequest, RejectedSession
+from netorch.model.rejected import INVALID, WITHDRAWN, RejectedAnswer, RejectedQuery, RejectedRequest, RejectedSession
 from netorch.model.text import did_you_mean
 from netorch.render import evidence_of, rules_of
+
+_DROPPED = {
+    INVALID: "prefixes that are no routes, such as loopback and link-local ones",
+    WITHDRAWN: "taken as withdrawals: leaks by their attribute, next hops outside of the segment, malformed attributes "
+    "(BIRD: and refused routes that were withdrawn)",
+}
+"""What daemons drop by themselves, and keep a count of and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Rejections:
         return {
             "provider": self.provider,
             "refused": sum(totals.values()),
+            "dropped": sum(count["announcements"] for row in rows for count in row["dropped"] or ()),
             "reasons": [
                 {**_words(reason), "routes": totals[reason.name]} for reason in REJECT_REASONS if reason.name in totals
             ],
@@ -126,6 +134,9 @@ def _session_row(device: DeviceIntent, session: Session, found: RejectedSession)
         "circuit": session.circuit,
         "refused": None if found.problem else sum(count.routes for count in found.counts),
         "reasons": [{**_words(_reason(count.reason)), "routes": count.routes} for count in found.counts],
+        "dropped": None
+        if found.dropped is None
+        else [{**vars(count), "text": _DROPPED[count.kind]} for count in found.dropped],
         "problem": found.problem or None,
     }
 

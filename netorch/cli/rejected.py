@@ -39,7 +39,8 @@ def rejected(ctx: click.Context, provider: str, *, pop: str | None, reason: str 
     netorch rejected bakery -o json
 
     docs/policy.md lists the reasons. A switch with BIRD keeps refused routes with the reason, as large community
-    ASN:9:CODE; of one with FRR the reason is found out from what the neighbour sent.
+    ASN:9:CODE; of one with FRR the reason is found out from what the neighbour sent. What a daemon drops before any filter
+    it only counts, since the session came up.
     """
     from netorch.app.rejected import ask_rejected, find_reason
     from netorch.cli.output import emit
@@ -83,6 +84,11 @@ def print_rejections(document: dict[str, Any], *, limit: int) -> None:
         more = session["refused"] - len(routes)
         note = f", {more} of them not listed (--limit)" if more and limit else ""
         click.secho(f"{place}: {session['refused']} refused{note}", bold=True)
+        for count in session["dropped"] or ():
+            said = (
+                f"{count['announcements']} announcements that the daemon dropped by itself, with no more than a count"
+            )
+            click.secho(f"  and {said}: {count['text']}", fg="yellow")
         if routes:
             rows = [{**row, "as_path": path_text(row["as_path"])} for row in routes]
             emit_rows(rows, "table", optional=("next_hop",))

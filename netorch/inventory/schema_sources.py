@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, Field
 
 from netorch.inventory.fields import (
     AnyAddress,
-    Asn,
     Checked,
     FilePath,
     Flag,
@@ -157,7 +156,9 @@ class RoaKeys(Keys):
     max_length: Annotated[int, whole(1, 128)] | None = Field(
         default=None, description="the longest prefix inside of it, itself alone where left out"
     )
-    asn: Asn = Field(description="who may announce it", examples=[3000])
+    asn: Annotated[int, whole(0, 4294967295)] = Field(
+        description="who may announce it, 0 for nobody (RFC 6483)", examples=[3000]
+    )
 
 
 class LabValidatorKeys(Keys):

@@ -90,14 +90,31 @@ class ReasonCount:
     routes: int
 
 
+INVALID, WITHDRAWN = "invalid", "withdrawn"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What a daemon dropped by itself since the session came up, before any filter, and keeps nothing of but its count.
+
+    ``kind`` is INVALID (a prefix that cannot be a route) or WITHDRAWN (taken as a withdrawal for its attributes, RFC 7606; a
+    daemon may count with these what is withdrawn of the refused). ``announcements`` counts each, also the same route again.
+    """
+
+    kind: str
+    announcements: int
+
+
 @dataclass(frozen=True)
 class RejectedSession:
-    """What a session's neighbour sent and was refused. ``problem``: why it cannot be told, "" where it can."""
+    """What a session's neighbour sent and was refused. ``problem``: why it cannot be told, "" where it can. ``dropped`` is None
+    where the daemon does not count."""
 
     session: str
     counts: Tuple[ReasonCount, ...] = ()
     routes: Tuple[RejectedRoute, ...] = ()
     problem: str = ""
+    dropped: Optional[Tuple[Dropped, ...]] = None
 
 
 @dataclass(frozen=True)

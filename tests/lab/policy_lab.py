@@ -1,8 +1,10 @@
-"""Two switches, one with BIRD and one with FRR, whose neighbours are ExaBGP and say what a table of routes tells them to."""
+"""A switch for each release of BIRD and FRR, whose neighbours are ExaBGP and say what a table of routes tells them to."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,8 +22,20 @@ from tests.lab.quick_lab import QuickLab, quick_lab
 from tests.policy.table import FOLDER, Entry, everything
 from tests.waiting import wait_until
 
-SWITCHES = {"pop1": "sw1.pop1", "pop2": "sw1.pop2"}
-DAEMONS = {"pop1": "bird", "pop2": "frr"}
+RELEASES = {
+    "pop1": ("bird", "2.0.12"),
+    "pop2": ("frr", "8.4.4"),
+    "pop3": ("bird", "2.17"),
+    "pop4": ("bird", "3.1"),
+    "pop5": ("frr", "10.3"),
+}
+SWITCHES = {pop: f"sw1.{pop}" for pop in RELEASES}
+DAEMONS = {pop: daemon for pop, (daemon, _) in RELEASES.items()}
+SHIPPED = ("pop1", "pop2")
+"""Those in tests/policy/inventory. The others are made of the first."""
+
+_FIRST_CIRCUIT = {"pop1": 68, "pop3": 4, "pop4": 36, "pop5": 100}
+"""The last byte of the /30 of a POP's first circuit; the second POP's is 132."""
 SEEN = "/run/seen.json"
 _CONFIGURATION = "/etc/exabgp/exabgp.conf"
 _FRR_NAMES = {
@@ -38,7 +52,7 @@ class PolicyLab:
     """The lab, deployed, with all routes sent."""
 
     quick: QuickLab
-    rejections: dict[tuple[str, str], Any] = field(default_factory=dict)
+    rejections: dict[str, Any] = field(default_factory=dict)
 
     @property
     def pops(self) -> tuple[Pop, ...]:
@@ -85,10 +99,24 @@ class PolicyLab:
 
     def rejected(self, pop: str, provider: str) -> dict[str, str]:
         """What ``netorch rejected`` says: reasons by prefix."""
-        if (pop, provider) not in self.rejections:
-            command = ("rejected", provider, "--pop", pop, "--limit", "1000", "-o", "json")
-            self.rejections[pop, provider] = self.quick.project(*command).document
-        return {route["prefix"]: route["reason"] for route in self.rejections[pop, provider]["routes"]}
+        return {
+            route["prefix"]: route["reason"]
+            for route in self.rejections_of(provider)["routes"]
+            if route["device"] == SWITCHES[pop]
+        }
+
+    def rejections_of(self, provider: str) -> Any:
+        """The whole of ``netorch rejected -o json``, of all POPs; asked once."""
+        if provider not in self.rejections:
+            command = ("rejected", provider, "--limit", "1000", "-o", "json")
+            self.rejections[provider] = self.quick.project(*command).document
+        return self.rejections[provider]
+
+    def has_lists(self, pop: str) -> bool:
+        """Whether the switch has the validator's list, by ``netorch status``, which has FRR ask again where that is needed."""
+        said = self.quick.project("status", SWITCHES[pop], "--interval", "0.1", "-o", "json", code=None)
+        (row,) = said.document["devices"][0]["validators"]
+        return bool(row["state"] == "up" and row["ipv4_entries"] and row["ipv6_entries"])
 
     def heard(self, pop: str, provider: str) -> dict[str, tuple[int, ...]]:
         """What a provider hears of a POP's switch, by its own record: AS paths by prefix."""
@@ -114,19 +142,52 @@ def _take(heard: dict[str, tuple[int, ...]], update: dict[str, Any]) -> None:
                 heard[one["nlri"]] = path
 
 
+def inventory_files() -> dict[str, str]:
+    """The inventory of tests/policy with a POP for every release, by path."""
+    folder = FOLDER / "inventory"
+    files = {str(path.relative_to(folder)): path.read_text() for path in folder.glob("**/*.yml")}
+    others = [int(pop.removeprefix("pop")) for pop in RELEASES if pop not in SHIPPED]
+    files |= {f"pops/pop{number}.yml": _further_pop(files["pops/pop1.yml"], number) for number in others}
+    own = "".join(f", 45.{number}.0.0/24, 2001:db8:{number}::/48" for number in others)
+    files["network.yml"] = files["network.yml"].replace("2001:db8:2::/48]", f"2001:db8:2::/48{own}]")
+    return files
+
+
+def _further_pop(text: str, number: int) -> str:
+    """The first POP's file with another number: other addresses, other circuits, another release."""
+    pop = f"pop{number}"
+    daemon, version = RELEASES[pop]
+    moved = _FIRST_CIRCUIT[pop] - _FIRST_CIRCUIT["pop1"]
+    for find, put in (
+        (r"pop1", pop),
+        (r"198\.18\.1\.", f"198.18.{number}."),
+        (r"10\.1\.1\.", f"10.{number}.1."),
+        (r"fd00:1:1:", f"fd00:{number}:1:"),
+        (r"192\.0\.2\.", f"45.{number}.0."),
+        (r"2001:db8:1:", f"2001:db8:{number}:"),
+        (r"2001:db8:c:1(\d)", rf"2001:db8:c:{number}\1"),
+        (r"- id: 1(\d)", rf"- id: {number}\1"),
+        (r"    default_route_via: northtel\n", rf"\g<0>    daemon: {daemon}\n    version: '{version}'\n"),
+    ):
+        text = re.sub(find, put, text)
+    return re.sub(r"203\.0\.113\.(\d+)", lambda found: f"203.0.113.{int(found[1]) + moved}", text)
+
+
 @contextmanager
-def policy_lab(folder: Path, frr: str) -> Iterator[PolicyLab]:
-    """The lab with FRR ``frr`` on one switch, deployed, once it has all that is to be accepted."""
-    files = {
-        str(path.relative_to(FOLDER / "inventory")): path.read_text() for path in FOLDER.glob("inventory/**/*.yml")
-    }
-    files["pops/pop2.yml"] = files["pops/pop2.yml"].replace("version: 8.4.4", f"version: '{frr}'")
-    with quick_lab(folder, files, name="policy") as quick:
+def policy_lab(folder: Path) -> Iterator[PolicyLab]:
+    """The lab, deployed, once every switch has all that is to be accepted, and has held it against the validator's list."""
+    shutil.copytree(FOLDER / "registries", folder / "registries")
+    with quick_lab(folder, inventory_files(), name="policy") as quick:
         lab = PolicyLab(quick)
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda provider: _instruct(lab, provider), quick.lab.inventory.providers))
-        quick.project("deploy", "pop1", "pop2", "--yes", timeout_s=180)
-        wait_until(lambda: not missing(lab), timeout_s=90, what="every good route is accepted")
+            list(pool.map(lambda pop: quick.project("deploy", pop, "--yes", timeout_s=300), RELEASES))
+        for pop in RELEASES:
+            wait_until(lambda: lab.has_lists(pop), timeout_s=90, what=f"{pop} has the validator's list")  # noqa: B023
+            if DAEMONS[pop] == "frr":  # it does not reliably look again at what came before the list (docs/rpki.md)
+                for family in Family:
+                    lab.run(pop, "vtysh", "-c", f"clear bgp {family.value} unicast * soft in")
+        wait_until(lambda: not missing(lab), timeout_s=90, what="every good route is accepted, no invalid one")
         yield lab
 
 
@@ -138,14 +199,14 @@ def _instruct(lab: PolicyLab, provider: Provider) -> None:
 
 
 def missing(lab: PolicyLab) -> list[str]:
-    """What is to be accepted and is not there yet."""
-    wanted = [entry for entry in everything() if not entry.refused]
+    """What is to be accepted and is not there yet, and what is there and contradicts the validator's list."""
     found = {pop: lab.all_accepted(pop) for pop in SWITCHES}
     return [
         f"{pop} {entry.provider} {entry.prefix}"
         for pop in SWITCHES
-        for entry in wanted
-        if entry.written not in found[pop][entry.provider, entry.family]
+        for entry in everything()
+        if entry.refused in ("", "rpki_invalid")
+        and (entry.written in found[pop][entry.provider, entry.family]) != (entry.refused == "")
     ]
 
 

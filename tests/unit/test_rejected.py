@@ -8,7 +8,7 @@ from netorch.app.rejected import Rejections, find_reason
 from netorch.cli.rejected import print_rejections
 from netorch.errors import TimedOut, UsageError
 from netorch.intent import derive_intent
-from netorch.model.rejected import ReasonCount, RejectedRoute, RejectedSession
+from netorch.model.rejected import INVALID, WITHDRAWN, Dropped, ReasonCount, RejectedRoute, RejectedSession
 from tests.policy.table import FOLDER
 from tests.unit.inventory_texts import load, texts
 
@@ -24,6 +24,7 @@ def rejections() -> Rejections:
             RejectedRoute("10.0.0.0/8", 12, "64496 3000", "203.0.113.69"),
             RejectedRoute("1.0.2.0/24", 21, "64496 1 {2 3} 4", "203.0.113.69"),
         ),
+        dropped=(Dropped(INVALID, 1), Dropped(WITHDRAWN, 4)),
     )
     silent = RejectedSession("northtel_11_v6", problem="refused routes are not kept here")
     failures = {"sw1.pop2": TimedOut("no answer", where="sw1.pop2")}
@@ -40,6 +41,14 @@ def test_document_counts_by_reason_and_lists_routes() -> None:
     ]
     assert document["reasons"][1]["source"] == "RFC 9774"
     assert [row["refused"] for row in document["sessions"]] == [3, None]
+    assert document["dropped"] == 5
+    assert [
+        row["dropped"] and [(one["kind"], one["announcements"]) for one in row["dropped"]]
+        for row in document["sessions"]
+    ] == [
+        [("invalid", 1), ("withdrawn", 4)],
+        None,
+    ]
     assert document["sessions"][1]["problem"] == "refused routes are not kept here"
     assert [row["as_path"] for row in document["routes"]] == [["64496", "3000"], ["64496", "1", "{2,3}", "4"]]
     assert document["failures"] == {"sw1.pop2": "no answer"}
@@ -51,6 +60,8 @@ def test_table_names_sessions_and_what_is_not_listed(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert "northtel_11_v4 on sw1.pop1: 3 refused, 1 of them not listed (--limit)\n" in said
     assert "northtel_11_v6 on sw1.pop1: refused routes are not kept here\n" in said
+    dropped = [line.split()[1] for line in said.splitlines() if "dropped by itself, with no more than a count" in line]
+    assert dropped == ["1", "4"]
     assert [line.split()[:3] for line in said.splitlines() if line.startswith("prefix_bogon")] == [
         ["prefix_bogon", "12", "2"]
     ]

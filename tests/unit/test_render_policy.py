@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netorch.app.registries import with_registered
 from netorch.intent import derive_intent
 from netorch.inventory import load_inventory
 from netorch.io.template_files import read_templates
@@ -31,7 +32,7 @@ def inventory(*edits: tuple[str, str, str]) -> Inventory:
     files = edited(files, "pops/pop2.yml", ("    daemon: frr\n    version: 8.4.4\n", ""))
     for file, find, put in edits:
         files = edited(files, file, (find, put))
-    return load_inventory(files, folder="/inventory")
+    return with_registered(load_inventory(files, folder=str(FOLDER / "inventory")))
 
 
 def rendered(daemon: str, found: Inventory, folder: Path) -> str:

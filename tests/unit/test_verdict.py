@@ -12,15 +12,15 @@ from netorch.model.bogons import DOCUMENTATION_ASNS, refused_asns
 from netorch.model.intent import DeviceIntent, Session
 from netorch.model.reject_reasons import REJECT_REASONS, reason_named, reason_of
 from netorch.model.rejected import Received, RejectedRoute
-from netorch.parse.frr.received import read_accepted, read_received
+from netorch.parse.frr.received import read_accepted, read_received, read_withdrawn
 from netorch.parse.rejected import read_refused
 from netorch.plan.verdict import refused_for
 from netorch.render import rules_of
 from tests.policy.table import FOLDER, Entry, table
-from tests.unit.inventory_texts import load, texts
+from tests.unit.inventory_texts import ROOT, load, texts
 
 INTENT = derive_intent(load(texts(FOLDER / "inventory")))
-BY_DAEMON_ALONE = {"blackhole", "otc_leak"}
+BY_DAEMON_ALONE = {"blackhole", "otc_leak", "rpki_invalid", "irr_prefix", "irr_origin"}
 SWITCH = INTENT.device("sw1.pop1")
 
 
@@ -65,10 +65,22 @@ def test_good_routes_have_none(section: str) -> None:
     assert [entry.prefix for entry in table(section) if verdict(entry)] == []
 
 
-def test_every_reason_is_in_the_table_or_needs_a_source() -> None:
-    """What is missing are lists of others (RPKI, IRR) and what netorch does not know."""
-    missing = {reason.name for reason in REJECT_REASONS} - {entry.refused for entry in table("bad")}
-    assert missing == {"rpki_invalid", "irr_prefix", "irr_origin", "other"}
+def test_every_reason_of_netorchs_filters_is_in_the_table() -> None:
+    """Each has a row, and each row a reason that there is; ``other`` is what an operator's own template refuses."""
+    assert {entry.refused for entry in table("bad")} == {reason.name for reason in REJECT_REASONS} - {"other"}
+
+
+def test_documentation_lists_every_reason_with_its_code() -> None:
+    """docs/policy.md has each in the first column of its table, and no other."""
+    text = (ROOT / "docs/policy.md").read_text()
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `") and line.count("|") == 5]
+    listed = {(name, int(code)) for names, codes in rows for name, code in zip(words(names), words(codes), strict=True)}
+    assert listed == {(reason.name, reason.code) for reason in REJECT_REASONS}
+
+
+def words(cell: str) -> list[str]:
+    """The members of a cell: ``a``, ``b``."""
+    return [word.strip(" `") for word in cell.split(",")]
 
 
 def test_reasons_are_found_by_name_and_code() -> None:
@@ -145,3 +157,12 @@ def test_what_frr_keeps_is_read() -> None:
     assert read_received('{"warning":"Inbound soft reconfiguration not enabled"}') is None
     assert read_received('{"totalPrefixCounter":0,"filteredPrefixCounter":0}') == ()
     assert read_accepted('{"routes": {"1.0.1.0/24": [{"valid":true}]}}') == {"1.0.1.0/24"}
+
+
+@pytest.mark.parametrize(("release", "count"), [("8.4.4", None), ("10.3", 0)])
+def test_what_frr_took_as_withdrawals_is_counted_by_10_3_alone(release: str, count: int | None) -> None:
+    """Of a neighbour by itself; one that FRR does not know has no count."""
+    samples = ROOT / f"tests/parse/samples/frr_{release}"
+    assert read_withdrawn((samples / "bgp_neighbor.raw").read_text()) == count
+    assert read_withdrawn((samples / "bgp_neighbor_unknown.raw").read_text()) is None
+    assert read_withdrawn('{"203.0.113.1": {"prefixStats": {"inboundFiltered": 2, "withdrawn": 7}}}') == 7

@@ -36,6 +36,18 @@ def read_accepted(text: str) -> FrozenSet[str]:
     return frozenset(Fields(read_json(text), "answer").part("routes").named())
 
 
+def read_withdrawn(text: str) -> Optional[int]:
+    """Read ``show bgp neighbors ADDRESS json``: how many announcements were taken as withdrawals (RFC 7606); None where FRR does
+    not count them, as 8.4.4.
+
+    Raises as ``read_received``. Source: FRR bgpd/bgp_vty.c bgp_show_peer() "prefixStats"; samples of both in tests/parse.
+    """
+    for _, row in Fields(read_json(text), "answer").members():
+        if row.is_object("prefixStats"):
+            return row.part("prefixStats").number("withdrawn")
+    return None
+
+
 def _received(row: Fields, prefix: str) -> Received:
     hop = next((found for name in _HOPS for found in (row.text(name),) if found), None)
     path = tuple((row.text("path") or "").split())
