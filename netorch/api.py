@@ -57,7 +57,7 @@ from netorch.model.items import (
     SysctlItem,
 )
 from netorch.model.measures import CountRoutes, MeasureTraffic, RoutesInside
-from netorch.model.overlay import Overlay, OverlayEntry, merge_overlays
+from netorch.model.overlay import Overlay, OverlayEntry, behind, merge_overlays
 from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.model.state import Channel, Protocol
 from netorch.model.text import counted, did_you_mean, one_line, rate_text, utc_text
@@ -161,6 +161,7 @@ __all__ = [
     "VerbContext",
     "Wait",
     "WrongSetting",
+    "behind",
     "circuit_traffic",
     "compare_sides",
     "counted",

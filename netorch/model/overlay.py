@@ -70,5 +70,17 @@ def overruled(entries: Iterable[OverlayEntry], overlay: Overlay) -> Tuple[Overla
     )
 
 
+def behind(entries: Iterable[OverlayEntry], held: Mapping[str, Iterable[OverlayEntry]]) -> Tuple[str, ...]:
+    """Those of the devices in ``held``, what each has, that are to keep one of ``entries`` and have none of it, or an older
+    version."""
+    entries = tuple(entries)
+    found = []
+    for name, mine in held.items():
+        versions = {entry.id: entry.version for entry in mine}
+        if any(name in entry.devices and versions.get(entry.id, 0) < entry.version for entry in entries):
+            found.append(name)
+    return tuple(found)
+
+
 def _rank(entry: OverlayEntry) -> Tuple[int, bool, float, str]:
     return (entry.version, entry.removed, entry.created, entry.author)

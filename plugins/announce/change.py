@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, Iterable, List, Mapping, Optional, Tuple
 
 from netorch.api import (
     Ask,
@@ -20,12 +20,13 @@ from netorch.api import (
     UsageError,
     VerbContext,
     Wait,
+    behind,
     counted,
     newest,
     utc_text,
 )
 
-from .entries import Place, Wish, ended, new_entry, wishes
+from .entries import NAME, Place, Wish, ended, new_entry, wishes
 from .hear import HEARD, UNKNOWN, Hearing, hearing_row, hears_now, lines, rpki_states, will_hear
 from .refuse import Change, refuse_invalid, refuse_last, refuse_long, refuse_many
 from .scope import Scope, read_export, read_prefix, resolve
@@ -123,7 +124,7 @@ def _bring(
 ) -> Steps:
     task = _task(context, scope, wanted, verb=verb, arguments=arguments)
     if not task.entries:
-        yield Report(text=f"{scope.prefix}: nothing to change", changed=False)
+        yield from _bring_rest(context, scope, wanted)
         return
     everywhere = tuple(
         switch.name for pop in context.inventory.pops for switch in context.intent.in_pop(pop.name, "switch")
@@ -147,6 +148,24 @@ def _bring(
 
     away = yield from _carry_out(context, task, judge)
     yield from _compare(context, task, changes, away=away)
+
+
+def _bring_rest(context: VerbContext, scope: Scope, wanted: Iterable[Place]) -> Steps:
+    """All of it was decided before, and perhaps not everywhere: tell who does not know of it."""
+    found = [context.overlay.find(place.entry_id) for place in wanted]
+    if not any(found):  # of entries that have ended there is no place any more
+        mine = f"{NAME}/{scope.prefix}@"
+        found = [entry for entry in context.overlay.entries if entry.id.startswith(mine)]
+    entries = [entry for entry in found if entry is not None]
+    switches = tuple(dict.fromkeys(name for entry in entries for name in entry.devices))
+    late: Tuple[str, ...] = ()
+    if switches:
+        facts: Facts = yield Gather(switches, wants=())
+        late = behind(entries, {name: device.overlay for name, device in facts.items()})
+    if late:
+        yield Deploy(switches, why=f"announcements of {scope.prefix}", allow=_JUDGED, goes_on=True)
+    more = f"; now on {', '.join(late)} as well" if late else ""
+    yield Report(text=f"{scope.prefix}: nothing to change{more}", changed=bool(late))
 
 
 def _refuse(

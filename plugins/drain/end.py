@@ -20,6 +20,7 @@ from netorch.api import (
 from .entries import drain_row, ended, ending, is_closed
 from .quiet import prefixes as count_prefixes
 from .quiet import until_settled
+from .rest import bring_rest
 from .scope import KINDS, Line, Scope, all_scopes, concerned, keepers, resolve, typed
 from .scope import drains as in_force
 
@@ -37,7 +38,7 @@ def undrain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     found = resolve(words, arguments["pop"], [*known, *(scope for scope in held if scope not in known)])
     drained = {scope: held[scope] for scope in found if scope in held}
     if not drained:
-        yield Report(text=f"{'; '.join(map(str, found))}: not drained", changed=False)
+        yield from bring_rest(context, found, "not drained")
         return
     yield from _run(context, drained, wait_s=arguments["wait"])
 

@@ -51,7 +51,7 @@ def at_stage(entry: OverlayEntry, stage: str, **data: Any) -> OverlayEntry:
 def ending(entry: OverlayEntry) -> OverlayEntry:
     """The next version of ``entry``, on its way back: open, still the last choice. It ends when its command says so, not by the
     clock."""
-    return replace(at_stage(entry, GRACEFUL, prepend=0), until=None)
+    return replace(at_stage(entry, GRACEFUL, prepend=0, **{RETURNING: True}), until=None)
 
 
 def ended(entry: OverlayEntry, context: VerbContext) -> OverlayEntry:

@@ -23,6 +23,9 @@ PROVIDER, CIRCUIT, SWITCH, HOST, POP = KINDS = ("provider", "circuit", "switch",
 GRACEFUL = "graceful"
 CLOSED = "closed"
 
+JUDGED = frozenset({"last", "capacity", "empty"})
+"""Guards of a deploy that a drain has answered by its own before it begins."""
+
 _ANY_KIND = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
 
 

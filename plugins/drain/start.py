@@ -22,6 +22,7 @@ from netorch.api import (
 )
 
 from .entries import REASON_BYTES, RETURNING
+from .rest import bring_rest
 from .scope import CLOSED, KINDS, Scope, all_scopes, concerned, drains, keepers, resolve, typed
 from .task import COLUMNS, OPTIONAL, Task, Wish, measured_devices, new_task, refuse, run
 
@@ -41,7 +42,7 @@ def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     elif arguments["for"] is not None or arguments["reason"]:
         yield from _note(context, scopes, arguments, wish)
     else:
-        yield Report(text=f"{'; '.join(map(str, scopes))}: already drained", changed=False)
+        yield from bring_rest(context, scopes, "already drained")
 
 
 def ended_by(arguments: Mapping[str, Any]) -> str:

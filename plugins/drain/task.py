@@ -42,12 +42,9 @@ from .quiet import (
     until_quiet,
 )
 from .refuse import affected_pops, refuse_dangerous, refuse_last_of_all
-from .scope import CLOSED, GRACEFUL, HOST, POP, PROVIDER, SWITCH, Line, Scope, concerned, keepers, typed
+from .scope import CLOSED, GRACEFUL, HOST, JUDGED, POP, PROVIDER, SWITCH, Line, Scope, concerned, keepers, typed
 
 PREPEND = 4
-
-JUDGED = frozenset({"last", "capacity", "empty"})
-"""Guards of a deploy that a drain has answered by its own before it begins."""
 
 COLUMNS = ("device", "interface", "circuit", "rate_before_bps", "rate_after_bps", "quiet", "waited_s")
 

@@ -23,13 +23,14 @@ from netorch.api import (
     UsageError,
     VerbContext,
     Wait,
+    behind,
     did_you_mean,
     family_of,
     newest,
     rate_text,
 )
 
-from .entries import Steering, ended, new_entry, steer_row, steerings
+from .entries import NAME, Steering, ended, new_entry, steer_row, steerings
 from .guards import (
     MAX_LOAD_PERCENT,
     NO_ROUTE,
@@ -88,7 +89,9 @@ def unsteer(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     if not ending:
         place = f" in {pop}" if pop else ""
         near = did_you_mean(str(prefix), sorted({str(s.prefix) for _, s in known}), otherwise="steered are ")
-        yield Report(text=f"{prefix}: not steered{place}" + (f"; {near}" if near else ""), changed=False)
+        late = yield from _bring_rest(context, prefix, pop)
+        more = f"; now on {', '.join(late)} as well" if late else f"; {near}" if near else ""
+        yield Report(text=f"{prefix}: not steered{place}{more}", changed=bool(late))
         return
     entries = tuple(ended(entry, context) for entry, _ in ending)
     reason = arguments["reason"] or ""
@@ -210,6 +213,24 @@ def _carry_out(
     # Also where --check ends: what is told after this has been done.
     yield Wait(switches, until=_held(entries), what="the switches hold it", timeout_s=HOLD_S, wants=())
     return tuple(dict.fromkeys((*(away or ()), *(more or ()))))
+
+
+def _bring_rest(context: VerbContext, prefix: IPNetwork, pop: Optional[str]) -> Generator[Step, Any, Tuple[str, ...]]:
+    """A steer that was ended, and not everywhere: tell who does not know of it, and return them."""
+    stones = [
+        entry
+        for entry in context.overlay.entries
+        if entry.removed and entry.data.get("prefix") == str(prefix) and pop in (None, entry.data.get("pop"))
+        if entry.plugin == NAME
+    ]
+    switches = tuple(dict.fromkeys(name for entry in stones for name in entry.devices))
+    if not switches:
+        return ()
+    facts: Facts = yield Gather(switches, wants=())
+    late = behind(stones, {name: device.overlay for name, device in facts.items()})
+    if late:
+        yield Deploy(switches, why=f"unsteer {prefix}", goes_on=True)
+    return late
 
 
 def _held(entries: Sequence[OverlayEntry]) -> Callable[[Tuple[Tuple[float, Facts], ...]], bool]:

@@ -33,7 +33,7 @@ def entry(name: str, stage: str, *, kind: str = "provider", pop: str = "pop1", *
 @dataclass
 class Traffic:
     """A network whose ports carry ``busy`` bytes per second, and ``idle`` once ``leaves`` and the drain say so; those of the
-    circuits ``deaf`` only once our AS number stands in front more often as well."""
+    circuits ``deaf`` only once our AS number stands in front more often as well. Switches ``behind`` know of no drain."""
 
     busy: int = 1_000_000
     idle: int = 150
@@ -41,6 +41,7 @@ class Traffic:
     dead: frozenset[str] = frozenset()
     silent: frozenset[str] = frozenset()
     deaf: frozenset[str] = frozenset()
+    behind: frozenset[str] = frozenset()
     sent: dict[tuple[str, str], float] = field(default_factory=dict)
     now: float = 0.0
     intent: Intent = INTENT
@@ -73,6 +74,7 @@ class Traffic:
                     ],
                 ),
                 links_at_s=seconds,
+                overlay=() if device.name in self.behind else overlay.kept_by(device.name),
             )
             for device in amended.devices
             if device.name not in self.silent

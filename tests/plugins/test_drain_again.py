@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from netorch.api import Deploy, Facts, GuardRefused, Overlay, Report
+from netorch.api import Deploy, Facts, GuardRefused, Overlay, Report, Wait
 from netorch.testing import FakeNetwork
 from tests.plugins.drain_network import PLUGIN, Traffic, entry, run
 from tests.plugins.example import NOW, context
@@ -29,6 +29,28 @@ def test_a_drain_taken_up_again_keeps_reason_and_end(options: Any, reason: str, 
     done = run("drain", "northtel", pop="pop1", held=Overlay((begun,)), **options)
     (held,) = done.network.overlay.entries
     assert (held.reason, held.until, held.data["stage"]) == (reason, until, "closed")
+
+
+@pytest.mark.parametrize(
+    ("verb", "fields", "state"),
+    [("drain", {}, "already drained"), ("undrain", {"removed": True}, "not drained")],
+)
+def test_what_was_interrupted_among_switches_is_brought_to_its_end(verb: str, fields: Any, state: str) -> None:
+    """The last step has come to one switch alone: the same command brings it to the other, and names it."""
+    held = Overlay((entry("meadow", "closed", **fields),))
+    done = run(verb, "meadow", pop="pop1", held=held, traffic=Traffic(behind=frozenset({"sw2.pop1"})))
+    assert [step.devices for step in done.steps if isinstance(step, Deploy)] == [("sw1.pop1", "sw2.pop1")]
+    words = f"provider meadow in pop1: {state}; now on sw2.pop1 as well"
+    assert done.steps[-1] == Report(text=words, changed=True)
+
+
+def test_an_undrain_that_was_interrupted_waits_again() -> None:
+    """Its sessions were opened, and may not be back yet: they are waited for before they carry traffic."""
+    begun = entry("northtel", "graceful")
+    begun = replace(begun, data={**begun.data, "returning": True})
+    done = run("undrain", "northtel", pop="pop1", held=Overlay((begun,)))
+    assert done.stages == ["graceful", "ended"]
+    assert any(isinstance(step, Wait) for step in done.steps)
 
 
 def test_a_pop_that_was_never_deployed_is_left_out() -> None:

@@ -56,6 +56,7 @@ class Network:
         drained: str = "",
     ) -> None:
         self.there, self.new = there, ""
+        self.behind: tuple[str, ...] = ()
         self.rate, self.moved, self.routes, self.down, self.drained = rate, moved, routes, down, drained
         self.fake = FakeNetwork(self._report, measure=self._measure)
 
@@ -70,6 +71,7 @@ class Network:
                     ],
                 ),
                 links_at_s=seconds,
+                overlay=() if device.name in self.behind else overlay.kept_by(device.name),
                 generation=0 if device.pop == self.new else 1,
             )
             for device in INTENT.devices
@@ -241,9 +243,20 @@ def test_unsteer_leaves_a_tombstone() -> None:
     network = Network()
     network.run("unsteer", Overlay((entry(),)), prefix=PREFIX)
     assert (network.fake.overlay.entries[0].removed, network.fake.overlay.entries[0].version) == (True, 2)
-    (said,) = network.run("unsteer", network.fake.overlay, prefix=PREFIX)
+    *before, said = network.run("unsteer", network.fake.overlay, prefix=PREFIX)
+    assert not any(isinstance(step, Deploy) for step in before)
     assert isinstance(said, Report)
     assert said.text == f"{PREFIX}: not steered"
+
+
+def test_unsteer_that_was_interrupted_is_brought_to_its_end() -> None:
+    """A switch that has not heard of the end is told, and named."""
+    network = Network()
+    network.behind = ("sw2.pop1",)
+    *before, said = network.run("unsteer", Overlay((entry(removed=True, version=2),)), prefix=PREFIX)
+    assert [step.devices for step in before if isinstance(step, Deploy)] == [SWITCHES]
+    assert isinstance(said, Report)
+    assert (said.text, said.changed) == (f"{PREFIX}: not steered; now on sw2.pop1 as well", True)
 
 
 def test_unsteer_in_a_pop_that_is_not_there() -> None:
