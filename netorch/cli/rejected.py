@@ -61,6 +61,7 @@ def rejected(ctx: click.Context, provider: str, *, pop: str | None, reason: str 
 def print_rejections(document: dict[str, Any], *, limit: int) -> None:
     """Reasons with their counts, then the routes of each session."""
     from netorch.cli.output import emit_rows
+    from netorch.model.text import counted
 
     reasons = [
         {"reason": row["reason"], "code": row["code"], "routes": row["routes"], "what": row["text"]}
@@ -85,9 +86,7 @@ def print_rejections(document: dict[str, Any], *, limit: int) -> None:
         note = f", {more} of them not listed (--limit)" if more and limit else ""
         click.secho(f"{place}: {session['refused']} refused{note}", bold=True)
         for count in session["dropped"] or ():
-            said = (
-                f"{count['announcements']} announcements that the daemon dropped by itself, with no more than a count"
-            )
+            said = f"{counted(count['announcements'], 'announcement')} dropped by the daemon itself, which only counts them"
             click.secho(f"  and {said}: {count['text']}", fg="yellow")
         if routes:
             rows = [{**row, "as_path": path_text(row["as_path"])} for row in routes]

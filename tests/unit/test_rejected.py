@@ -60,7 +60,9 @@ def test_table_names_sessions_and_what_is_not_listed(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().out
     assert "northtel_11_v4 on sw1.pop1: 3 refused, 1 of them not listed (--limit)\n" in said
     assert "northtel_11_v6 on sw1.pop1: refused routes are not kept here\n" in said
-    dropped = [line.split()[1] for line in said.splitlines() if "dropped by itself, with no more than a count" in line]
+    dropped = [
+        line.split()[1] for line in said.splitlines() if "dropped by the daemon itself, which only counts them" in line
+    ]
     assert dropped == ["1", "4"]
     assert [line.split()[:3] for line in said.splitlines() if line.startswith("prefix_bogon")] == [
         ["prefix_bogon", "12", "2"]
