@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 DEPLOYED_POP = ("tests/lab/test_pop_*.py", "tests/lab/test_mirror_pop.py")
 """Files that share the one lab with whole tables that takes longest to boot and to deploy."""
 
+EGRESS = ("tests/lab/test_egress_*.py",)
+"""Files that share the lab of explain, steer and exec."""
+
 
 def pytest_configure() -> None:
     """Ctrl-C works. A shell that starts tests in the background has it ignored, and every child would inherit that."""
@@ -28,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def rank(item: pytest.Item) -> tuple[int, int]:
         file = _file_of(item.nodeid)
-        if _needs_deployed_pop(file):
+        if _is_of(DEPLOYED_POP, file):
             return (0, -tests[file])  # what looks at the first deploy is the biggest
         return (1 if file.startswith("tests/lab/") else 2, 0)
 
@@ -39,19 +42,19 @@ def _file_of(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
-def _needs_deployed_pop(file: str) -> bool:
-    return any(PurePosixPath(file).match(pattern) for pattern in DEPLOYED_POP)
+def _is_of(group: tuple[str, ...], file: str) -> bool:
+    return any(PurePosixPath(file).match(pattern) for pattern in group)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
-    """Tests of one file run in one sandbox, and so do those that share the deployed POP: it is booted once."""
+    """Tests of one file run in one sandbox, and so do those that share a lab: it is booted once."""
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = str(super()._split_scope(nodeid))
-            return DEPLOYED_POP[0] if _needs_deployed_pop(file) else file
+            return next((group[0] for group in (DEPLOYED_POP, EGRESS) if _is_of(group, file)), file)
 
     config.option.loadscopereorder = False  # it would put files with few tests last, which are the long ones
     return Scheduling(config, log)
