@@ -8,15 +8,17 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.policy.network import LOCAL, NEIGHBOR, PROVIDER, SESSION
+from benchmarks.policy.network import LOCAL, NEIGHBOR, PROVIDER, SESSION, VALIDATOR_PORT, listed, origin_of
 from netorch.io.clock import SystemClock
 from netorch.lab.speakers import bird_routes
+from netorch.lab.validators import PROGRAM, roas_text
 from netorch.model.inventory import Inventory
+from netorch.model.lab import LabValidator
 from netorch.model.types import Family
 
 SAMPLE_S = 0.05
@@ -26,6 +28,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CLOCK = SystemClock()
 SENDER, RECEIVER = "sender", "receiver"
 
+_ORIGIN = re.compile(r"\{bgp_path\.prepend\((\d+)\)")
+_ENTRIES = re.compile(r"(\d+) of \d+ routes for")
 _ACCEPTS_ALL = re.compile(r"import filter \w+;\n(?:.*(?:keep filtered|receive limit|import limit).*\n)*")
 _FRR_LINES = re.compile(rf" +neighbor {NEIGHBOR} (?:route-map \S+ in|soft-reconfiguration .*|maximum-prefix .*)\n")
 
@@ -62,15 +66,34 @@ def make_network() -> None:
         subprocess.run(line.split(), check=True)
 
 
+def plug(*, is_in: bool) -> None:
+    """Plug the cable in, or pull it."""
+    subprocess.run(["ip", "-n", SENDER, "link", "set", "eth0", "up" if is_in else "down"], check=True)
+
+
 @contextlib.contextmanager
-def sender(inventory: Inventory, folder: Path) -> Iterator[None]:
-    """The provider, with all that it announces, ready to."""
+def validator(inventory: Inventory, folder: Path) -> Iterator[int]:
+    """A validator beside the receiver, for the time of the block; the number of its entries."""
+    roas = tuple(listed(inventory))
+    path = folder / "roas.json"
+    path.write_text(roas_text(LabValidator("rpki1", roas)), encoding="ascii")
+    options = ("-checktime=false", "-metrics.addr", "", "-loglevel", "warning")
+    with started(RECEIVER, PROGRAM, "-bind", f"{LOCAL}:{VALIDATOR_PORT}", "-cache", str(path), *options):
+        yield len(roas)
+
+
+@contextlib.contextmanager
+def sender(inventory: Inventory, folder: Path, *, few_origins: bool = False) -> Iterator[None]:
+    """The provider, with all that it announces, ready to; ``few_origins``: all of it originated by a few."""
     provider = inventory.provider(PROVIDER)
+    routes = bird_routes(inventory, PROVIDER, Family.IPV4)
+    if few_origins:
+        routes = _ORIGIN.sub(lambda found: f"{{bgp_path.prepend({origin_of(int(found[1]))})", routes)
     text = f"""router id {NEIGHBOR};
 protocol device {{}}
 protocol static {{
     ipv4 {{ table announced; }};
-{bird_routes(inventory, PROVIDER, Family.IPV4)}}}
+{routes}}}
 protocol bgp switch {{
     local {NEIGHBOR} as {provider.asn};
     neighbor {LOCAL} as {inventory.asn};
@@ -117,20 +140,36 @@ def frr_accepting_all(text: str) -> str:
 @dataclass(frozen=True)
 class Load:
     """What taking the table in took: seconds from the session's begin until the daemon had nothing left to do, and all of the
-    daemon's processor time."""
+    daemon's processor time, less that for the validator's list. ``list_bytes`` is resident memory before the session, with that
+    list; 0 where there is none."""
 
     seconds: float
     cpu_s: float
     rss_bytes: int
     accepted: int
     refused: int
+    list_bytes: int = 0
 
 
-def load_bird(text: str, folder: Path) -> Load:
-    """BIRD takes the table in with the configuration ``text``."""
+def _take_list(process: Process, has_list: Callable[[], bool]) -> tuple[float, int]:
+    """Let the daemon take the validator's list in, then plug the cable in: processor time and memory until then."""
+    begun = CLOCK.monotonic()
+    while not has_list():
+        assert CLOCK.monotonic() - begun < LIMIT_S, "no list"
+        CLOCK.wait(SAMPLE_S)
+    _busy(process)
+    spent = process.cpu_s(), process.rss_bytes()
+    plug(is_in=True)
+    return spent
+
+
+def load_bird(text: str, folder: Path, *, entries: int = 0) -> Load:
+    """BIRD takes the table in with the configuration ``text``, once it has as many ``entries`` of a validator."""
+    plug(is_in=not entries)
     path, control = folder / "receiver.conf", folder / "receiver.ctl"
     path.write_text(text, encoding="utf-8")
     with started(RECEIVER, "bird", "-f", "-c", str(path), "-s", str(control)) as process:
+        spent, list_bytes = _take_list(process, lambda: _entries(control) >= entries) if entries else (0.0, 0)
         seconds = wait_until_idle(process, control, SESSION)
         said = subprocess.run(
             ["birdc", "-s", str(control), "show", "protocols", "all", SESSION],
@@ -140,7 +179,19 @@ def load_bird(text: str, folder: Path) -> Load:
         ).stdout
         counts = re.search(r"Routes: +(\d+) imported,(?: (\d+) filtered,)?", said)
         assert counts is not None, said
-        return Load(seconds, process.cpu_s(), process.rss_bytes(), int(counts[1]), int(counts[2] or 0))
+        cpu_s = process.cpu_s() - spent
+        return Load(seconds, cpu_s, process.rss_bytes(), int(counts[1]), int(counts[2] or 0), list_bytes)
+
+
+def _entries(control: Path) -> int:
+    said = subprocess.run(
+        ["birdc", "-s", str(control), "show", "route", "table", "validated_ipv4", "count"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    found = _ENTRIES.search(said)
+    return int(found[1]) if found else 0
 
 
 def wait_until_idle(process: Process, control: Path, session: str) -> float:
@@ -172,8 +223,9 @@ def _busy(process: Process) -> float:
     return ended - start
 
 
-def load_frr(text: str, folder: Path) -> Load:
-    """bgpd takes the table in, with zebra beside it, with the configuration ``text``."""
+def load_frr(text: str, folder: Path, *, entries: int = 0) -> Load:
+    """bgpd takes the table in, with zebra beside it, with the configuration ``text``; as ``load_bird``."""
+    plug(is_in=not entries)
     sockets = folder / "frr"
     folder.chmod(0o755)
     sockets.mkdir(exist_ok=True)
@@ -191,7 +243,13 @@ def load_frr(text: str, folder: Path) -> Load:
     )
     with (
         started(RECEIVER, "/usr/lib/frr/zebra", *common, "-i", str(sockets / "zebra.pid")),
-        started(RECEIVER, "/usr/lib/frr/bgpd", *common, "-i", str(sockets / "bgpd.pid")) as process,
+        started(
+            RECEIVER,
+            "/usr/lib/frr/bgpd",
+            *common,
+            *(("-M", "rpki") if entries else ()),
+            *("-i", str(sockets / "bgpd.pid")),
+        ) as process,
     ):
         begun = CLOCK.monotonic()
         while _vtysh(sockets, "show version", "-d", "bgpd").returncode:
@@ -200,12 +258,21 @@ def load_frr(text: str, folder: Path) -> Load:
         subprocess.run(
             ["vtysh", "--vty_socket", str(sockets), "-f", str(path)], check=False, capture_output=True, timeout=60
         )
+        spent, list_bytes = _take_list(process, lambda: _has_list(sockets)) if entries else (0.0, 0)
+        begun = CLOCK.monotonic()
         while _neighbor(sockets).get("bgpState") != "Established":
             assert CLOCK.monotonic() - begun < LIMIT_S, "no session"
             CLOCK.wait(SAMPLE_S)
         seconds = _busy(process)
         family = _neighbor(sockets)["addressFamilyInfo"]["ipv4Unicast"]
-        return Load(seconds, process.cpu_s(), process.rss_bytes(), int(family["acceptedPrefixCounter"]), 0)
+        cpu_s, rss_bytes = process.cpu_s() - spent, process.rss_bytes()
+        return Load(seconds, cpu_s, rss_bytes, int(family["acceptedPrefixCounter"]), 0, list_bytes)
+
+
+def _has_list(sockets: Path) -> bool:
+    """Whether bgpd judges by the validator's list; it does not ask for it by itself."""
+    _vtysh(sockets, "rpki start", "-d", "bgpd")
+    return "connected" in _vtysh(sockets, "show rpki cache-connection json", "-d", "bgpd").stdout
 
 
 def _vtysh(sockets: Path, command: str, *options: str) -> subprocess.CompletedProcess[str]:
