@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -94,7 +93,7 @@ def test_two_drains_of_one_switch_at_once_are_both_done(clean: QuickLab, tmp_pat
     options = ("-I", service(quick.lab.inventory, BUSY_HOST, Family.IPV4))
     with steady_ping(quick.lab, BUSY_HOST, destination, *options, folder=tmp_path) as ping:
         first = ("drain", "circuit", "northtel-pop1-a", "--reason", "first of two", "--wait", "10s", "--allow-capacity")
-        second = ("drain", "meadow", "--pop", "pop1", "--wait", "10s", "--allow-capacity")
+        second = ("drain", "meadow", "--pop", "pop1", "--wait", "10s", "--keep-session", "--allow-capacity")
         with stopped_at(quick, FIRST, "confirm", *first) as (one, agent), project.running(*second) as other:
             told = until_said(other, "waiting for its end, 120 s at most", on="err")
             go_on(agent)
@@ -102,7 +101,7 @@ def test_two_drains_of_one_switch_at_once_are_both_done(clean: QuickLab, tmp_pat
         assert f"{FIRST}: change " in told
         assert "drain circuit northtel-pop1-a in pop1: graceful shutdown (first of two)" in told
         assert [said.code for said in ends] == [0, 0], [said.err for said in ends]
-        assert in_force(quick) == {("northtel-pop1-a", "closed"), ("meadow", "closed")}
+        assert in_force(quick) == {("northtel-pop1-a", "closed"), ("meadow", "graceful")}
         assert project("plan", "pop1", "--detailed-exitcode").code == 0
         project("undrain", "northtel-pop1-a")
         project("undrain", "meadow", "--pop", "pop1")
@@ -129,19 +128,6 @@ def test_two_drains_at_once_do_not_take_the_last_provider(clean: QuickLab) -> No
     project("undrain", "meadow", "--pop", "pop1")
 
 
-def test_who_drains_the_same_as_another_is_told(clean: QuickLab) -> None:
-    """Two commands for one provider: the later one ends with exit code 5, the name of the other, and his reason."""
-    quick, project = clean, clean.project
-    with stopped_at(quick, FIRST, "apply", "drain", "southnet", "--pop", "pop1", *SMALL) as (one, agent):
-        project("drain", "southnet", "--pop", "pop1", "--reason", "mine was first", *SMALL)
-        go_on(agent)
-        said = project.finish(one, timeout_s=150)
-    assert said.code == 5, said
-    assert "drain/provider/southnet@pop1: " in said.err
-    assert re.search(r"changed it meanwhile \(version \d+\): mine was first", said.err)
-    project("undrain", "southnet", "--pop", "pop1")
-
-
 def test_an_interrupted_drain_says_where_things_are_and_is_taken_up_again(clean: QuickLab, tmp_path: Path) -> None:
     """Ctrl-C while it waits: exit code 130, which switches have it, what it means, and both ways to go on. The same command
     without reason and time keeps those of before."""
@@ -160,9 +146,9 @@ def test_an_interrupted_drain_says_where_things_are_and_is_taken_up_again(clean:
     assert "it is taken back with: netorch undrain meadow --pop pop1" in said.err
     (held_before,) = project("drains", "-o", "json").document[0]["rows"]
 
-    project("drain", "meadow", "--pop", "pop1", "--wait", "0s", "--allow-capacity")
+    project("drain", "meadow", "--pop", "pop1", *SMALL)
     (row,) = project("drains", "-o", "json").document[0]["rows"]
-    assert (row["stage"], row["reason"], row["until"]) == ("closed", "flaps", held_before["until"])
+    assert (row["keep_session"], row["reason"], row["until"]) == (True, "flaps", held_before["until"])
     project("undrain", "meadow", "--pop", "pop1")
 
 
