@@ -11,12 +11,12 @@ from netorch.agent.mirror import wire
 from netorch.agent.mirror.entries import Entry
 from netorch.agent.mirror.figures import mirror_metrics
 from netorch.agent.mirror.follow import FeedLink
+from netorch.agent.mirror.keeper import Keeper
 from netorch.agent.mirror.kernel import UP, HostKernel, is_own
 from netorch.agent.mirror.service import PKI, Service
 from netorch.agent.mirror.settings import MirrorSettings, parse_mirror
 from netorch.agent.mirror.trust import client_context
 from netorch.agent.mirror.wire import Told
-from netorch.agent.record import write_mirror
 from netorch.io.netlink.events import (
     BUFFER_BYTES,
     AddressEvent,
@@ -29,7 +29,6 @@ from netorch.model.conventions import KERNEL_PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
 
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from netorch.model.types import Mac
 
 _CHECK_EVERY_S = 60.0
-_KEEP_EVERY_S = 5.0
 _LINK_PAUSE_S = 0.01
 _LOST_PAUSE_S = 0.05
 _REPAIR_PAUSE_S = 0.05
@@ -67,9 +65,7 @@ class Mirror(Service):
         self._events: Optional[EventSocket] = None
         self._before: Dict[str, Any] = {}
         self._checked = float("-inf")
-        self._kept = float("-inf")
-        self._kept_items: Optional[List[Dict[str, Any]]] = None
-        self._keeping: Optional[asyncio.Future[None]] = None
+        self._keeper = Keeper(self)
         self._repaired: Dict[Tuple[Key, bool], float] = {}
         self._is_check_due = False
         self._is_link_due = False
@@ -120,23 +116,8 @@ class Mirror(Service):
         if self._is_check_due or uptime() - self._checked > _CHECK_EVERY_S:
             self._check()
         self._look_again()
-        if self._settings is not None and uptime() - self._kept > _KEEP_EVERY_S:
-            self._keep()
-
-    def _keep(self) -> None:
-        """For the next boot of the machine: its next hops are reachable before a feed can be heard. In a thread: a disk may take
-        its time, a MAC must not wait for it."""
-        self._kept = uptime()
-        items = [item for entry in self._entries.values() for item in entry.items()]
-        if items != self._kept_items and (self._keeping is None or self._keeping.done()):
-            self._kept_items = items
-            self._keeping = self.loop.run_in_executor(None, write_mirror, items)
-            self._keeping.add_done_callback(lambda done: self.guarded("keep", lambda: self._has_kept(done)))
-
-    def _has_kept(self, done: asyncio.Future[None]) -> None:
-        if not done.cancelled() and done.exception() is not None:
-            self._kept_items = None  # it is tried again
-            done.result()
+        if self._settings is not None and self._keeper.is_due:
+            self._keeper.keep([item for entry in self._entries.values() for item in entry.items()])
 
     def stop(self) -> None:
         for link in self._links.values():
