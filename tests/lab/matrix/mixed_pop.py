@@ -68,7 +68,7 @@ def mixed_pop(folder: Path) -> Iterator[QuickLab]:
     files = example_of(RELEASES)
     files["pops/pop1.yml"] = files["pops/pop1.yml"].replace("    capacity:", "    bfd: true\n    capacity:")
     with quick_lab(folder, files, name="mixed") as quick:
-        quick.project("deploy", POP, "--yes", timeout_s=180)
+        quick.deploy(POP)
         wait_until(lambda: all_up(quick), timeout_s=60, what="every session is up")
         wait_until_exact(quick.lab)
         yield quick
