@@ -31,7 +31,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     files["network.yml"] += TIMERS
     files[POP] = files[POP].replace("    capacity:", "    bfd: true\n    capacity:")
     with quick_lab(tmp_path_factory.mktemp("bfd"), files, name="bfd") as up:
-        up.project("deploy", "pop2", "--yes")
+        up.deploy("pop2")
         yield up
 
 

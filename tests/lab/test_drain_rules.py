@@ -23,7 +23,7 @@ NORTHTEL, MEADOW = {"northtel_5_v4", "northtel_5_v6"}, {"meadow_6_v4", "meadow_6
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("rules"), only_pop2(), name="rules") as up:
-        up.project("deploy", "pop2", "--yes")
+        up.deploy("pop2")
         yield up
 
 
