@@ -15,6 +15,7 @@ from tests.lab.faults.listening import MARK, Desk, ProcessList, files_for_others
 from tests.lab.faults.play import Ending
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import Project
+from tests.secret_keeper import SCHEMES, Keeper
 from tests.waiting import wait_until
 
 NAME = "secrets"
@@ -44,14 +45,14 @@ _CIRCUIT = """
 
 @dataclass
 class Operator:
-    """One who has an inventory with ``count`` circuits more: every second password is a file's, the others are the
-    environment's. ``said`` is all that was ever printed."""
+    """One who has an inventory with ``count`` circuits more, whose passwords are kept by every scheme in turns. ``said`` is all
+    that was ever printed."""
 
     desk: Desk
     project: Project
     target: Target
     count: int
-    environment: dict[str, str] = field(default_factory=dict)
+    keeper: Keeper
     said: list[Said] = field(default_factory=list)
 
     @property
@@ -74,7 +75,7 @@ class Operator:
         for number in range(self.count):
             high, low = divmod(4 * number, 256)
             name = self.first + number
-            reference = f"env:CANARY_{name}" if number % 2 else f"file:../.lab/secrets/canary-{name}"
+            reference = self.keeper.reference(*self._kept(number))
             text += _CIRCUIT.format(
                 id=name, port=f"x{number}", high=high, low=low + 1, next=low + 2, reference=reference
             )
@@ -83,19 +84,16 @@ class Operator:
 
     def give(self, values: list[str]) -> None:
         """Other secrets."""
-        folder = self.project.folder / ".lab/secrets"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, value in enumerate(values):
-            if number % 2:
-                self.environment[f"CANARY_{self.first + number}"] = value
-            else:
-                file = folder / f"canary-{self.first + number}"
-                file.touch(mode=0o600)
-                file.write_text(f"{value}\n")
+            self.keeper.keep(*self._kept(number), value)
+
+    def _kept(self, number: int) -> tuple[str, str]:
+        """The scheme and the name of a secret."""
+        return SCHEMES[number % len(SCHEMES)], f"CANARY_{self.first + number}"
 
     def netorch(self, *arguments: str) -> Said:
         """One command, whatever comes of it."""
-        environment = {**self.environment, "NETORCH_AUDIT": str(self.audit)}
+        environment = {**self.keeper.environment, "NETORCH_AUDIT": str(self.audit)}
         said = self.desk.netorch(self.project.folder, *arguments, environment=environment)
         self.said.append(said)
         return said
@@ -122,7 +120,8 @@ def play_secrets(made: Bed, seed: int, *, each: int, rehearses: bool, daemon: st
             project = made.checkout({target.pop: f"secrets {seed}"})
             begun = project.folder / "begun"
             begun.touch()
-            operator = Operator(desk, project, target, each // len(WAYS))
+            keeper = Keeper(project.folder / ".lab/kept")
+            operator = Operator(desk, project, target, each // len(WAYS), keeper)
             operator.add_circuits()
             for way in WAYS:
                 values = [MARK + "".join(dice.choices(_LETTERS, k=16)) for _ in range(operator.count)]
@@ -130,7 +129,7 @@ def play_secrets(made: Bed, seed: int, *, each: int, rehearses: bool, daemon: st
                 if way == "deploy --diff":
                     _look_ahead(operator)
                 operator.deploy(way)
-            (operator.project.folder / f".lab/secrets/canary-{operator.first}").write_text(f"{MARK}template\n")
+            operator.give([f"{MARK}template"])
             operator.deploy("template error")
             _look_back(operator, rehearses=rehearses)
             leaks = [*processes.found, *_told(operator), *_kept(operator, begun)]
