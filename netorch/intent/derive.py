@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterable, Iterator
 
+from netorch.intent.excluded import excluded_networks
 from netorch.intent.registered import irr_filter, max_prefixes
 from netorch.intent.symbols import session_symbol
 from netorch.intent.sysctls import host_sysctls, switch_sysctls
@@ -27,7 +28,7 @@ from netorch.model.intent import (
     Session,
 )
 from netorch.model.inventory import Circuit, CircuitAddresses, Host, Inventory, Pop, Provider, Switch, Uplink
-from netorch.model.types import Family, family_of
+from netorch.model.types import Family, IPNetwork, family_of
 
 
 def derive_intent(inventory: Inventory) -> Intent:
@@ -73,6 +74,7 @@ def _switch_intent(inventory: Inventory, pop: Pop, switch: Switch) -> DeviceInte
         sysctls=switch_sysctls(switch, has_feed=inventory.pki is not None),
         default_route_via=switch.default_route_via,
         rpki=pop.rpki,
+        excluded=excluded_networks(inventory, pop),
     )
 
 
@@ -135,7 +137,7 @@ def _import_policy(inventory: Inventory, circuit: Circuit, family: Family, *, po
         relation=provider.relation,
         bogon_asns=refused_asns((inventory.asn, *(each.asn for each in inventory.providers))),
         never_via=_never_via(inventory, provider),
-        prefixes=tuple(prefix for prefix in provider.prefixes if family_of(prefix) is family),
+        prefixes=_prefixes(provider, family),
         over_limit=provider.over_limit or policy.over_limit,
         blackhole=provider.blackhole,
         keep_refused=policy.keep_refused,
@@ -143,6 +145,13 @@ def _import_policy(inventory: Inventory, circuit: Circuit, family: Family, *, po
         irr=irr_filter(inventory, provider, family),
         rpki=bool(inventory.pop(pop).rpki.validators),
     )
+
+
+def _prefixes(provider: Provider, family: Family) -> tuple[IPNetwork, ...] | None:
+    """A list that has nothing of a family lets in nothing of it."""
+    if not provider.prefixes:
+        return None
+    return tuple(prefix for prefix in provider.prefixes if family_of(prefix) is family)
 
 
 def _never_via(inventory: Inventory, provider: Provider) -> tuple[int, ...]:

@@ -98,6 +98,7 @@ def _policy(policy: PolicyKeys) -> Policy:
         max_path_length=policy.max_path_length,
         local_preference=policy.local_preference.model_dump(),
         never_via=tuple(TRANSIT_FREE if policy.never_via is None else policy.never_via),
+        never_accept=tuple(policy.never_accept),
         over_limit=_over_limit(policy.over_limit),
         keep_refused=policy.keep_refused,
         guards=Guards(policy.guards.removals_percent, policy.guards.capacity_percent),

@@ -9,6 +9,7 @@ from netorch.inventory.findings import Findings
 from netorch.inventory.schema_network import ProviderKeys
 from netorch.inventory.schema_pops import CircuitKeys
 from netorch.inventory.tree import PROVIDERS, Site, Tree
+from netorch.model.types import IPNetwork
 
 
 def check_policy(tree: Tree, findings: Findings) -> None:
@@ -52,3 +53,29 @@ def _check_prefixes(provider: ProviderKeys, path: Path, tree: Tree, *, findings:
             if prefix.version == own.version and prefix.subnet_of(own):  # type: ignore[arg-type]
                 message = f"expected address space of the provider, found {prefix}, which is ours ({own})"
                 findings.add(PROVIDERS, (*path, "prefixes", number), message=message)
+                break
+        else:
+            if provider.blackhole:
+                _check_droppable(prefix, (*path, "prefixes", number), tree, findings=findings)
+
+
+def _check_droppable(prefix: IPNetwork, where: Path, tree: Tree, *, findings: Findings) -> None:
+    """What a customer may have dropped holds nothing that this network needs itself."""
+    for whose, needed in _needed(tree):
+        if prefix.version == needed.version and prefix.overlaps(needed):
+            message = f"expected prefixes without {needed}, {whose}, since it may have addresses of them dropped; found {prefix}"
+            findings.add(PROVIDERS, where, message=message, hint="list its own prefixes, or leave blackhole out")
+            return
+
+
+def _needed(tree: Tree) -> Iterator[tuple[str, IPNetwork]]:
+    for own in tree.network.own_prefixes:
+        yield "which is ours", own
+    for site in tree.sites:
+        for switch in site.keys.switches:
+            for fabric in (switch.fabric.ipv4, switch.fabric.ipv6):
+                yield f"the fabric of {site.full_name(switch.name)}", fabric.network
+        for circuit in site.keys.circuits:
+            for addresses in (circuit.ipv4, circuit.ipv6):
+                if addresses is not None:
+                    yield f"the network of circuit {circuit.name}", addresses.local.network

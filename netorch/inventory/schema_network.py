@@ -172,6 +172,12 @@ class PolicyKeys(Keys):
         description="networks that cannot be behind a peer, a customer or an exchange; docs/policy.md has the default",
         examples=[[174, 1299]],
     )
+    never_accept: list[Prefix] = Field(
+        default=[],
+        description="prefixes that nobody may announce to us, with what is inside, such as the LANs of exchanges; networks of "
+        "circuits and fabrics are refused without being listed",
+        examples=[["80.249.208.0/21"]],
+    )
     over_limit: OverLimitKeys = Field(
         default=OverLimitKeys(), description="what becomes of a session with more prefixes than are accepted"
     )

@@ -41,7 +41,8 @@ class ImportPolicy:
     """What is accepted from a provider, and what it becomes. Bogons and own prefixes are always refused.
 
     ``bogon_asns`` are numbers that no path may hold, in order; ``never_via`` those that it may not hold behind this neighbour;
-    ``prefixes`` all that it may announce, and what is inside, () for no such list. ``blackhole``: single addresses inside of
+    ``prefixes`` all that it may announce of the session's family, and what is inside, None for no such list and () for nothing of
+    that family. ``blackhole``: single addresses inside of
     ``prefixes`` may be announced to be dropped. ``keep_refused``: refused routes are kept apart, with their reasons. ``irr``:
     what is registered for it, and nothing else, is accepted. ``rpki``: origins are held against the device's validators.
     """
@@ -53,7 +54,7 @@ class ImportPolicy:
     relation: str = "transit"
     bogon_asns: Tuple[AsnRange, ...] = BOGON_ASNS
     never_via: Tuple[int, ...] = ()
-    prefixes: Tuple[IPNetwork, ...] = ()
+    prefixes: Optional[Tuple[IPNetwork, ...]] = None
     over_limit: OverLimit = field(default_factory=OverLimit)
     blackhole: bool = False
     keep_refused: bool = True
@@ -263,7 +264,8 @@ class DeviceIntent:
     ``own_prefixes`` are all of the network's; ``originated`` the service prefixes that this host originates, or that
     this switch may announce to providers; ``service`` a host's own addresses, or on a switch those of its hosts
     (``/32``, ``/128``). ``default_route_via`` names the provider whose default route a switch may install. ``routes`` are
-    static ones, ``steers`` a host's own choice of providers, each prefix once.
+    static ones, ``steers`` a host's own choice of providers, each prefix once. ``excluded`` are further networks that no
+    provider may announce to a switch, with what is inside: those that links stand in, and what the policy lists.
     """
 
     name: str
@@ -287,6 +289,7 @@ class DeviceIntent:
     fabric_export: str = USUAL
     steers: Tuple[Steer, ...] = ()
     rpki: Rpki = field(default_factory=Rpki)
+    excluded: Tuple[IPNetwork, ...] = ()
 
     @property
     def validators(self) -> Tuple[Validator, ...]:

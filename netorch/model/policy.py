@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Tuple
 
 from netorch.model.bogons import TRANSIT_FREE
-from netorch.model.types import Family
+from netorch.model.types import Family, IPNetwork
 
 RELATIONS = ("transit", "peer", "customer", "ixp")
 
@@ -57,8 +57,9 @@ class Tolerance:
 class Policy:
     """Import policy defaults of the network, what a deploy may do to it, and how many generations each device keeps.
 
-    ``never_via`` are networks that cannot be behind a peer, a customer or an exchange. ``keep_refused``: switches keep refused
-    routes apart, so that they can be asked for the reasons.
+    ``never_via`` are networks that cannot be behind a peer, a customer or an exchange. ``never_accept`` are prefixes that nobody
+    may announce, with what is inside. ``keep_refused``: switches keep refused routes apart, so that they can be asked for the
+    reasons.
     """
 
     ipv4: Limits = Limits(max_prefixes=1_500_000, min_length=8, max_length=24)
@@ -68,6 +69,7 @@ class Policy:
         default_factory=lambda: {"customer": 300, "peer": 200, "ixp": 200, "transit": 100}
     )
     never_via: Tuple[int, ...] = tuple(TRANSIT_FREE)
+    never_accept: Tuple[IPNetwork, ...] = ()
     over_limit: OverLimit = OverLimit()
     keep_refused: bool = True
     guards: Guards = Guards()

@@ -27,6 +27,9 @@ REJECT_REASONS = (
     RejectReason(10, "default_route", "a default route that this switch does not take", "RFC 7454 section 6.1.6"),
     RejectReason(11, "prefix_own", "our own address space", "RFC 7454 section 6.1.4"),
     RejectReason(12, "prefix_bogon", "special-purpose or unassigned address space", "RFC 6890, RFC 7454 section 6.1.1"),
+    RejectReason(
+        16, "prefix_excluded", "a network that links stand in, or that nobody may announce", "RFC 7454 section 6.1.5"
+    ),
     RejectReason(13, "prefix_short", "shorter than the shortest prefix accepted", "RFC 7454 section 6.1.3"),
     RejectReason(14, "prefix_long", "longer than the longest prefix accepted", "RFC 7454 section 6.1.3"),
     RejectReason(

@@ -12,8 +12,9 @@ from netorch.model.types import Family, IPAddress, IPNetwork
 @dataclass(frozen=True)
 class Rules:
     """The import policy of one session, as far as prefix, path and next hop decide. ``bogons`` and ``own`` hold for all that is
-    inside; only what is inside of ``universe`` is global, all where it is None; ``listed`` is all that may be announced, () for
-    no such list. ``takes_default``: the default route is wanted. ``has_role``: leaks are told by OTC (RFC 9234)."""
+    inside, as ``excluded`` does, further networks that nobody may announce; only what is inside of ``universe`` is global, all
+    where it is None; ``listed`` is all that may be announced, None for no such list. ``takes_default``: the default route is
+    wanted. ``has_role``: leaks are told by OTC (RFC 9234)."""
 
     own_asn: int
     neighbor: IPAddress
@@ -23,12 +24,13 @@ class Rules:
     universe: Optional[IPNetwork]
     shortest: int
     longest: int
-    listed: Tuple[IPNetwork, ...]
+    listed: Optional[Tuple[IPNetwork, ...]]
     takes_default: bool
     max_path_length: int
     bogon_asns: Tuple[AsnRange, ...]
     never_via: Tuple[int, ...]
     has_role: bool
+    excluded: Tuple[IPNetwork, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,13 @@ def _by_prefix(prefix: IPNetwork, rules: Rules) -> str:
         return "prefix_own"
     if _inside(prefix, rules.bogons) or (rules.universe is not None and not _inside(prefix, (rules.universe,))):
         return "prefix_bogon"
+    if _inside(prefix, rules.excluded):
+        return "prefix_excluded"
     if prefix.prefixlen < rules.shortest:
         return "prefix_short"
     if prefix.prefixlen > rules.longest:
         return "prefix_long"
-    return "prefix_unlisted" if rules.listed and not _inside(prefix, rules.listed) else ""
+    return "" if rules.listed is None or _inside(prefix, rules.listed) else "prefix_unlisted"
 
 
 def _by_path(path: Tuple[str, ...], rules: Rules) -> str:

@@ -99,10 +99,12 @@ def role_of(session: Session) -> str:
     return ROLES[policy.relation] if policy is not None and policy.role else ""
 
 
-def listed_of(session: Session) -> tuple[IPNetwork, ...]:
-    """All that a provider may announce, in order; () for no such list."""
+def listed_of(session: Session) -> Optional[tuple[IPNetwork, ...]]:
+    """All that a provider may announce of the session's family, in order; None for no such list."""
     policy = session.import_policy
-    return tuple(sorted(policy.prefixes, key=lambda p: (int(p.network_address), p.prefixlen))) if policy else ()
+    if policy is None or policy.prefixes is None:
+        return None
+    return tuple(sorted(policy.prefixes, key=lambda p: (int(p.network_address), p.prefixlen)))
 
 
 def accepted_of(session: Session, *, universe: IPNetwork, default: Optional[IPNetwork]) -> tuple[Bounds, ...]:
@@ -113,7 +115,8 @@ def accepted_of(session: Session, *, universe: IPNetwork, default: Optional[IPNe
         return ()
     limits = policy.limits
     found = [] if default is None else [Bounds(default, 0, 0)]
-    for prefix in listed_of(session) or (universe,):
+    listed = listed_of(session)
+    for prefix in (universe,) if listed is None else listed:
         if prefix.prefixlen <= limits.max_length:
             found.append(Bounds(prefix, max(prefix.prefixlen, limits.min_length), limits.max_length))
     return tuple(found)
@@ -159,6 +162,7 @@ def rules_of(device: DeviceIntent, session: Session) -> Rules:
         bogon_asns=policy.bogon_asns,
         never_via=policy.never_via,
         has_role=policy.role and policy.relation != "transit",
+        excluded=tuple(network for network in device.excluded if family_of(network) is family),
     )
 
 

@@ -55,9 +55,10 @@ class FamilyView:
     """One family of a device. ``name`` (``ipv4``) and ``number`` (4) are for the daemon's words, ``upper`` (``IPV4``) for
     symbols.
 
-    ``own`` are the network's prefixes, ``announced`` those that may leave (a switch) or are originated (a host), ``service``
-    single addresses as prefixes, ``source`` the address that routes of providers prefer, ``next_hops`` the providers'
-    addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of them switches are told of.
+    ``own`` are the network's prefixes, ``excluded`` further ones that nobody may announce to it, ``announced`` those that may
+    leave (a switch) or are originated (a host), ``service`` single addresses as prefixes, ``source`` the address that routes of
+    providers prefer, ``next_hops`` the providers' addresses as prefixes, ``routes`` the static ones, ``routes_announced`` what of
+    them switches are told of.
 
     ``customers`` are a switch's sessions with customers. ``steers`` are a host's, the narrowest first: the first one that a
     prefix lies in decides.
@@ -85,6 +86,7 @@ class FamilyView:
     interfaces: tuple[UnderlayInterface, ...] = ()
     steers: tuple[SteerView, ...] = ()
     customers: tuple[CustomerView, ...] = ()
+    excluded: tuple[IPNetwork, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,8 @@ class SessionView:
         return role_of(self.session)
 
     @property
-    def listed(self) -> tuple[IPNetwork, ...]:
-        """All that the provider may announce, () for no such list."""
+    def listed(self) -> Optional[tuple[IPNetwork, ...]]:
+        """All that the provider may announce of the family, None for no such list."""
         return listed_of(self.session)
 
     @property
@@ -120,9 +122,18 @@ class SessionView:
 
     @property
     def droppable(self) -> tuple[Bounds, ...]:
-        """Single addresses of what is listed: those that a customer may have dropped."""
+        """Single addresses of what is listed: those that a customer may have dropped; none where it has no right to that."""
+        policy = self.session.import_policy
+        return self._single_of(self.listed or () if policy is not None and policy.blackhole else ())
+
+    @property
+    def registered_droppable(self) -> tuple[Bounds, ...]:
+        """Single addresses of what its provider registered."""
+        return self._single_of(entry.prefix for entry in self.registered.entries) if self.registered else ()
+
+    def _single_of(self, prefixes: Iterable[IPNetwork]) -> tuple[Bounds, ...]:
         length = self.family.host_length
-        return tuple(Bounds(prefix, length, length) for prefix in self.listed)
+        return tuple(Bounds(prefix, length, length) for prefix in prefixes)
 
     @property
     def never_via(self) -> NeverVia:
@@ -312,6 +323,7 @@ def _family_view(device: DeviceIntent, family: Family) -> FamilyView:
             for s in device.sessions
             if s.family is family and s.import_policy is not None and s.import_policy.relation == "customer"
         ),
+        excluded=_of(device.excluded, family),
     )
 
 

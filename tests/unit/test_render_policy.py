@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ VERSIONS = {"bird": "2.0.12", "frr": "8.4.4"}
 DROPPABLE = "45.64.0.0/20{32,32}"
 BAKERY = "    default_route: true\n"
 POLICY = "  max_path_length: 16\n"
+NEVER_ACCEPT = '[80.249.208.0/21, "2001:7f8:1::/64"]'
 
 
 def inventory(*edits: tuple[str, str, str]) -> Inventory:
@@ -86,9 +88,93 @@ def test_customer_may_have_its_own_addresses_dropped(tmp_path: Path) -> None:
     """Inside of its list alone, and nobody is told; others are refused with the community."""
     text = rendered("bird", inventory(("providers.yml", BAKERY, f"{BAKERY}    blackhole: true\n")), tmp_path)
     inside = f"net ~ [ {DROPPABLE} ] && net.len != {bird_set_number([DROPPABLE])}"
-    assert f"if BLACKHOLE ~ bgp_community && {inside} then {{\n        dest = RTD_BLACKHOLE;" in text
+    assert (
+        f"if BLACKHOLE ~ bgp_community && {inside} then {{\n        check_space_ipv4();\n        dest = RTD_BLACKHOLE;"
+        in text
+    )
     assert text.count("dest = RTD_BLACKHOLE;") == 2
     assert text.count("if BLACKHOLE ~ bgp_community then refuse(60);") == 14
+
+
+@pytest.mark.parametrize("daemon", CHECKS)
+def test_list_of_one_family_lets_in_nothing_of_the_other(daemon: str, tmp_path: Path) -> None:
+    """Not all of it, as a provider without any list may announce."""
+    found = inventory(("providers.yml", "[45.64.0.0/20, 2a10:100::/32]", "[45.64.0.0/20]"))
+    text = rendered(daemon, found, tmp_path)
+    sessions = [s for s in derive_intent(found).device("sw1.pop1").sessions if s.peer in ("bakery", "cellar")]
+    lists = {(s.peer, s.family.number): s.import_policy and s.import_policy.prefixes for s in sessions}
+    assert lists == {
+        ("bakery", 4): (ip_network("45.64.0.0/20"),),
+        ("bakery", 6): (),
+        ("cellar", 4): None,
+        ("cellar", 6): None,
+    }
+    if daemon == "bird":
+        assert text.count("    refuse(15);") == 1
+        assert "    refuse(15);" in text.partition("filter bakery_17_v6_in")[2].partition("\n}\n")[0]
+    else:
+        assert "ipv6 prefix-list bakery_17_v6_accepted seq 1 deny any\n" in text
+
+
+def test_what_a_customer_may_have_dropped_is_its_own(tmp_path: Path) -> None:
+    """Our prefixes, special-purpose space and networks of links are refused before; validators are not asked, and of what is
+    registered the network counts that an address is in."""
+    found = inventory(
+        ("providers.yml", BAKERY, f"{BAKERY}    blackhole: true\n"),
+        (
+            "providers.yml",
+            "relation: ixp, irr: AS-QUAY}",
+            "relation: customer, irr: AS-QUAY, prefixes: [1.71.0.0/16], blackhole: true}",
+        ),
+    )
+    text = rendered("bird", found, tmp_path)
+    assert text.count(" then {\n        check_space_ipv4();\n        dest = RTD_BLACKHOLE;") == 2
+    assert text.count("    if dest != RTD_BLACKHOLE then check_origin_ipv4();") == 2
+    assert text.count("    if dest != RTD_BLACKHOLE then check_registered_quay_ipv4();") == 1
+    entries = "1.71.0.0/24{32,32}", "1.71.2.0/23{32,32}", "1.71.4.0/24{32,32}"
+    inside = f"net ~ [ {', '.join(entries)} ] && net.len != {bird_set_number(entries)}"
+    assert f"    if dest = RTD_BLACKHOLE then {{\n        if !({inside}) then refuse(41);" in text
+
+
+@pytest.mark.parametrize("daemon", CHECKS)
+def test_networks_of_links_are_nobodys_to_announce(daemon: str, tmp_path: Path) -> None:
+    """Those of the POP's circuits and fabrics, and those that the policy lists, unless they are refused anyhow."""
+    found = inventory(
+        ("pops/pop1.yml", "203.0.113.70/30, neighbor: 203.0.113.69", "80.249.208.70/30, neighbor: 80.249.208.69"),
+        ("pops/pop1.yml", "203.0.113.74/30, neighbor: 203.0.113.73", "80.249.212.2/24, neighbor: 80.249.212.1"),
+        ("pops/pop1.yml", '"2001:db8:c:12::2/64", neighbor: "2001:db8:c:12::1"', '"2a00::2/64", neighbor: "2a00::1"'),
+        ("network.yml", NEVER_ACCEPT, "[80.249.212.0/22, 10.0.0.0/9, 192.0.2.0/25]"),
+    )
+    excluded = derive_intent(found).device("sw1.pop1").excluded
+    assert list(map(str, excluded)) == ["80.249.208.68/30", "80.249.212.0/22", "2a00::/64"]
+    assert list(map(str, derive_intent(found).device("sw1.pop2").excluded)) == ["80.249.212.0/22"]
+    text = rendered(daemon, found, tmp_path)
+    if daemon == "bird":
+        assert "define EXCLUDED_IPV4 = [\n    80.249.208.68/30+,\n    80.249.212.0/22+\n];" in text
+        assert [text.count(f"    if in_excluded_{family}() then refuse(16);") for family in ("ipv4", "ipv6")] == [1, 1]
+        assert "excluded" not in rendered("bird", inventory(("network.yml", NEVER_ACCEPT, "[]")), tmp_path).lower()
+    else:
+        assert "ip prefix-list excluded_ipv4 seq 2 permit 80.249.212.0/22 le 32\n" in text
+        assert "deny 25\n match ipv6 address prefix-list excluded_ipv6\n" in text
+
+
+@pytest.mark.parametrize("daemon", CHECKS)
+def test_default_route_of_the_switch_is_held_against_no_list(daemon: str, tmp_path: Path) -> None:
+    """It is in no registry, and nobody lists it; what it asks for is not for our customers."""
+    found = inventory(
+        ("pops/pop1.yml", "default_route_via: northtel", "default_route_via: quay"),
+        ("providers.yml", "relation: ixp, irr: AS-QUAY}", "relation: ixp, irr: AS-QUAY, prefixes: [1.71.0.0/16]}"),
+    )
+    text = rendered(daemon, found, tmp_path)
+    if daemon == "bird":
+        start = "    if net = 0.0.0.0/0 then {\n        if defined(bgp_community) then bgp_community.delete("
+        assert f"{start}[(65535, 65281..65283)]);\n    }} else {{\n    check_prefix_ipv4(8, 24);" in text
+        assert "    if net != 0.0.0.0/0 then check_registered_quay_ipv4();\n" in text
+    else:
+        lines = "match ip address prefix-list default_ipv4\n on-match goto 70\n set comm-list stays delete\n"
+        assert f"route-map quay_16_v4_in permit 62\n {lines}exit\n" in text
+        assert "route-map quay_16_v4_in permit 50\n" in text
+        assert " on-match goto 62\n" in text
 
 
 @pytest.mark.parametrize("daemon", CHECKS)
