@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, Iterable, List, Optional, Tuple
+from ipaddress import ip_network
+from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 
 from netorch.api import DeviceIntent, Intent, IPNetwork, Overlay, PrefixExport, Session
 
@@ -12,13 +13,22 @@ from .entries import Wish, wishes
 
 def amend(intent: Intent, overlay: Overlay) -> Intent:
     """Sessions announce each prefix as was asked. A part of an own prefix is originated by whoever originates the whole, let in
-    and forwarded by the switches of the POP, and announced to nobody but those it was announced to."""
+    and forwarded by the switches of the POP, and announced to nobody but those it was announced to. One that is a host's own
+    service address is that host's alone: whoever else originated it would take the address away."""
     found: Dict[str, List[Wish]] = {}
     for _, wish in wishes(overlay):
         found.setdefault(wish.place.pop, []).append(wish)
     if not found:
         return intent
-    return intent.with_devices(lambda device: _amended(device, found[device.pop]) if device.pop in found else device)
+    single = {pop: frozenset(n for host in intent.in_pop(pop, "host") for n in own_networks(host)) for pop in found}
+    return intent.with_devices(
+        lambda device: _amended(device, found[device.pop], single[device.pop]) if device.pop in found else device
+    )
+
+
+def own_networks(host: DeviceIntent) -> Tuple[IPNetwork, ...]:
+    """The host's own service addresses, as the prefixes that it tells switches of by itself."""
+    return tuple(ip_network(address) for address in host.service)
 
 
 def covering(prefixes: Iterable[IPNetwork], prefix: IPNetwork) -> Optional[IPNetwork]:
@@ -32,11 +42,12 @@ def is_inside(prefix: IPNetwork, outer: IPNetwork) -> bool:
     return prefix.version == outer.version and prefix.subnet_of(outer)  # type: ignore[arg-type]
 
 
-def _amended(device: DeviceIntent, found: List[Wish]) -> DeviceIntent:
+def _amended(device: DeviceIntent, found: List[Wish], single: FrozenSet[IPNetwork]) -> DeviceIntent:
     parts = _parts(device, found)
-    originated = (*device.originated, *parts)
     if device.role != "switch":
-        return replace(device, originated=originated) if parts else device
+        parts = tuple(part for part in parts if part not in single)
+        return replace(device, originated=(*device.originated, *parts)) if parts else device
+    originated = (*device.originated, *parts)
     sessions = tuple(_with_exports(session, found, parts) for session in device.sessions)
     return replace(device, originated=originated, sessions=sessions)
 

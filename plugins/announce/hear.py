@@ -16,6 +16,8 @@ from netorch.api import (
     own_path,
 )
 
+from .amend import own_networks
+
 GRACEFUL_SHUTDOWN = (65535, 0)  # RFC 8326 section 5
 
 HEARD, WITHHELD, DOWN, NOBODY, UNKNOWN = "announced", "withheld", "session down", "not originated", "unknown"
@@ -113,7 +115,7 @@ def _originators(intent: Intent, switch: DeviceIntent, prefix: IPNetwork, facts:
     for session in switch.sessions:
         if session.kind == "host" and family_of(prefix) in session.carried:
             host = intent.device(session.peer)
-            is_told = prefix in host.originated and host.fabric_export != "nothing"
+            is_told = prefix in (*host.originated, *own_networks(host)) and host.fabric_export != "nothing"
             if is_told and _is_up(facts, switch.name, session.name):
                 yield host.name
 

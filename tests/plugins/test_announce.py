@@ -32,6 +32,9 @@ from netorch.inventory import load_inventory
 from netorch.loader import bundled_plugins
 from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.testing import SMALL_NETWORK, FakeNetwork, fake_context, fake_facts
+from plugins.announce.entries import Place, Wish, new_entry
+from plugins.announce.hear import HEARD, lines, will_hear
+from tests.unit.inventory_texts import example, load
 
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "announce")
 DRAIN = next(plugin for plugin in bundled_plugins() if plugin.name == "drain")
@@ -156,6 +159,24 @@ def test_a_part_is_for_those_it_is_announced_to() -> None:
     steps, held = run("withdraw", overlay=held, prefix=PART, yes=True)
     assert [step.devices for step in steps if isinstance(step, Deploy)] == [(SWITCH,), (HOST,)]
     assert fake_context(PLUGIN, inventory(), overlay=held).intent == fake_context(PLUGIN, inventory()).intent
+
+
+def test_a_part_that_is_a_service_address_is_its_owners_alone() -> None:
+    """No host tells of another's own address, which would draw its packets there; the one that has it tells of it anyway. A part
+    that only holds such addresses is everybody's."""
+    plain = fake_context(PLUGIN, load(example())).intent
+    for prefix, is_everybodys in (("192.0.2.11/32", False), ("2001:db8:1::11/128", False), ("192.0.2.10/31", True)):
+        wish = Wish(Place(ip_network(prefix), "pop1", "northtel"), PrefixExport(ip_network(prefix), prepend=1))
+        entry = new_entry(fake_context(PLUGIN, load(example())), wish, reason="", until=None)
+        intent = PLUGIN.amend(plain, Overlay((entry,)))
+        hosts = intent.in_pop("pop1", "host")
+        assert len(hosts) == 3
+        assert [ip_network(prefix) in host.originated for host in hosts] == [is_everybodys] * 3
+        assert all(ip_network(prefix) in switch.originated for switch in intent.in_pop("pop1", "switch"))
+        protocols = [Protocol(s.name, "BGP", bgp_state="Established") for s in intent.device(SWITCH).sessions]
+        facts = {SWITCH: fake_facts(SWITCH, protocols=protocols)}
+        heard = [line for line in lines(intent, ip_network(prefix), ("pop1",)) if line.session.peer == "northtel"]
+        assert will_hear(heard[0], ip_network(prefix), facts, intent=intent).state == HEARD
 
 
 def test_it_ends_at_its_time_the_same_for_everybody() -> None:
