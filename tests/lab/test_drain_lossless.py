@@ -67,7 +67,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     files = quick_files(quick_example())
     del files["pops/pop2.yml"]
     with quick_lab(tmp_path_factory.mktemp("lossless"), files, name="lossless") as up:
-        up.project("deploy", POP, "--yes")
+        up.deploy(POP)
         wait_until_exact(up.lab)
         share_addresses(up.lab, HOSTS)
         yield up
