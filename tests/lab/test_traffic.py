@@ -15,6 +15,7 @@ import pytest
 from netorch.lab import lab_status
 from netorch.model.types import Family
 from tests.lab.deployed_pop import behind_all, mark
+from tests.lab.drained_pop import quick_drains
 from tests.lab.labs import Lab
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab
@@ -51,7 +52,7 @@ class Told:
 def files() -> dict[str, str]:
     """The example with FRR on its second switch, whose circuits are in VLANs of one port."""
     return edited(
-        quick_example(),
+        quick_drains(quick_example()),
         "pops/pop1.yml",
         ("    ssh: {address: 198.18.1.2}\n", "    ssh: {address: 198.18.1.2}\n    daemon: frr\n    version: 8.4.4\n"),
         ("    switch: sw2\n    port: swp1\n    ipv4", "    switch: sw2\n    port: swp1\n    vlan: 100\n    ipv4"),
@@ -63,7 +64,7 @@ def files() -> dict[str, str]:
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     folder = tmp_path_factory.mktemp("traffic")
     with quick_lab(folder / "project", files(), name="traffic") as quick:
-        quick.project("deploy", POP, "--yes")
+        quick.deploy(POP)
         return _tell(quick, folder)
 
 
