@@ -19,7 +19,7 @@ from netorch.render import evidence_of, rules_of
 _DROPPED = {
     INVALID: "prefixes that are no routes, such as loopback and link-local ones",
     WITHDRAWN: "taken as withdrawals: leaks by their attribute, next hops outside of the segment, malformed attributes "
-    "(BIRD: and refused routes that were withdrawn)",
+    "(BIRD: with refused routes that were withdrawn, less those that a list of validators took back)",
 }
 """What daemons drop by themselves, and keep a count of and nothing else."""
 
