@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-WELL, SILENT, CUT, EMPTY = "well", "silent", "cut", "empty"
+WELL, SILENT, CUT, EMPTY, REFUSED = "well", "silent", "cut", "empty", "refused"
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Registry:
     """What an IRR knows, and how it behaves. ``sets`` maps an AS-SET to its members, ``routes`` an AS number to its prefixes.
 
     SILENT: it takes questions and never answers; CUT: it hangs up in the middle of the first answer that has data; EMPTY: it has
-    nothing of whatever it is asked.
+    nothing of whatever it is asked; REFUSED: it has an error in place of every list of IPv4 prefixes.
     """
 
     sets: dict[str, list[str]]
@@ -98,6 +98,9 @@ class _Whois(socketserver.StreamRequestHandler):
                 return
             if question == "!a":
                 self.wfile.write(b"F Missing required set name for A query\n")
+                continue
+            if registry.manner == REFUSED and question.lower()[:3] in ("!a4", "!ga"):
+                self.wfile.write(b"F the database timed out\n")
                 continue
             data = registry.answer(question)
             if question[:2] in ("!n", "!s") and data is None:

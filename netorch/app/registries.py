@@ -13,6 +13,8 @@ from netorch.io.registry_files import (
     IRR,
     PEERINGDB,
     Problem,
+    answer_path,
+    is_damaged,
     read_problem,
     read_registered,
     write_irr,
@@ -22,6 +24,7 @@ from netorch.io.registry_files import (
 from netorch.model.inventory import Inventory, Provider
 from netorch.model.sources import IrrAnswer, PeeringDbAnswer, Registered, Registries
 from netorch.model.text import did_you_mean, utc_text
+from netorch.model.types import Family
 
 UPDATED, UNCHANGED, HELD, FAILED = "updated", "unchanged", "held back", "failed"
 DAY_S = 86400.0
@@ -98,7 +101,7 @@ def _asked(inventory: Inventory, provider: Provider, kind: str, *, accept: bool,
     before = inventory.registered.get(provider.name, Registered())
     try:
         if kind == IRR:
-            outcome = _irr(registries, provider, before.irr, accept=accept, now=now)
+            outcome = _irr(inventory, provider, before.irr, accept=accept, now=now)
         else:
             outcome = _peeringdb(registries, provider, before.peeringdb, accept=accept, now=now)
     except NetorchError as error:
@@ -106,22 +109,36 @@ def _asked(inventory: Inventory, provider: Provider, kind: str, *, accept: bool,
         kept = f"the answer of {utc_text(held.fetched)} stays" if held else "there is none to go on with"
         outcome = Outcome(provider.name, kind, FAILED, f"{error}; {kept}", error.hint)
     problem = Problem(now, outcome.message) if outcome.result in (HELD, FAILED) else None
-    write_problem(registries.folder, kind, provider.name, problem)
+    try:
+        write_problem(registries.folder, kind, provider.name, problem)
+    except NetorchError as error:
+        if outcome.result != FAILED:  # a full disk has been told of already
+            outcome = Outcome(provider.name, kind, FAILED, f"{outcome.result}, but {error}", error.hint)
     return outcome
 
 
-def _irr(registries: Registries, provider: Provider, before: IrrAnswer | None, *, accept: bool, now: float) -> Outcome:
+def _irr(inventory: Inventory, provider: Provider, before: IrrAnswer | None, *, accept: bool, now: float) -> Outcome:
+    registries = inventory.registries
     if registries.irr is None or provider.irr is None:
         raise NetorchError("there is no IRR that could be asked")
     answer = bgpq4.look_up(registries.irr, provider.irr.name, timeout_s=registries.timeout_s, now=now)
+    left_out = bgpq4.too_short(answer)
+    ipv4, ipv6 = (tuple(p for p in found if p not in left_out) for found in (answer.ipv4, answer.ipv6))
+    answer = replace(answer, ipv4=ipv4, ipv6=ipv6)
     if before is not None and before.as_set != answer.as_set:
         before = None  # a list of something else says nothing about this one
     lists = (("AS number", "asns"), ("IPv4 prefix", "ipv4"), ("IPv6 prefix", "ipv6"))
     changes = [_change(_plural(name), getattr(before, key, ()), getattr(answer, key)) for name, key in lists]
     total = ", ".join(_total(len(getattr(answer, key)), name) for name, key in lists)
-    too_large = [change.words for change in changes if before is not None and change.is_too_large(registries)]
-    if too_large and not accept:
-        return _held(provider.name, IRR, too_large, before)
+    if left_out:
+        total += f" (left out, since nobody holds so much: {_some(left_out)})"
+    doubts = _damage(registries, IRR, provider)
+    if before is None:
+        doubts += _missing_families(inventory, provider, answer)
+    else:
+        doubts += [change.words for change in changes if change.is_too_large(registries)]
+    if doubts and not accept:
+        return _held(provider.name, IRR, doubts, before)
     write_irr(registries.folder, provider.name, answer)
     said = "; ".join(change.words for change in changes if change.count)
     if before is None or said:
@@ -139,24 +156,43 @@ def _peeringdb(
     answer = peeringdb.look_up(registries.peeringdb, provider.asn, timeout_s=registries.timeout_s, now=now)
     if before is not None and before.asn != answer.asn:
         before = None
+    doubts = _damage(registries, PEERINGDB, provider)
     total = f"{_total(answer.ipv4, 'IPv4 prefix')}, {_total(answer.ipv6, 'IPv6 prefix')}"
     was = {"IPv4": (before.ipv4, answer.ipv4), "IPv6": (before.ipv6, answer.ipv6)} if before is not None else {}
-    too_large = [
+    doubts += [
         f"{family} prefixes from {old} to {new}"
         for family, (old, new) in was.items()
         if abs(new - old) > registries.free_changes and abs(new - old) * 100 > registries.max_change_percent * old
     ]
-    if too_large and not accept:
-        return _held(provider.name, PEERINGDB, too_large, before)
+    if doubts and not accept:
+        return _held(provider.name, PEERINGDB, doubts, before)
     write_peeringdb(registries.folder, provider.name, answer)
     is_same = all(old == new for old, new in was.values()) and before is not None
     return Outcome(provider.name, PEERINGDB, UNCHANGED if is_same else UPDATED, total)
 
 
-def _held(provider: str, kind: str, too_large: Sequence[str], before: IrrAnswer | PeeringDbAnswer | None) -> Outcome:
-    stays = f"the answer of {utc_text(before.fetched)} stays" if before is not None else ""
+def _damage(registries: Registries, kind: str, provider: Provider) -> list[str]:
+    """Without the former answer nobody can tell how much changes."""
+    if not is_damaged(registries.folder, kind, provider.name):
+        return []
+    return [f"{answer_path(registries.folder, kind, provider.name)} cannot be read, so how much changes is not known"]
+
+
+def _missing_families(inventory: Inventory, provider: Provider, answer: IrrAnswer) -> list[str]:
+    """A first list without a family lets in nothing of it."""
+    circuits = [c for pop in inventory.pops for c in pop.circuits if c.provider == provider.name]
+    return [
+        f"no {family.name.replace('V', 'v')} prefix is registered, and {circuit.name} carries them"
+        for family in Family
+        for circuit in [c for c in circuits if c.addresses(family) is not None][:1]
+        if not answer.prefixes(family)
+    ]
+
+
+def _held(provider: str, kind: str, doubts: Sequence[str], before: IrrAnswer | PeeringDbAnswer | None) -> Outcome:
+    stays = f"the answer of {utc_text(before.fetched)} stays" if before is not None else "nothing is kept"
     hint = f"if it is meant: netorch filters update {provider} --accept"
-    return Outcome(provider, kind, HELD, f"{'; '.join(too_large)}: {stays}", hint)
+    return Outcome(provider, kind, HELD, f"{'; '.join(doubts)}: {stays}", hint)
 
 
 @dataclass(frozen=True)
@@ -237,6 +273,8 @@ def registry_warnings(inventory: Inventory, *, now: float) -> tuple[str, ...]:
         if answer is None:
             so = "nothing can be deployed" if kind == IRR else "the policy's max_prefixes holds"
             found.append(f"{what} was never looked up, so {so}: {update}")
+        elif answer.fetched - now > DAY_S:
+            found.append(f"{what} is dated {utc_text(answer.fetched)}: which clock was wrong? {update}")
         elif now - answer.fetched > registries.max_age_days * DAY_S:
             days = (now - answer.fetched) / DAY_S
             problem = read_problem(registries.folder, kind, provider.name)

@@ -15,6 +15,9 @@ from netorch.model.sources import PeeringDb, PeeringDbAnswer
 MAX_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 14
 
+MOST_PREFIXES = 10_000_000
+"""Ten times the Internet's table: whoever says more has mistyped it."""
+
 
 def look_up(peeringdb: PeeringDb, asn: int, *, timeout_s: float, now: float) -> PeeringDbAnswer:
     """How many prefixes ``asn`` says that it announces.
@@ -28,6 +31,11 @@ def look_up(peeringdb: PeeringDb, asn: int, *, timeout_s: float, now: float) -> 
     if not ipv4 and not ipv6:
         known = f"nothing of AS{asn}" if not row else f"no count of prefixes for AS{asn}"
         raise NetorchError(f"the answer is empty: it has {known}", hint="max_prefixes in providers.yml sets it by hand")
+    if max(ipv4, ipv6) > MOST_PREFIXES:
+        raise NetorchError(
+            f"expected at most {MOST_PREFIXES} prefixes, AS{asn} says {max(ipv4, ipv6)}",
+            hint="max_prefixes in providers.yml sets it by hand",
+        )
     return PeeringDbAnswer(asn, now, ipv4, ipv6)
 
 

@@ -21,6 +21,8 @@ from netorch.model.text import utc_text
 
 IRR, PEERINGDB = "irr", "peeringdb"
 _MODE = 0o644
+_END_OF_TIME = 4e9  # the year 2096
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,13 @@ def answer_path(folder: str, kind: str, provider: str) -> Path:
 def read_registered(folder: str, provider: str) -> Registered:
     """The last good answers about ``provider``; None for one that is not there, or that cannot be read."""
     return Registered(_read_irr(folder, provider), _read_peeringdb(folder, provider))
+
+
+def is_damaged(folder: str, kind: str, provider: str) -> bool:
+    """Whether there is an answer of ``kind`` about ``provider`` that cannot be read, so that nobody knows what it was."""
+    held = read_registered(folder, provider)
+    is_read = held.irr is not None if kind == IRR else held.peeringdb is not None
+    return not is_read and os.path.lexists(answer_path(folder, kind, provider))
 
 
 def write_irr(folder: str, provider: str, answer: IrrAnswer) -> None:
@@ -72,9 +81,9 @@ def write_problem(folder: str, kind: str, provider: str, problem: Problem | None
 
 def read_problem(folder: str, kind: str, provider: str) -> Problem | None:
     """Why the last attempt did not replace the answer; None where it did."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(*_DAMAGED):
         found = json.loads(_problem_path(folder, kind, provider).read_bytes())
-        return Problem(float(found["time"]), str(found["text"]))
+        return Problem(_moment(found["time"]), str(found["text"]))
     return None
 
 
@@ -83,22 +92,30 @@ def _problem_path(folder: str, kind: str, provider: str) -> Path:
 
 
 def _read_irr(folder: str, provider: str) -> IrrAnswer | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(*_DAMAGED):
         found = json.loads(answer_path(folder, IRR, provider).read_bytes())
         asns = tuple(int(asn) for asn in found["asns"])
         ipv4 = tuple(IPv4Network(text) for text in found["ipv4"])
         ipv6 = tuple(IPv6Network(text) for text in found["ipv6"])
         if asns and (ipv4 or ipv6):  # one that somebody emptied by hand is none
-            return IrrAnswer(str(found["as_set"]), float(found["fetched"]), asns, ipv4, ipv6)
+            return IrrAnswer(str(found["as_set"]), _moment(found["fetched"]), asns, ipv4, ipv6)
     return None
 
 
 def _read_peeringdb(folder: str, provider: str) -> PeeringDbAnswer | None:
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(*_DAMAGED):
         found = json.loads(answer_path(folder, PEERINGDB, provider).read_bytes())
         counts = int(found["ipv4"]), int(found["ipv6"])
-        return PeeringDbAnswer(int(found["asn"]), float(found["fetched"]), *counts)
+        return PeeringDbAnswer(int(found["asn"]), _moment(found["fetched"]), *counts)
     return None
+
+
+def _moment(seconds: Any) -> float:
+    """Raises ValueError for what is no time of these days: JSON of Python has NaN, and numbers without end."""
+    moment = float(seconds)
+    if not 0 <= moment < _END_OF_TIME:
+        raise ValueError(f"expected seconds since the epoch, found {seconds!r}")
+    return moment
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

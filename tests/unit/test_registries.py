@@ -19,7 +19,7 @@ from netorch.errors import RenderError
 from netorch.io.registry_files import answer_path
 from netorch.model.inventory import Inventory
 from netorch.model.types import Family
-from tests.registry_servers import CUT, EMPTY, SILENT, WELL, Database, Registry, peeringdb, whois
+from tests.registry_servers import CUT, EMPTY, REFUSED, SILENT, WELL, Database, Registry, peeringdb, whois
 from tests.unit.inventory_texts import ROOT, small
 
 DAY_S = 86400.0
@@ -48,14 +48,14 @@ class Bench:
         text = small()["providers.yml"].replace("relation: transit", f"relation: transit\n    {keys}", 1)
         (self.folder / "providers.yml").write_text(text + more)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """``netorch`` as cron runs it, in a process of its own."""
+    def run(self, *arguments: str, path: str = "/usr/sbin:/usr/bin:/sbin:/bin") -> subprocess.CompletedProcess[str]:
+        """``netorch`` as cron runs it."""
         command = [sys.executable, "-m", "netorch", "--inventory", str(self.folder), *arguments]
-        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
+        environment = {"PATH": path, "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
-    def update(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("filters", "update", *arguments)
+    def update(self, *arguments: str, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
+        return self.run("filters", "update", *arguments, path=path)
 
     @property
     def kept(self) -> Any:
@@ -71,7 +71,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     """Both registries run, and know the provider."""
     irr = Registry(
         sets={"AS-NORTHTEL": ["AS3000", "AS-INNER"], "AS-INNER": ["AS3001", "AS-NORTHTEL"], "AS-OTHER": ["AS3002"]},
-        routes={3000: [*PREFIXES, "2400:1::/32"], 3001: ["30.0.0.0/16"], 3002: ["40.0.0.0/16"]},
+        routes={3000: [*PREFIXES, "2400:1::/32"], 3001: ["30.0.0.0/16"], 3002: ["40.0.0.0/16", "2400:2::/32"]},
     )
     database = Database({64496: {"info_prefixes4": 100, "info_prefixes6": 30}})
     with whois(irr) as port, peeringdb(database) as url:
@@ -112,6 +112,7 @@ def test_quiet_update_that_changes_nothing_says_nothing(bench: Bench) -> None:
         (SILENT, "had not answered after 0.5 s"),
         (CUT, "it hung up in the middle of its answer"),
         (EMPTY, "the answer is empty: AS-NORTHTEL has no AS number"),
+        (REFUSED, "Error expanding !a4AS-NORTHTEL"),
     ],
 )
 def test_failed_answer_keeps_the_last_good_one(bench: Bench, manner: str, said: str) -> None:
@@ -248,15 +249,103 @@ def test_answer_about_another_set_is_none(bench: Bench) -> None:
     assert "40.0.0.0/16" in rendered(bench)
 
 
-def test_damaged_or_emptied_file_is_no_answer(bench: Bench) -> None:
-    """A file that somebody cut or emptied by hand lets nothing in."""
+@pytest.mark.parametrize("damage", ["cut", "emptied", "NaN", "deep"])
+def test_damaged_or_emptied_file_is_no_answer(bench: Bench, damage: str) -> None:
+    """A file that somebody cut or emptied by hand lets nothing in; a new answer waits, since nobody can tell what changes."""
     bench.update()
     path = answer_path(str(bench.folder / "../registries"), "irr", "northtel")
     whole = path.read_text()
-    for text in (whole[: len(whole) // 2], json.dumps({**json.loads(whole), "ipv4": [], "ipv6": []})):
-        path.write_text(text)
-        with pytest.raises(RenderError, match="found no good answer"):
-            rendered(bench)
+    texts = {
+        "cut": whole[: len(whole) // 2],
+        "emptied": json.dumps({**json.loads(whole), "ipv4": [], "ipv6": []}),
+        "NaN": json.dumps({**json.loads(whole), "fetched": float("nan")}),
+        "deep": "[" * 100_000,
+    }
+    path.write_text(texts[damage])
+    with pytest.raises(RenderError, match="found no good answer"):
+        rendered(bench)
+    assert bench.run("filters", "show").returncode == 0
+    done = bench.update()
+    assert done.returncode == 7
+    assert "irr/northtel.json cannot be read, so how much changes is not known: nothing is kept" in done.stderr
+    assert path.read_text() == texts[damage]
+    assert bench.update("--accept").returncode == 0
+    assert bench.kept["ipv4"] == json.loads(whole)["ipv4"]
+
+
+def test_first_answer_without_a_family_waits_for_a_person(bench: Bench) -> None:
+    """An empty list of a family that a circuit carries would refuse all of it."""
+    bench.irr.routes[3000] = PREFIXES
+    done = bench.update()
+    assert done.returncode == 7
+    assert "no IPv6 prefix is registered, and northtel-pop1 carries them: nothing is kept" in done.stderr
+    assert bench.update("--accept").returncode == 0
+    assert bench.kept["ipv6"] == []
+
+
+def test_what_nobody_can_hold_is_left_out(bench: Bench) -> None:
+    """A registered default route would let in all that is inside of it."""
+    bench.irr.routes[3001] += ["0.0.0.0/0", "::/0"]
+    done = bench.update()
+    assert done.returncode == 0
+    assert "21 IPv4 prefixes, 1 IPv6 prefix (left out, since nobody holds so much: 0.0.0.0/0, ::/0)" in done.stdout
+    assert bench.kept["ipv6"] == ["2400:1::/32"]
+
+
+@pytest.mark.parametrize(
+    ("question", "entries"),
+    [
+        ("-t", [-5]),
+        ("-t", [2**32]),
+        ("-t", [{"asn": 3000}]),
+        ("-4", [{"prefix": "2400:1::/32"}]),
+        ("-4", ["20.0.0.0/24"]),
+        ("-6", [{"prefix": None}]),
+    ],
+)
+def test_lists_of_another_shape_are_failures(bench: Bench, tmp_path: Path, question: str, entries: list[Any]) -> None:
+    """Whatever bgpq4 is in the path: numbers out of range, another family, other keys; the others are asked all the same."""
+    bench.update()
+    before = bench.kept
+    good = {"-t": [3000], "-4": [{"prefix": "20.0.0.0/24"}], "-6": [{"prefix": "2400:1::/32"}], question: entries}
+    program = tmp_path / "bin" / "bgpq4"
+    program.parent.mkdir()
+    answers = json.dumps({key: json.dumps({"list": value}) for key, value in good.items()})
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nprint(next(v for k, v in {answers}.items() if k in sys.argv))\n"
+    )
+    program.chmod(0o755)
+    done = bench.update(path=f"{program.parent}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert "northtel: irr: failed: bgpq4 said what is no" in done.stderr
+    assert "northtel: peeringdb: unchanged" in done.stdout
+    assert bench.kept == before
+
+
+def test_folder_that_cannot_be_written_is_told_of_each(bench: Bench) -> None:
+    """Every provider is asked; each failure is told, none ends the command."""
+    (bench.folder.parent / "registries").write_text("not a folder")
+    done = bench.update()
+    assert "northtel: irr: failed: " in done.stderr
+    assert "northtel: peeringdb: failed: " in done.stderr
+    assert "cannot be written: " in done.stderr
+
+
+def test_count_of_nobody_is_no_limit(bench: Bench) -> None:
+    """A number that no network announces is a mistake of who typed it."""
+    bench.update()
+    bench.database.networks[64496] = {"info_prefixes4": 3_000_000_000, "info_prefixes6": 30}
+    done = bench.update()
+    assert done.returncode == 1
+    assert "expected at most 10000000 prefixes, AS64496 says 3000000000" in done.stderr
+    assert "import limit 120 " in rendered(bench)
+
+
+def test_answers_of_tomorrow_are_warned_of(bench: Bench) -> None:
+    """A clock that was wrong would let an answer never grow old."""
+    bench.update()
+    warnings = registry_warnings(bench.inventory, now=bench.kept["fetched"] - 2 * DAY_S)
+    assert warnings[0].startswith("northtel: what the IRR says is dated ")
 
 
 def test_old_answers_are_used_and_warned_of(bench: Bench) -> None:
