@@ -61,7 +61,7 @@ from netorch.model.overlay import Overlay, OverlayEntry, behind, merge_overlays
 from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.model.state import Channel, Protocol
 from netorch.model.text import counted, did_you_mean, one_line, rate_text, utc_text
-from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of
+from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of, read_address, read_network
 from netorch.plan.mirror import (
     MirrorSides,
     Sighting,
@@ -177,6 +177,8 @@ __all__ = [
     "own_path",
     "provider_ids",
     "rate_text",
+    "read_address",
+    "read_network",
     "sighting_in",
     "uplink_is_down",
     "utc_text",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 from netorch.agent.daemons import DaemonRefused
 from netorch.errors import NetorchError
 from netorch.model.announced import SessionAnnouncements
+from netorch.model.types import read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def announcements(control: Control, query: Dict[str, Any]) -> Tuple[SessionAnnouncements, ...]:
     """The answer to ``query``, a ``model.announced.AnnouncedQuery`` in JSON: one for each of its sessions that is there."""
-    asn, own = int(query["asn"]), [ip_network(text) for text in query["own"]]
+    asn, own = int(query["asn"]), [read_network(text) for text in query["own"]]
     established = {found.name for found in control.short_protocols() if found.bgp_state == "Established"}
     return tuple(
         _session(control, name, family, asn=asn, own=own) if name in established else SessionAnnouncements(name)

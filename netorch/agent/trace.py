@@ -18,11 +18,13 @@ _NOT_OF_DAEMONS = (2, 3, 4, 9, 16, KERNEL_PROTOCOL)
 
 def trace(request: Dict[str, Any]) -> Dict[str, Any]:
     """The answer to a TraceRequest."""
-    from netorch.agent.trace_routes import routes_of
+    from netorch.agent.trace_routes import checked_address, routes_of
 
     queries: List[Dict[str, Any]] = request["queries"]
     if len(queries) > MOST_QUERIES:
         raise Refused(f"{len(queries)} questions: at most {MOST_QUERIES} at once", hint="ask in parts")
+    for query in queries:
+        checked_address(query["destination"])
     with RouteSocket() as kernel:
         document: Dict[str, Any] = {
             "rules": read_all_rules(kernel),

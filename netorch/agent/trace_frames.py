@@ -13,6 +13,7 @@ import struct
 
 from netorch.agent.clock import uptime, wait
 from netorch.agent.ping_echo import EchoProbe
+from netorch.model.types import read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Sniffer:
     """What leaves for ``network``, through ``interface`` ("": any); a context manager. Raises OSError."""
 
     def __init__(self, network: str, interface: str = "") -> None:
-        self._network = ipaddress.ip_network(network)
+        self._network = read_network(network)
         # With an interface it hears nothing until the filter is in place; without, a few others may come first.
         heard = 0 if interface else _socket.htons(_EVERYTHING)
         self._socket = _socket.socket(_socket.AF_PACKET, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, heard)

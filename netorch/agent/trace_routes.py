@@ -7,12 +7,13 @@ import json
 import re
 
 from netorch.agent.outcome import Refused, Stop
+from netorch.model.types import read_address, read_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Union
+    from typing import Any, Dict, Iterator, List
 
-    Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+    from netorch.model.types import IPAddress, IPNetwork
 
 _SHORTEST = {4: 1, 6: 1}
 
@@ -36,7 +37,7 @@ def _read_bird(queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[s
     found: List[Dict[str, Any]] = []
     with Bird() as control:
         for query in queries:
-            address = ipaddress.ip_address(query["destination"])
+            address = checked_address(query["destination"])
             texts = []
             for table in query["tables"]:
                 reply = control.try_ask(f"show route for {address} table {_symbol(table)} all")
@@ -49,6 +50,14 @@ def _read_bird(queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[s
 _NOT_FOUND = 8001
 
 
+def checked_address(text: str) -> IPAddress:
+    """What goes into a daemon's command is an address and nothing else, whoever asks."""
+    try:
+        return read_address(text)
+    except ValueError as exc:
+        raise Refused(f"destination: {exc}") from None
+
+
 def _symbol(table: str) -> str:
     if not table.replace("_", "").isalnum():
         raise Refused(f"{table!r} cannot be the name of a table")
@@ -57,7 +66,10 @@ def _symbol(table: str) -> str:
 
 def count_inside(request: Dict[str, Any]) -> Dict[str, Any]:
     """An InsideAnswer."""
-    network = ipaddress.ip_network(request["prefix"])
+    try:
+        network = read_network(request["prefix"])
+    except ValueError as exc:
+        raise Refused(f"prefix: {exc}") from None
     if request["daemon"] == "frr":
         return _count_frr(network, request["views"])
     from netorch.agent.bird import Bird
@@ -76,7 +88,7 @@ def count_inside(request: Dict[str, Any]) -> Dict[str, Any]:
         return {"all": every, "of_views": [count(view["table"]) for view in request["views"]]}
 
 
-def _count_frr(network: Network, views: List[Dict[str, Any]]) -> Dict[str, Any]:
+def _count_frr(network: IPNetwork, views: List[Dict[str, Any]]) -> Dict[str, Any]:
     from netorch.agent.frr_vty import Vty
 
     bgpd = Vty("bgpd")
@@ -101,7 +113,7 @@ def _read_frr(queries: List[Dict[str, Any]], *, wider: bool) -> Iterator[Dict[st
     bgpd = Vty("bgpd")
     try:
         for query in queries:
-            address = ipaddress.ip_address(query["destination"])
+            address = checked_address(query["destination"])
             head = f"show bgp ipv{address.version} unicast"
             texts = [{"table": table, "text": bgpd.ask(f"{head} {address} json")} for table in query["tables"]]
             more = []

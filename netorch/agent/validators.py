@@ -7,7 +7,6 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_network
 
 from netorch.agent.clock import now
 from netorch.agent.files import read_text
@@ -15,6 +14,7 @@ from netorch.agent.paths import STATE, VALIDATORS
 from netorch.model.codec import to_json
 from netorch.model.conventions import VALIDATED_TABLES
 from netorch.model.sources import EMPTY, STANDBY, OriginFacts
+from netorch.model.types import read_network
 from netorch.parse.rpki import (
     INVALID,
     NOT_FOUND,
@@ -62,7 +62,7 @@ def of_bird(
     is_blind = all(one.state == EMPTY for one in found)
     judged = []
     for text, asn in origins:
-        prefix = ip_network(text)
+        prefix = read_network(text)
         reply = try_ask(f"eval roa_check({VALIDATED_TABLES[prefix.version]}, {prefix}, {int(asn)})")
         said = _STATE.search(reply.lines[-1].strip()) if reply.code == _EVALUATED else None
         state = UNKNOWN if is_blind or said is None else _STATES.get(said.group(1), UNKNOWN)
@@ -74,7 +74,7 @@ def of_frr(ask: Callable[..., str], origins: Sequence[Tuple[str, int]]) -> Docum
     """Those of FRR, which is put to rights first. ``ask`` gives bgpd's answer to the last of some commands."""
     from netorch.agent.frr_validators import have_asked, have_followed
 
-    asked = [(ip_network(text), asn) for text, asn in origins]
+    asked = [(read_network(text), asn) for text, asn in origins]
 
     def look() -> Tuple[FrrTable, Tuple[ValidatorFacts, ...]]:
         table = read_frr_table(ask("show rpki prefix-table"), tuple(prefix for prefix, _ in asked))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import click
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import controller_for, inventory_option, output_option, show_warnings
 from netorch.errors import UsageError, annotated
+from netorch.model.types import read_address
 
 if TYPE_CHECKING:
     from netorch.model.types import IPAddress
@@ -182,7 +182,7 @@ def _addresses(file: Path) -> tuple[IPAddress, ...]:
 
 def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
+        read_address(text)
     except ValueError:
         return False
     return True
@@ -190,7 +190,7 @@ def _is_address(text: str) -> bool:
 
 def _address(text: str, where: str = "") -> IPAddress:
     try:
-        return ipaddress.ip_address(text)
+        return read_address(text)
     except ValueError:
         raise UsageError(
             f"{where}destination: expected an IPv4 or IPv6 address, found {text!r}",

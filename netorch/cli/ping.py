@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ import click
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import controller_for, inventory_option, metrics_option, output_option, show_warnings
 from netorch.errors import UsageError, annotated
+from netorch.model.types import read_address
 
 if TYPE_CHECKING:
     from netorch.app.controller import Controller
@@ -262,7 +262,7 @@ def _show_record(
 
 def _address(text: str) -> IPAddress:
     try:
-        return ipaddress.ip_address(text)
+        return read_address(text)
     except ValueError:
         raise UsageError(
             f"destination: expected an IPv4 or IPv6 address, found {text!r}",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import enum
 import re
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Union
 
 IPAddress = Union[IPv4Address, IPv6Address]
@@ -27,6 +36,26 @@ class Family(enum.Enum):
     def host_length(self) -> int:
         """The prefix length of a single address."""
         return 32 if self is Family.IPV4 else 128
+
+
+_PLAIN = re.compile(r"[0-9A-Fa-f:.]+(/[0-9.]+)?")
+
+
+def read_address(text: str) -> IPAddress:
+    """The address that ``text`` is; ValueError for anything else. A zone is refused: Python lets it be any text whatever, line
+    ends too, and keeps it in what is then written to daemons."""
+    return ip_address(_plain(text))
+
+
+def read_network(text: str, *, strict: bool = True) -> IPNetwork:
+    """The prefix that ``text`` is; ValueError for anything else, zones too, and with ``strict`` for bits behind its length."""
+    return ip_network(_plain(text), strict=strict)
+
+
+def _plain(text: str) -> str:
+    if not _PLAIN.fullmatch(text):
+        raise ValueError(f"expected digits, dots and colons, no zone, found {text[:80]!r}")
+    return text
 
 
 def family_of(value: Union[IPAddress, IPNetwork, IPInterface]) -> Family:

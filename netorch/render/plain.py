@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Optional, Protocol
 
 from netorch.errors import RenderError
 from netorch.model.bogons import AsnRange
-from netorch.model.types import IPNetwork
+from netorch.model.types import IPNetwork, read_address, read_network
 
 
 class Numbers(Protocol):
@@ -49,17 +48,14 @@ def number_text(value: object) -> str:
 def address_text(value: object) -> str:
     """An IP address without prefix length or zone."""
     try:
-        address = ip_address(str(value))
+        return str(read_address(str(value)))
     except ValueError as exc:
-        raise RenderError(f"expected an IP address, found {value!r}") from exc
-    if getattr(address, "scope_id", None):
-        raise RenderError(f"expected an IP address without a zone, found {value!r}")
-    return str(address)
+        raise RenderError(f"expected an IP address without a zone, found {value!r}") from exc
 
 
 def prefix_text(value: object) -> str:
     """An IP network."""
     try:
-        return str(ip_network(str(value)))
+        return str(read_network(str(value)))
     except ValueError as exc:
-        raise RenderError(f"expected a prefix, found {value!r}") from exc
+        raise RenderError(f"expected a prefix without a zone, found {value!r}") from exc

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from typing import Any, Dict, List, Optional, Tuple
 
-from netorch.api import IPNetwork, Overlay, OverlayEntry, PrefixExport, VerbContext, one_line
+from netorch.api import IPNetwork, Overlay, OverlayEntry, PrefixExport, VerbContext, one_line, read_network
 
 NAME = "announce"
 REASON_BYTES = 1000
@@ -109,7 +108,7 @@ def lapse(overlay: Overlay, now: float) -> Tuple[OverlayEntry, ...]:
 def _read(entry: OverlayEntry) -> Optional[Wish]:
     data: Dict[str, Any] = dict(entry.data)
     try:
-        place = Place(ip_network(data["prefix"]), str(data["pop"]), str(data["provider"]))
+        place = Place(read_network(data["prefix"]), str(data["pop"]), str(data["provider"]))
         export = PrefixExport(
             place.prefix,
             bool(data["withheld"]),

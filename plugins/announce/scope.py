@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
@@ -18,6 +17,7 @@ from netorch.api import (
     VerbContext,
     did_you_mean,
     family_of,
+    read_network,
 )
 
 from .amend import covering, is_inside
@@ -73,10 +73,10 @@ def read_prefix(text: str) -> IPNetwork:
     if "/" not in text:
         raise UsageError(expected, hint="write address/length")
     try:
-        return ip_network(text)
+        return read_network(text)
     except ValueError as error:
         try:
-            near = ip_network(text, strict=False)
+            near = read_network(text, strict=False)
         except ValueError:
             raise UsageError(expected) from error
         raise UsageError(expected, hint=f"did you mean {near}? bits behind the length must be zero") from error

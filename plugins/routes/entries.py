@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from netorch.api import DeviceIntent, Intent, IPNetwork, Overlay, OverlayEntry, StaticHop, VerbContext, one_line
+from netorch.api import (
+    DeviceIntent,
+    Intent,
+    IPNetwork,
+    Overlay,
+    OverlayEntry,
+    StaticHop,
+    VerbContext,
+    one_line,
+    read_address,
+    read_network,
+)
 
 from .reading import TYPES, WantedRoute
 
@@ -167,12 +177,12 @@ def _read(entry: OverlayEntry) -> Iterator[HeldRoute]:
 
 def _held(data: Mapping[str, Any]) -> HeldRoute:
     hops = tuple(
-        StaticHop(None if address is None else ip_address(address), str(name)) for address, name in data["hops"]
+        StaticHop(None if address is None else read_address(address), str(name)) for address, name in data["hops"]
     )
     until = None if data["until"] is None else float(data["until"])
     if data["type"] not in TYPES:
         raise ValueError(data["type"])
-    route = WantedRoute(ip_network(data["prefix"]), data["type"], hops, int(data["metric"]), bool(data["announce"]))
+    route = WantedRoute(read_network(data["prefix"]), data["type"], hops, int(data["metric"]), bool(data["announce"]))
     return HeldRoute(route, until)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from typing import Any, Dict, Optional, Tuple
 
-from netorch.api import IPNetwork, Overlay, OverlayEntry, VerbContext, one_line, utc_text
+from netorch.api import IPNetwork, Overlay, OverlayEntry, VerbContext, one_line, read_network, utc_text
 
 NAME = "steer"
 REASON_BYTES = 1000
@@ -35,7 +34,7 @@ def steering_of(entry: OverlayEntry) -> Optional[Steering]:
     if not isinstance(provider, str) or not isinstance(pop, str):
         return None
     try:
-        return Steering(ip_network(str(prefix)), provider, pop)
+        return Steering(read_network(str(prefix)), provider, pop)
     except ValueError:
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
@@ -28,6 +27,7 @@ from netorch.api import (
     family_of,
     newest,
     rate_text,
+    read_network,
 )
 
 from .entries import NAME, Steering, ended, new_entry, steer_row, steerings
@@ -258,7 +258,7 @@ def _hosts(context: VerbContext, pop: str) -> Tuple[str, ...]:
 
 def _network(text: str) -> IPNetwork:
     try:
-        return ip_network(text)
+        return read_network(text)
     except ValueError as error:
         raise UsageError(f"expected a prefix such as 1.144.0.0/16, found {text!r}", hint=str(error)) from None
 
