@@ -84,7 +84,7 @@ def is_accepted(find: str, text: str) -> bool:
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("hostile"), inventory([], []), name="hostile") as up:
-        up.project("deploy", "pop2", "--yes")
+        up.deploy("pop2")
         yield up
 
 
