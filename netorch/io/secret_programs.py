@@ -39,7 +39,10 @@ class EncryptedFiles:
     def sops(self, path: str, keys: tuple[str, ...]) -> str:
         """The text or number that ``keys`` lead to in the file ``path`` of sops; NetorchError if it cannot be had."""
         command = ("sops", "decrypt", "--output-type", "json", path)
-        found: Any = json.loads(self._output(command, path))
+        try:
+            found: Any = json.loads(self._output(command, path))
+        except ValueError:  # whose message would show what it is about
+            raise NetorchError("sops gave something else than JSON", hint="put sops 3.9 or later on the PATH") from None
         for depth, key in enumerate(keys):
             if not isinstance(found, dict) or key not in found:
                 above = "/".join(keys[:depth]) or "the file"

@@ -101,6 +101,18 @@ def test_sops_opens_a_file_once(tmp_path: Path, identity: Path, environment: dic
     assert secrets.resolve("sops:secrets.yml#two") == VALUE
 
 
+def test_another_program_called_sops_gives_nothing_away(tmp_path: Path, environment: dict[str, str]) -> None:
+    """What it prints instead of JSON may be the secret."""
+    program = tmp_path / "sops"
+    program.write_text(f"#!/bin/sh\necho {VALUE}\n", encoding="utf-8")
+    program.chmod(0o755)
+    (tmp_path / "secrets.yml").write_text("", encoding="utf-8")
+    secrets = InventorySecrets(str(tmp_path), {**environment, "PATH": f"{tmp_path}:{environment['PATH']}"})
+    with pytest.raises(NetorchError, match="sops gave something else than JSON") as caught:
+        secrets.resolve("sops:secrets.yml#southnet")
+    assert VALUE not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
