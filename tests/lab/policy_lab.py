@@ -115,8 +115,8 @@ class PolicyLab:
     def has_lists(self, pop: str) -> bool:
         """Whether the switch has the validator's list, by ``netorch status``, which has FRR ask again where that is needed."""
         said = self.quick.project("status", SWITCHES[pop], "--interval", "0.1", "-o", "json", code=None)
-        (row,) = said.document["devices"][0]["validators"]
-        return bool(row["state"] == "up" and row["ipv4_entries"] and row["ipv6_entries"])
+        rows = [row for device in said.document["devices"] for row in device.get("validators") or ()]
+        return [bool(row["state"] == "up" and row["ipv4_entries"] and row["ipv6_entries"]) for row in rows] == [True]
 
     def heard(self, pop: str, provider: str) -> dict[str, tuple[int, ...]]:
         """What a provider hears of a POP's switch, by its own record: AS paths by prefix."""
