@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 COUNT = 5
 INTERRUPTED = 130
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_S = 3650 * 86400
+_MOST_CHARACTERS = 12
 
 
 class Age(click.ParamType[float]):
@@ -37,9 +39,13 @@ class Age(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The seconds."""
         text = str(value)
-        if text[:-1].isdecimal() and text[-1:] in _SECONDS and int(text[:-1]):
-            return float(int(text[:-1]) * _SECONDS[text[-1]])
-        return self.fail(f"expected a number and s, m, h or d such as 24h, found {text!r}", param, ctx)
+        if text[:-1].isdecimal() and text[-1:] in _SECONDS and len(text) <= _MOST_CHARACTERS:
+            seconds = float(int(text[:-1]) * _SECONDS[text[-1]])
+            if 0 < seconds <= LONGEST_S:
+                return seconds
+        return self.fail(
+            f"expected a number and s, m, h or d, at most ten years, such as 24h, found {text!r}", param, ctx
+        )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from netorch.errors import NetorchError, UsageError, annotated
 
 MAX_FILE_BYTES = 4 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST_S = 3650 * 86400
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
@@ -35,7 +36,10 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value))
         if match is None:
             self.fail(f"expected a duration such as 90s, 5m, 2h or 1d, found {value!r}", param, ctx)
-        return float(match.group(1)) * _UNITS[match.group(2)]
+        seconds = float(match.group(1)) * _UNITS[match.group(2)]
+        if seconds > LONGEST_S:
+            self.fail(f"expected at most {LONGEST_S // _UNITS['d']}d, ten years, found {value!r}", param, ctx)
+        return seconds
 
 
 class TextFile(click.ParamType):  # type: ignore[type-arg]

@@ -6,6 +6,8 @@ import unicodedata
 from datetime import datetime, timezone
 from typing import Iterable
 
+_END_OF_TIME_S = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc).timestamp()
+
 
 def one_line(text: str, *, max_bytes: int) -> str:
     """``text`` as one line of at most ``max_bytes`` bytes of UTF-8, cut between characters.
@@ -39,8 +41,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def utc_text(seconds: float) -> str:
-    """A moment, in seconds since the epoch, as people and JSON get it: ``2026-03-01T09:00:00Z``."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A moment, in seconds since the epoch, as people and JSON get it: ``2026-03-01T09:00:00Z``. What is before the year 1970 or
+    after 9999 is that end of time: what devices hold must never keep anybody from reading it."""
+    known = min(max(seconds, 0.0), _END_OF_TIME_S)
+    return datetime.fromtimestamp(known, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def rate_text(rate_bps: float) -> str:

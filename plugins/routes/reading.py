@@ -15,6 +15,7 @@ KEYS = ("prefix", "via", "interface", "type", "metric", "announce", "for")
 TYPES = ("unicast", "blackhole", "unreachable")
 MAX_METRIC = 4294967295
 SHORTEST_S = 60.0
+LONGEST_S = 3650 * 86400.0
 """A change of devices takes seconds: what lasts no longer would be past its time before it is there."""
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}")
@@ -190,8 +191,8 @@ def _flag(found: Any) -> bool:
 def _duration(found: Any) -> float:
     match = _DURATION.fullmatch(found) if isinstance(found, str) else None
     seconds = float(match.group(1)) * _UNITS[match.group(2)] if match else 0.0
-    if seconds < SHORTEST_S:
-        raise _Wrong("for", "a duration of a minute or more, such as 10m, 2h or 1d", found)
+    if not SHORTEST_S <= seconds <= LONGEST_S:
+        raise _Wrong("for", "a duration from a minute to ten years, such as 10m, 2h or 1d", found)
     return seconds
 
 
