@@ -28,6 +28,9 @@ BUFFER = 32 << 20
 LATE_S = 10.0
 """How long the last packets may take on a busy machine."""
 
+BEHIND_S = 1.0
+"""How long a packet may come after later ones of its flow: what is missing then is lost."""
+
 _NUMBER = struct.Struct("!I")
 _RCVBUFFORCE = 33  # asm-generic/socket.h
 
@@ -113,11 +116,14 @@ class NumberedStreams:
     def losses_so_far(self) -> dict[str, list[int]]:
         """The numbers that were sent until now and never come, of streams with any."""
         sent = {name: stream.sent for name, stream in self.streams.items()}
-        began = time.monotonic()  # noqa: TID251 - the packets' own time
+        ends = time.monotonic() + LATE_S  # noqa: TID251 - the packets' own time
         while True:
             lost = {name: [n for n in stream.lost() if n < sent[name]] for name, stream in self.streams.items()}
-            if not any(lost.values()) or time.monotonic() - began > LATE_S:  # noqa: TID251
+            now = time.monotonic()  # noqa: TID251
+            if not any(lost.values()) or now > ends:
                 return {name: found for name, found in lost.items() if found}
+            if all(found[-1:] < [sent[name] - FLOWS] for name, found in lost.items()):  # each flow has brought its last
+                ends = min(ends, now + BEHIND_S)
             self._stop_taking.wait(0.1)
 
     def __getitem__(self, name: str) -> Stream:

@@ -48,7 +48,7 @@ class Story:
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("frrdrain"), quick_files(example_of(RELEASES)), name="frrdrain") as up:
-        up.project("deploy", POP, "--yes", timeout_s=180)
+        up.deploy(POP)
         wait_until(lambda: all_up(up), timeout_s=60, what="every session is up")
         wait_until_exact(up.lab)
         share_addresses(up.lab, HOSTS)

@@ -74,7 +74,7 @@ class Story:
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("pops"), files(), name="pops") as up:
-        up.project("deploy", *POPS, "--yes", timeout_s=180)
+        up.deploy(*POPS)
         for switch in SWITCHES:
             wait_until(lambda: set(bgp_states(up.lab, switch).values()) == {"Established"}, what=f"{switch} is up")  # noqa: B023
         share_addresses(up.lab, HOSTS)

@@ -64,7 +64,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     # Of one rank, so that the length of paths decides, and some prefixes of all providers leave by the drained one.
     files = edited(quick_example(), "providers.yml", ("relation: peer", "relation: transit"))
     with quick_lab(tmp_path_factory.mktemp("drain"), files, name="drain") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         wait_until_exact(up.lab)
         yield up
 
