@@ -20,6 +20,9 @@ from .amend import own_networks
 
 GRACEFUL_SHUTDOWN = (65535, 0)  # RFC 8326 section 5
 
+_OF_NO_USE = frozenset({GRACEFUL_SHUTDOWN, (65535, 666), (65535, 65281), (65535, 65282), (65535, 65283)})
+"""With these a provider drops what comes for the prefix (RFC 7999), or tells nobody of it (RFC 1997)."""
+
 HEARD, WITHHELD, DOWN, NOBODY, UNKNOWN = "announced", "withheld", "session down", "not originated", "unknown"
 
 
@@ -121,8 +124,9 @@ def _originators(intent: Intent, switch: DeviceIntent, prefix: IPNetwork, facts:
 
 
 def is_lasting(hearing: Hearing) -> bool:
-    """Whether the neighbour hears it, and not from a session that is about to close."""
-    return hearing.announcement is not None and GRACEFUL_SHUTDOWN not in hearing.announcement.communities
+    """Whether the neighbour hears it so that the Internet comes by it: not from a session that is about to close, and not with a
+    community that ends it there."""
+    return hearing.announcement is not None and _OF_NO_USE.isdisjoint(hearing.announcement.communities)
 
 
 def rpki_states(facts: Facts, asn: int) -> Dict[IPNetwork, str]:

@@ -65,8 +65,8 @@ def refuse_many(context: VerbContext, changes: Sequence[Change], allowed: Option
 
 def refuse_last(context: VerbContext, scope: Scope, changes: Sequence[Change], *, entries: Any, facts: Facts) -> None:
     """GuardRefused when the last announcement of an own prefix goes, or of all that holds it. A session that is drained is about
-    to close, and does not count."""
-    if not any(before.state == HEARD and after.state != HEARD for _, before, after in changes):
+    to close, and does not count, nor does what a provider keeps to itself or drops."""
+    if not any(is_lasting(before) and not is_lasting(after) for _, before, after in changes):
         return
     intent = context.intended(entries)
     for prefix in (scope.prefix, *_around(context, scope)):
@@ -75,7 +75,7 @@ def refuse_last(context: VerbContext, scope: Scope, changes: Sequence[Change], *
             return
     raise GuardRefused(
         f"refused (last): no provider would hear {scope.prefix} any more, nor anything that it is a part of, but from sessions"
-        " that are down or drained",
+        " that are down or drained, or with communities that end it there (blackhole, no-export, no-advertise)",
         hint="announce it elsewhere first, or --allow-last",
     )
 

@@ -245,6 +245,15 @@ def test_list_says_who_why_and_what_is_not_as_intended() -> None:
         ),
         ("withdraw", {"prefix": OWN}, "no provider would hear 192.0.2.0/23 any more"),
         ("withdraw", {"prefix": OWN, "from": ("northtel",), "down": ("meadow_2_v4",)}, "no provider would hear"),
+        ("announce", {"prefix": OWN, "community": ("no-advertise",)}, "no provider would hear"),
+        ("announce", {"prefix": OWN, "community": ("no-export",)}, "no provider would hear"),
+        ("announce", {"prefix": OWN, "community": ("blackhole",)}, "no provider would hear"),
+        (
+            "announce",
+            {"prefix": OWN, "to": ("meadow",), "community": ("local-AS",), "down": ("northtel_1_v4",)},
+            "hear",
+        ),
+        ("announce", {"prefix": OWN, "community": ("graceful-shutdown",)}, "no provider would hear"),
     ],
 )
 def test_guards(verb: str, arguments: dict[str, Any], words: str) -> None:
