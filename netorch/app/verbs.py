@@ -31,6 +31,7 @@ from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.interruption import Trace
 from netorch.app.measuring import count_routes, measure_traffic
 from netorch.app.planning import make_plan, refusals
+from netorch.app.unasked import never_deployed, refuse_unasked
 from netorch.errors import (
     DeviceError,
     GuardRefused,
@@ -44,7 +45,7 @@ from netorch.model.items import FileItem, ServiceItem
 from netorch.model.overlay import merge_overlays, overruled
 from netorch.model.plan import DevicePlan, Plan
 from netorch.model.request import PingRequest
-from netorch.plan.guards import GUARDS, Allowances, Refusal
+from netorch.plan.guards import Allowances, Refusal
 from netorch.plan.rollback import is_rewritten, rolled_back
 from netorch.render import restamp
 
@@ -191,6 +192,7 @@ class VerbRun:
 
     def _deploy_once(self, step: Deploy) -> tuple[str, ...]:
         world = gather_world(self.controller, step.devices, entries=self.entries)
+        step = self._without_new(world, step)
         self._let_judge(step, world)
         world = replace(world, intent=world.intent.with_settings(step.settings))
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
@@ -217,6 +219,11 @@ class VerbRun:
         _raise_failures(result, but=away)
         return self._miss(away)
 
+    def _without_new(self, world: World, step: Deploy) -> Deploy:
+        new = never_deployed(world, step)
+        self._tell({name: NetorchError("left out, since it was never deployed", where=name) for name in new})
+        return replace(step, devices=tuple(name for name in step.devices if name not in new)) if new else step
+
     def _let_judge(self, step: Deploy, world: World) -> None:
         """Whether the step may still be, beside what others have decided since the verb began."""
         held = merge_overlays(facts.overlay for facts in world.facts.values())
@@ -234,17 +241,13 @@ class VerbRun:
             )
 
     def _refuse_unasked(self, world: World, step: Deploy) -> None:
-        """What the inventory wants beside the verb's own decision goes with it. Not so where that restarts Established provider
-        sessions, or brings back what a person rolled back: who is in a hurry to drain or undrain does not think of it."""
+        """What the inventory wants beside the verb's own decision goes with it. Not so where a guard is against that, or where it
+        brings back what a person rolled back."""
         held = merge_overlays(facts.overlay for facts in world.facts.values())
         before = replace(world, overlay=held, intent=self.controller.intent(held))
         plan, _ = make_plan(self.controller, before, step.devices, only=step.only)
         self._refuse_rollbacks(world, step, plan, held)
-        others = frozenset(GUARDS) - {"resets"}
-        for refusal in refusals(self.controller, before, plan, Allowances(guards=others)):
-            found = f"beside this the inventory wants something else: {refusal.finding}"
-            hint = f"deploy that first (netorch plan {refusal.pop} shows it), or take it out of the inventory"
-            raise GuardRefused(f"refused (resets): {found}", where=refusal.where, hint=hint)
+        refuse_unasked(self.controller, world, step)
 
     def _refuse_rollbacks(self, world: World, step: Deploy, plan: Plan, held: Overlay) -> None:
         """``plan`` is what the inventory wants with what is ``held`` already. A device that was rolled back may have less of that

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping
 
@@ -12,11 +13,12 @@ from netorch.app.controller import Controller
 from netorch.app.interruption import Trace
 from netorch.app.results import DeployResult, DeviceResult
 from netorch.app.verbs import VerbRun
-from netorch.errors import DeviceError, GuardRefused, Interrupted, Locked, Outdated, Unreachable
+from netorch.errors import DeviceError, GuardRefused, Interrupted, Locked, NetorchError, Outdated, Unreachable
 from netorch.model.facts import Confirmed
 from netorch.model.items import OverlayItem, ServiceItem
 from netorch.model.plan import Plan
 from netorch.model.request import Answer, ApplyRequest
+from netorch.plan.guards import GUARDS
 from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
 from tests.unit.inventory_texts import example, load
@@ -113,6 +115,47 @@ def test_what_the_inventory_wants_beside_it_restarts_nothing() -> None:
     ) as raised:
         run(beside(running="hold time 60"))
     assert "deploy that first (netorch plan pop1 shows it)" in raised.value.hint
+
+
+def less_of_pop1(allow: frozenset[str], *held: tuple[OverlayEntry, ...]) -> Outcome:
+    """A verb that changes both switches of POP1 when three of its four circuits have gone from the inventory; the switches have
+    every session up, and keep ``held``."""
+    circuit = re.compile(r"  - id: [234]\n(?:    .*\n)+")
+    files = example()
+    less = {**files, "pops/pop1.yml": circuit.sub("", files["pops/pop1.yml"])}
+    assert len(load(less).pop("pop1").circuits) == 1
+    before = planned(files, files)
+    agents = {}
+    for name, mine in zip(("sw1.pop1", "sw2.pop1"), held or ((), ()), strict=True):
+        facts = replace(before.facts[name], overlay=mine)
+        agents[name] = Agent(reports=lambda _, facts=facts: facts)  # type: ignore[misc]
+    controller = controller_of(lambda name: agents.get(name) or Agent(), PLUGIN)
+    names = ("sw1.pop1", "sw2.pop1")
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        yield ChangeOverlay((replace(ENTRY, devices=names),))
+        yield Deploy(names, why="a trial", allow=allow)
+        yield Report(text="it is in force")
+
+    return run(replace(controller, inventory=load(less), secrets=SECRETS), Verb("two", "two switches", steps))
+
+
+@pytest.mark.parametrize("held", [(), ((ENTRY,), ())], ids=["new", "held by one"])
+def test_what_a_verb_may_do_is_no_leave_for_the_inventory(held: tuple[tuple[OverlayEntry, ...], ...]) -> None:
+    """Circuits that somebody took out of the inventory are not closed in passing, whatever the verb has judged of its own."""
+    with pytest.raises(GuardRefused, match=r"refused \(removals\): beside this the inventory wants something else"):
+        less_of_pop1(frozenset(GUARDS), *held)
+
+
+def test_a_verb_makes_no_first_deploy() -> None:
+    """There is nothing yet that it could change; what was deployed is changed without the rest, which is named."""
+    with pytest.raises(NetorchError, match="never deployed") as raised:
+        run(with_switch(Agent(generation_now=0)))
+    assert raised.value.hint == "netorch deploy pop1, then this again"
+    controller = controller_of(lambda name: Agent(generation_now=int(name != "sw2.pop1")), PLUGIN)
+    controller = replace(controller, inventory=load(example()), secrets=SECRETS)
+    done = run(controller, deploy_pop1(goes_on=False))
+    assert (done.said, done.told) == (["without nobody"], ["sw2.pop1: left out, since it was never deployed"])
 
 
 @pytest.mark.parametrize("held", [ENTRY, replace(ENTRY, version=1)], ids=["new", "in force"])
