@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netorch.model.bogons import BOGON_PREFIXES, GLOBAL_UNICAST
 from netorch.model.inventory import Inventory, Pop
-from netorch.model.types import Family, IPNetwork, family_of
+from netorch.model.types import Family, IPNetwork, family_of, is_inside
 
 
 def excluded_networks(inventory: Inventory, pop: Pop) -> tuple[IPNetwork, ...]:
@@ -16,7 +16,7 @@ def excluded_networks(inventory: Inventory, pop: Pop) -> tuple[IPNetwork, ...]:
     outer: list[IPNetwork] = []
     for network in sorted(wanted, key=lambda one: (one.version, int(one.network_address), one.prefixlen)):
         refused = (*outer, *inventory.own_prefixes, *(bogon.prefix for bogon in BOGON_PREFIXES[family_of(network)]))
-        if _is_global(network) and not any(_is_inside(network, other) for other in refused):
+        if _is_global(network) and not any(is_inside(network, other) for other in refused):
             outer.append(network)
     return tuple(outer)
 
@@ -39,8 +39,4 @@ def _links(pop: Pop) -> Iterator[IPNetwork]:
 
 def _is_global(network: IPNetwork) -> bool:
     universe = GLOBAL_UNICAST[family_of(network)]
-    return universe is None or _is_inside(network, universe)
-
-
-def _is_inside(network: IPNetwork, other: IPNetwork) -> bool:
-    return network.version == other.version and network.subnet_of(other)  # type: ignore[arg-type]
+    return universe is None or is_inside(network, universe)

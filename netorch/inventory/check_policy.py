@@ -9,7 +9,7 @@ from netorch.inventory.findings import Findings
 from netorch.inventory.schema_network import ProviderKeys
 from netorch.inventory.schema_pops import CircuitKeys
 from netorch.inventory.tree import PROVIDERS, Site, Tree
-from netorch.model.types import IPNetwork
+from netorch.model.types import IPNetwork, is_inside
 
 
 def check_policy(tree: Tree, findings: Findings) -> None:
@@ -50,7 +50,7 @@ def _check_rights(provider: ProviderKeys, path: Path, findings: Findings) -> Non
 def _check_prefixes(provider: ProviderKeys, path: Path, tree: Tree, *, findings: Findings) -> None:
     for number, prefix in enumerate(provider.prefixes):
         for own in tree.network.own_prefixes:
-            if prefix.version == own.version and prefix.subnet_of(own):  # type: ignore[arg-type]
+            if is_inside(prefix, own):
                 message = f"expected address space of the provider, found {prefix}, which is ours ({own})"
                 findings.add(PROVIDERS, (*path, "prefixes", number), message=message)
                 break

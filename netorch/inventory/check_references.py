@@ -11,6 +11,7 @@ from netorch.inventory.schema_network import PolicyKeys
 from netorch.inventory.schema_pops import HostKeys, RouterKeys, SwitchKeys
 from netorch.inventory.tree import LAB, NETWORK, PROVIDERS, Site, Tree, router_id
 from netorch.model.text import did_you_mean
+from netorch.model.types import is_inside
 
 
 def check_references(tree: Tree, findings: Findings) -> None:
@@ -119,11 +120,7 @@ def _check_prefixes(site: Site, tree: Tree, *, findings: Findings) -> None:
         check_once(findings, ((site.file, path, name) for path, name in names))
         for path, name in names:
             check_known(findings, site.file, path, name=name, kind=f"host of {site.name}", known=hosts)
-        # supernet_of wants the same version, which mypy cannot see of a union
-        if not any(
-            service.prefix.version == own.version and service.prefix.subnet_of(own)  # type: ignore[arg-type]
-            for own in tree.network.own_prefixes
-        ):
+        if not any(is_inside(service.prefix, own) for own in tree.network.own_prefixes):
             message = f"expected a prefix inside of own_prefixes of {NETWORK}, found {service.prefix}"
             findings.add(site.file, ("prefixes", at, "prefix"), message=message)
 

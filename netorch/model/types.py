@@ -63,6 +63,12 @@ def family_of(value: Union[IPAddress, IPNetwork, IPInterface]) -> Family:
     return Family.IPV4 if value.version == 4 else Family.IPV6
 
 
+def is_inside(network: IPNetwork, other: IPNetwork) -> bool:
+    """Whether ``network`` is ``other`` or inside of it; never so across families."""
+    # subnet_of wants the same version, which mypy cannot see of a union
+    return network.version == other.version and network.subnet_of(other)  # type: ignore[arg-type]
+
+
 class Mac(str):
     """A MAC address in lower case with colons; ValueError for anything else."""
 

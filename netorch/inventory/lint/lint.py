@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from netorch.errors import InventoryProblem
 from netorch.inventory.findings import Findings
-from netorch.inventory.lint import of_network, of_providers
+from netorch.inventory.lint import of_lists, of_network, of_providers
 from netorch.inventory.lint.rules import WARNING, Rule, Spot
 from netorch.inventory.load import load_tree, shown_folder
 from netorch.inventory.schema_network import AcceptedKeys
 from netorch.inventory.tree import NETWORK, Tree
 from netorch.model.text import did_you_mean
 
-RULES: tuple[Rule, ...] = (*of_providers.RULES, *of_network.RULES)
+RULES: tuple[Rule, ...] = (*of_providers.RULES, *of_lists.RULES, *of_network.RULES)
 
 _STALE = "stale-acceptance"
 

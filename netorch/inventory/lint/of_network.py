@@ -41,6 +41,19 @@ def _guards(tree: Tree) -> Iterator[Spot]:
     if guards.capacity_percent <= 0:
         found = "expected more than 0, found 0: a drain may leave a POP without any circuit"
         yield Spot(NETWORK, ("policy", "guards", "capacity_percent"), "", found, "--allow-capacity is for the one time")
+    tolerance = tree.network.policy.tolerance
+    for key, percent in (
+        ("prefix_drop_percent", tolerance.prefix_drop_percent),
+        ("fib_drop_percent", tolerance.fib_drop_percent),
+    ):
+        if percent >= 100:
+            found = "expected less than 100, found 100: a deploy that loses all routes is not taken back"
+            yield Spot(NETWORK, ("policy", "tolerance", key), "", found, "leave it out")
+    if tree.network.registries.max_change_percent >= 100:
+        found = (
+            "expected less than 100, found 100: a registry that loses a provider's prefixes takes them off the filters"
+        )
+        yield Spot(NETWORK, ("registries", "max_change_percent"), "", found, "--accept is for the one time")
 
 
 def _announced_length(tree: Tree) -> Iterator[Spot]:

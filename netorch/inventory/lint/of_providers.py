@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netorch.inventory.document import Path
 from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, Rule, Spot, carried, of_provider, providers
-from netorch.inventory.schema_network import PolicyKeys, ProviderKeys
-from netorch.inventory.tree import NETWORK, Tree
+from netorch.inventory.schema_network import OverLimitKeys, PolicyKeys, ProviderKeys
+from netorch.inventory.tree import NETWORK, PROVIDERS, Tree
 from netorch.model.bogons import refused_asns
-from netorch.model.policy import Policy
 from netorch.model.types import Family
 
 _UPHILL = {"customer": ("peer", "ixp", "transit"), "peer": ("transit",), "ixp": ("transit",), "transit": ()}
@@ -18,6 +18,8 @@ _FULL_TABLE = {Family.IPV4: 1_000_000, Family.IPV6: 230_000}
 """About what the global table holds; source: the CIDR report and the table of AS 6447, 2025."""
 
 _A = {"peer": "a peer", "customer": "a customer", "ixp": "at an exchange"}
+
+_CALM_MINUTES = 5
 
 _MOST = 0.5
 """A network that sends more than this share of the global table sends what it has of others."""
@@ -37,19 +39,19 @@ def _local_preference(tree: Tree) -> Iterator[Spot]:
                 hint = "a path that costs money, or is longer, must not win over one that pays"
                 yield Spot(NETWORK, ("policy", "local_preference", worse), worse, found, hint)
     policy, listed = tree.network.policy, list(providers(tree))
-    for path, provider in listed:
-        if provider.local_preference is None:
-            continue
-        for _, other in listed:
-            higher = provider.relation in _UPHILL[other.relation]
-            if higher and _preference(provider, policy) >= _preference(other, policy):
-                found = (
-                    f"expected a {provider.relation}'s below the {_preference(other, policy)} of {other.name}, "
-                    f"a {other.relation}, found {provider.local_preference}"
-                )
-                hint = "leave it out, or lower it"
-                yield of_provider(path, provider, key="local_preference", message=found, hint=hint)
+    for at, provider in listed:
+        for where, other in listed:
+            mine, theirs = _preference(provider, policy), _preference(other, policy)
+            if provider.relation not in _UPHILL[other.relation] or mine < theirs:
+                continue
+            of_other, of_own = f"{other.name}, a {other.relation}", f"{provider.name}, a {provider.relation}"
+            if provider.local_preference is not None:
+                found = f"expected a {provider.relation}'s below the {theirs} of {of_other}, found {mine}"
+                yield of_provider(at, provider, key="local_preference", message=found, hint="leave it out, or lower it")
                 break
+            if other.local_preference is not None:
+                found = f"expected a {other.relation}'s above the {mine} of {of_own}, found {theirs}"
+                yield of_provider(where, other, key="local_preference", message=found, hint="leave it out, or raise it")
 
 
 def _max_prefixes(tree: Tree) -> Iterator[Spot]:
@@ -74,19 +76,6 @@ def _max_prefixes(tree: Tree) -> Iterator[Spot]:
                 yield of_provider(path, provider, key="max_prefixes", message=found, hint=hint, level=WARNING)
 
 
-def _prefix_list(tree: Tree) -> Iterator[Spot]:
-    for path, provider in providers(tree):
-        if provider.relation == "transit" or provider.prefixes or provider.irr is not None:
-            continue
-        if provider.relation == "customer":
-            found = "a customer without a list of its prefixes: whatever it announces is believed, and passed on"
-            hint = "prefixes: [...], all that it may announce, or irr: its AS-SET"
-            yield of_provider(path, provider, key="relation", message=found, hint=hint)
-        else:
-            found = f"{_A[provider.relation]}: nothing says which prefixes are its own and its customers'"
-            yield of_provider(path, provider, key="relation", message=found, hint="irr: its AS-SET", level=NOTE)
-
-
 def _rpki(tree: Tree) -> Iterator[Spot]:
     """Validators of the network, else of each POP: none, one, or several."""
     network = tree.network.rpki
@@ -99,7 +88,7 @@ def _rpki(tree: Tree) -> Iterator[Spot]:
             yield Spot(
                 site.file, ("circuits",), site.name, found, "rpki: {validators: [...]} in network.yml (docs/rpki.md)"
             )
-        elif len(rpki.validators) == 1:
+        elif len({str(validator.address) for validator in rpki.validators}) == 1:
             found = f"one validator for {site.name}: while it is away, what it knew runs out"
             file, where = (site.file, ("rpki",)) if site.keys.rpki else (NETWORK, ("rpki",))
             yield Spot(file, where, site.name, found, "a second one, of other software")
@@ -116,15 +105,35 @@ def _provider_asn(tree: Tree) -> Iterator[Spot]:
 
 
 def _never_via(tree: Tree) -> Iterator[Spot]:
-    own = tree.network.policy.never_via
-    listed = Policy().never_via if own is None else own
+    """A list that somebody emptied; the default is a long one."""
+    found = "{} hold nobody back: a path through the largest networks, learned {}, is a leak, and wins"
+    hint = "leave it out, or list the networks that you have sessions with elsewhere"
+    if tree.network.policy.never_via == []:
+        message = found.format("peers, customers and exchanges", "of one of them")
+        yield Spot(NETWORK, ("policy", "never_via"), "", message, hint)
     for path, provider in providers(tree):
-        if provider.relation == "transit" or provider.never_via is not None:
-            continue
-        if provider.asn in listed:
-            found = f"AS {provider.asn} is one that no {provider.relation} may have in its paths: all its routes are refused"
-            hint = "never_via: [...] of this provider, with the others of the list"
-            yield of_provider(path, provider, key="asn", message=found, hint=hint)
+        if provider.relation != "transit" and provider.never_via == []:
+            message = found.format(f"sessions with {_A[provider.relation]}", "there")
+            yield of_provider(path, provider, key="never_via", message=message, hint=hint)
+
+
+def _over_limit(tree: Tree) -> Iterator[Spot]:
+    """Who restarts a session every minute lets a leak in every minute."""
+    keys: list[tuple[str, Path, str, OverLimitKeys]] = [
+        (NETWORK, ("policy", "over_limit"), "", tree.network.policy.over_limit)
+    ]
+    keys += [(PROVIDERS, (*path, "over_limit"), p.name, p.over_limit) for path, p in providers(tree) if p.over_limit]
+    for file, where, name, limit in keys:
+        if limit.action == "restart" and limit.retry_minutes < _CALM_MINUTES:
+            found = f"expected {_CALM_MINUTES} minutes or more between tries, found {limit.retry_minutes}"
+            yield Spot(file, (*where, "retry_minutes"), name, found, "action: disable waits for a person")
+
+
+def _role(tree: Tree) -> Iterator[Spot]:
+    for path, provider in providers(tree):
+        if not provider.role:
+            found = f"sessions with {provider.name} tell no role: a leak to or from it is not marked as one"
+            yield of_provider(path, provider, key="role", message=found, hint="role: false is for who cannot")
 
 
 RULES = (
@@ -143,13 +152,6 @@ RULES = (
         _max_prefixes,
     ),
     Rule(
-        "prefix-list",
-        ERROR,
-        "a customer can announce anybody's addresses, and our transits hear it from us",
-        "RFC 7454 section 6.2.2; MANRS for network operators, action 1",
-        _prefix_list,
-    ),
-    Rule(
         "rpki",
         WARNING,
         "a hijacked prefix is accepted as if it were announced by its owner",
@@ -165,9 +167,17 @@ RULES = (
     ),
     Rule(
         "never-via",
-        ERROR,
-        "the session comes up and carries nothing",
+        WARNING,
+        "routes of the largest networks that somebody leaks are taken for a short way",
         "NANOG 67, Peer Locking, Job Snijders, 2016",
         _never_via,
     ),
+    Rule(
+        "over-limit",
+        WARNING,
+        "a neighbour that leaks is let in again before anybody has seen it",
+        "RFC 7454 section 8",
+        _over_limit,
+    ),
+    Rule("role", NOTE, "a leak is found by nobody on its way", "RFC 9234 section 3", _role),
 )

@@ -61,6 +61,8 @@ def carried(tree: Tree, provider: str) -> tuple[Family, ...]:
     return tuple(family for family in Family if has[family])
 
 
-def of_provider(path: Path, provider: ProviderKeys, *, key: str, message: str, hint: str, level: str = "") -> Spot:
+def of_provider(
+    path: Path, provider: ProviderKeys, *, key: str | int, message: str, hint: str, level: str = ""
+) -> Spot:
     """A spot at one of a provider's keys, or at the provider where it does not have that key."""
     return Spot(PROVIDERS, (*path, key), provider.name, message, hint, level)
