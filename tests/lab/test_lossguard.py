@@ -49,7 +49,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         "plugins:\n", f"plugins:\n  - {{name: lossguard, path: {FOLDER}}}\n"
     )
     with quick_lab(tmp_path_factory.mktemp("lossguard") / "project", files, name="lossguard") as quick:
-        quick.project("deploy", POP, "--yes")
+        quick.deploy(POP)
         return _tell(quick)
 
 

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from netorch.lab import set_link
 from tests.lab.deployed_pop import bgp_states
+from tests.lab.drained_pop import quick_drains
 from tests.lab.faults.asked import held, held_agent
 from tests.lab.faults.bed import Target
 from tests.lab.operator_shell import Said, cron_environment
@@ -31,8 +32,8 @@ NOTE = "# an operator's own line, number "
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
-    with quick_lab(tmp_path_factory.mktemp("operating"), only_pop2(), name="oper") as up:
-        up.project("deploy", "pop2", "--yes")
+    with quick_lab(tmp_path_factory.mktemp("operating"), quick_drains(only_pop2()), name="oper") as up:
+        up.deploy("pop2")
         yield up
 
 

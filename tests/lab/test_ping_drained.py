@@ -6,6 +6,7 @@ import pytest
 
 from netorch.model.types import Family
 from tests.lab.deployed_pop import behind_all, kernel_routes, mark
+from tests.lab.drained_pop import quick_drains
 from tests.lab.quick_lab import QuickLab, only_pop2, quick_lab
 from tests.waiting import wait_until
 
@@ -19,8 +20,8 @@ Rows = dict[str, tuple[str, int, int]]
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, Family], Rows]:
     """The state, what was sent and received by provider: before a drain, during it, and after the undrain."""
     rows = {}
-    with quick_lab(tmp_path_factory.mktemp("ping"), only_pop2(), name="ping") as quick:
-        quick.project("deploy", POP, "--yes")
+    with quick_lab(tmp_path_factory.mktemp("ping"), quick_drains(only_pop2()), name="ping") as quick:
+        quick.deploy(POP)
         wait_until(
             lambda: all(_has_routes(quick, provider) for provider in (DRAINED, KEPT)),
             timeout_s=30,

@@ -64,7 +64,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """All of it from one lab: a provider that is quick, and one that is slow and loses a packet in twenty."""
     folder = tmp_path_factory.mktemp("measured")
     with quick_lab(folder / "project", {**only_pop2(), "lab.yml": SPEAKERS}, name="measured") as quick:
-        quick.project("deploy", POP, "--yes")
+        quick.deploy(POP)
         wait_until(lambda: all(_has_routes(quick, p) for p in DELAYS_MS), timeout_s=30, what="routes of both")
         target = behind_all(quick.lab.inventory, Family.IPV4)
         return _tell(quick, target, folder)

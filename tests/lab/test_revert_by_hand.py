@@ -9,6 +9,7 @@ import pytest
 from netorch.lab import restart_node, set_link, start_node, stop_node
 from netorch.model.types import Family
 from tests.lab.deployed_pop import bgp_states, host_of, kernel_routes
+from tests.lab.drained_pop import quick_drains
 from tests.lab.labs import Lab
 from tests.lab.operator_shell import cron_environment
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab, wait_until_exact
@@ -21,10 +22,10 @@ MEADOW = {"meadow_4_v4", "meadow_4_v6"}
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
-    files = quick_example()
+    files = quick_drains(quick_example())
     del files["pops/pop2.yml"]
     with quick_lab(tmp_path_factory.mktemp("night"), files, name="night") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         wait_until_exact(up.lab)
         yield up
 

@@ -22,6 +22,7 @@ from tests.lab.deployed_pop import (
     only_behind,
     service,
 )
+from tests.lab.drained_pop import quick_drains
 from tests.lab.quick_lab import QuickLab, inexact, quick_example, quick_lab
 from tests.waiting import wait_until
 
@@ -40,10 +41,10 @@ FAMILIES = pytest.mark.parametrize("family", list(Family), ids=lambda family: fa
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
-    files = {**quick_example(), "lab.yml": SPEAKERS}
+    files = quick_drains({**quick_example(), "lab.yml": SPEAKERS})
     del files["pops/pop2.yml"]
     with quick_lab(tmp_path_factory.mktemp("speakers"), files, name="speak") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         # GoBGP takes about 50 routes a second from its command line.
         wait_until(lambda: not any(inexact(up.lab, host) for host in HOSTS), timeout_s=60, what="exact tables")
         yield up
