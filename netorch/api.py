@@ -230,7 +230,12 @@ class InputFile:
 class VerbContext:
     """What a verb knows when it starts. ``now`` is seconds since the epoch, ``author`` who typed the command. ``unread`` are the
     devices that keep the overlay and could not be asked: what they alone know is missing. ``intended(entries)`` is the intent as
-    all plugins would amend it if these entries held, too."""
+    all plugins would amend it if these entries held, too.
+
+    In ``overlay``, and ``intent``, whatever is past its time has ended, as the next deploy has it. ``held`` is the overlay as
+    each device has it until then, by device, and ``present`` the intent of that (None: the same); verbs that tell what is in
+    force look there.
+    """
 
     inventory: Inventory
     intent: Intent
@@ -240,6 +245,8 @@ class VerbContext:
     settings: Mapping[str, Any]
     intended: Callable[[Tuple[OverlayEntry, ...]], Intent]
     unread: Tuple[str, ...] = ()
+    held: Mapping[str, Tuple[OverlayEntry, ...]] = field(default_factory=dict)
+    present: Optional[Intent] = None
 
 
 def _allow_everything(context: VerbContext) -> None:

@@ -86,16 +86,26 @@ def gather_world(
     held = merge_overlays([*(fact.overlay for fact in facts.values()), entries])
     decided = {(entry.id, entry.version) for entry in entries}  # just now: it does not end before it is done
     lapsing = Overlay(tuple(entry for entry in held.entries if (entry.id, entry.version) not in decided))
-    lapsed = _lapsed(controller, lapsing)
+    lapsed = _lapsed(controller, lapsing, facts)
     overlay = merge_overlays([held.entries, lapsed]) if lapsed else held
     notes = registry_warnings(controller.inventory, now=controller.clock.now())
     return World(facts, failures, overlay, controller.intent(overlay), lapsed, notes)
 
 
-def _lapsed(controller: Controller, overlay: Overlay) -> tuple[OverlayEntry, ...]:
-    """What entries of ``overlay`` become now that they are past their time."""
+def _lapsed(controller: Controller, overlay: Overlay, facts: Mapping[str, DeviceFacts]) -> tuple[OverlayEntry, ...]:
+    """What entries of ``overlay`` become now that they are past their time. One that comes to its end step by step waits for the
+    devices that have steps before it: none may leave one out."""
     now = controller.clock.now()
-    return tuple(entry for plugin in controller.plugins for entry in call_hook(plugin, plugin.lapse, overlay, now))
+    found = []
+    for plugin in controller.plugins:
+        for entry in call_hook(plugin, plugin.lapse, overlay, now):
+            older = tuple(
+                e for f in facts.values() for e in f.overlay if e.id == entry.id and e.version < entry.version - 1
+            )
+            steps = (step for one in older for step in call_hook(plugin, plugin.lapse, Overlay((one,)), now))
+            if not entry.removed or all(step.removed for step in steps):
+                found.append(entry)
+    return tuple(found)
 
 
 def gather_facts(

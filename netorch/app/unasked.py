@@ -19,7 +19,7 @@ def refuse_unasked(controller: Controller, world: World, step: Deploy) -> None:
     What a verb was allowed, or has judged itself, is for what it decides: who is in a hurry to drain or undrain does not think of
     an edit of the inventory.
     """
-    before = _as_held(controller, world)
+    before = as_held(controller, world)
     plan, _ = make_plan(controller, before, step.devices, only=step.only)
     for refusal in refusals(controller, before, plan):
         found = f"beside this the inventory wants something else: {refusal.finding}"
@@ -27,9 +27,12 @@ def refuse_unasked(controller: Controller, world: World, step: Deploy) -> None:
         raise GuardRefused(f"refused ({refusal.guard}): {found}", where=refusal.where, hint=hint)
 
 
-def _as_held(controller: Controller, world: World) -> World:
-    """``world`` as it is meant with the overlay that each device keeps now. That may be less than the others have, where a verb
-    was interrupted: the rest is asked for, and none of the inventory's. Hosts keep none, and have what the switches have."""
+def as_held(controller: Controller, world: World) -> World:
+    """``world`` as it is meant with the overlay that each device keeps now, past its time or not.
+
+    That may be less than the others have, where a verb was interrupted: the rest is asked for, and none of the inventory's. Hosts
+    keep none, and have what the switches have.
+    """
     held = merge_overlays(facts.overlay for facts in world.facts.values())
     common = controller.intent(held)
     found = [(held, common)]  # switches of a POP have the same, but for what was interrupted

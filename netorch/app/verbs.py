@@ -31,7 +31,7 @@ from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.interruption import Trace
 from netorch.app.measuring import count_routes, measure_traffic
 from netorch.app.planning import make_plan, refusals
-from netorch.app.unasked import never_deployed, refuse_unasked
+from netorch.app.unasked import as_held, never_deployed, refuse_unasked
 from netorch.errors import (
     DeviceError,
     GuardRefused,
@@ -123,6 +123,8 @@ class VerbRun:
             settings=settings,
             intended=lambda entries: self.controller.intent(merge_overlays([world.overlay.entries, entries])),
             unread=tuple(world.failures),
+            held={name: facts.overlay for name, facts in world.facts.items()},
+            present=as_held(self.controller, world).intent,
         )
         self.verb, self.context = verb.name, context
         steps = verb.run(context, parameters)

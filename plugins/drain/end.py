@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from netorch.api import (
@@ -17,11 +18,11 @@ from netorch.api import (
     newest,
 )
 
-from .entries import drain_row, ended, ending, is_closed
+from .entries import drain_row, ended, ending, is_closed, stage_of
 from .quiet import prefixes as count_prefixes
 from .quiet import until_settled
 from .rest import bring_rest
-from .scope import KINDS, Line, Scope, all_scopes, concerned, keepers, resolve, typed
+from .scope import CLOSED, KINDS, Line, Scope, all_scopes, as_held, concerned, holdouts, keepers, resolve, typed
 from .scope import drains as in_force
 
 COLUMNS = ("kind", "name", "pop", "stage", "author", "since", "until", "reason")
@@ -30,7 +31,12 @@ COLUMNS = ("kind", "name", "pop", "stage", "author", "since", "until", "reason")
 def undrain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     """End a drain: open the sessions, still as the last choice; once they are back, take everything away."""
     words = tuple(arguments["name"] or ())
-    held = {scope: entry for entry, scope in in_force(context.overlay)}
+    held = {scope: entry for entry, scope in in_force(as_held(context))}
+    for scope, older in holdouts(context).items():
+        closed = [entry for entry in older.values() if entry.data.get("stage") == CLOSED]
+        known_as = as_held(context).find(scope.entry_id)
+        if closed and known_as is not None:  # ended elsewhere: here it opens as the last choice first, as everywhere
+            held.setdefault(scope, replace(closed[0], version=known_as.version))
     if not words:
         raise UsageError("expected [KIND] NAME", hint="netorch drains lists what is drained")
     # What is drained can always be named, even if the inventory has it no more.
@@ -71,7 +77,7 @@ def _run(context: VerbContext, drained: Mapping[Scope, OverlayEntry], *, wait_s:
 
 def _opened(context: VerbContext, over: Mapping[Scope, OverlayEntry]) -> Tuple[Line, ...]:
     """The sessions that come back: those of ``over`` that no other drain keeps closed."""
-    others = [scope for entry, scope in in_force(context.overlay) if scope not in over and is_closed(entry)]
+    others = [scope for entry, scope in in_force(as_held(context)) if scope not in over and is_closed(entry)]
     closed = {(line.device.name, line.session.name) for line in concerned(others, context.intent)}
     lines = concerned(over, context.intent)
     return tuple(line for line in lines if (line.device.name, line.session.name) not in closed)
@@ -105,10 +111,20 @@ def _words(name: str, rows: Sequence[Mapping[str, Any]], *, is_back: bool) -> st
 
 def drains(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     """What is drained, by whom, and until when."""
-    rows = tuple(drain_row(entry, scope, context.now) for entry, scope in in_force(context.overlay))
+    late = holdouts(context)
+    there = {scope: entry for entry, scope in in_force(as_held(context))}
+    for scope, older in late.items():  # ended elsewhere
+        there.setdefault(scope, max(older.values(), key=lambda entry: entry.version))
+    rows = tuple(
+        {**drain_row(entry, scope, context.now), "behind": sorted(late.get(scope, ()))}
+        for scope, entry in sorted(there.items(), key=lambda item: item[1].id)
+    )
     expired = sum(bool(row["expired"]) for row in rows)
     text = f"{len(rows)} drained" + (f", {expired} of them past their time" if expired else "")
     text = text if rows else "nothing is drained"
+    for scope, older in late.items():
+        stages = (f"{stage_of(entry)} on {device}" for device, entry in sorted(older.items()))
+        text = f"{text}\n{scope}: {', '.join(stages)} until netorch run or a deploy reaches it"
     if context.unread:
         nobody = all(one.name in context.unread for one in context.intent.devices if one.role == "switch")
         known = "what is drained is not known" if nobody and not rows else f"{text}, as far as is known"

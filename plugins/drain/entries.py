@@ -88,13 +88,18 @@ def words(entry: OverlayEntry) -> str:
     return noun if entry.data.get("stage") == CLOSED else "it is the last choice, nothing is closed"
 
 
+def stage_of(entry: OverlayEntry) -> str:
+    """``graceful``, ``closed`` or ``returning``."""
+    return RETURNING if entry.data.get(RETURNING) else str(entry.data.get("stage"))
+
+
 def drain_row(entry: OverlayEntry, scope: Scope, now: float) -> Dict[str, Any]:
     """One line of ``netorch drains``; times in UTC."""
     return {
         "kind": scope.kind,
         "name": scope.name,
         "pop": scope.pop,
-        "stage": RETURNING if entry.data.get(RETURNING) else entry.data.get("stage"),
+        "stage": stage_of(entry),
         "keep_session": bool(entry.data.get("keep_session")),
         "author": entry.author,
         "since": utc_text(entry.created),

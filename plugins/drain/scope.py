@@ -16,7 +16,9 @@ from netorch.api import (
     Pop,
     Session,
     UsageError,
+    VerbContext,
     did_you_mean,
+    merge_overlays,
 )
 
 PROVIDER, CIRCUIT, SWITCH, HOST, POP = KINDS = ("provider", "circuit", "switch", "host", "pop")
@@ -147,6 +149,24 @@ def drains(overlay: Overlay) -> Tuple[Tuple[OverlayEntry, Scope], ...]:
     """Every drain in force."""
     found = ((entry, scope_of(entry)) for entry in overlay.active("drain"))
     return tuple((entry, scope) for entry, scope in found if scope is not None)
+
+
+def as_held(context: VerbContext) -> Overlay:
+    """The overlay as devices have it, what is past its time too: it is in force until a deploy has ended it."""
+    return merge_overlays(context.held.values()) if context.held else context.overlay
+
+
+def holdouts(context: VerbContext) -> Dict[Scope, Dict[str, OverlayEntry]]:
+    """The drains of which a device has an older version than others, by scope and device: there they are as that version says,
+    ended or not elsewhere."""
+    newest = as_held(context)
+    found: Dict[Scope, Dict[str, OverlayEntry]] = {}
+    for device, entries in context.held.items():
+        for entry, scope in drains(Overlay(tuple(entries))):
+            known = newest.find(entry.id)
+            if known is not None and known.version > entry.version:
+                found.setdefault(scope, {})[device] = entry
+    return found
 
 
 def all_scopes(inventory: Inventory, kind: str) -> Tuple[Scope, ...]:

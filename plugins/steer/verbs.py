@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
@@ -110,8 +111,9 @@ def steers(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     switches = tuple(device.name for pop in pops for device in context.intent.in_pop(pop, "switch"))
     facts: Facts = yield Gather(switches, wants=("protocols",))
     rows: List[Dict[str, Any]] = []
+    present = replace(context, intent=context.present or context.intent)  # of drains that devices have still
     for entry, steering in known:
-        state: Optional[str] = provider_state(lines_of(context, steering), facts)
+        state: Optional[str] = provider_state(lines_of(present, steering), facts)
         if state == OK:
             inside: Mapping[str, RoutesInside] = yield CountRoutes(_hosts(context, steering.pop), steering.prefix)
             has_route = any(found.by_provider.get(steering.provider) for found in inside.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Mapping
 
 from netorch.api import (
     ChangeOverlay,
@@ -92,13 +92,14 @@ def run(
     held: Overlay | None = None,
     inventory: Inventory = INVENTORY,
     intent: Intent | None = None,
+    kept: Mapping[str, tuple[OverlayEntry, ...]] | None = None,
     **options: Any,
 ) -> Run:
-    """One command, on a network that holds the overlay."""
+    """One command, on a network that holds the overlay; ``kept`` is what single devices have of it, as far as that differs from
+    what they are to have now."""
     network = FakeNetwork(traffic or Traffic(), overlay=held)
-    steps = network.run(
-        PLUGIN, verb, context(PLUGIN, intent=intent, overlay=held, inventory=inventory), name=words, **options
-    )
+    known = context(PLUGIN, intent=intent, overlay=held, inventory=inventory)
+    steps = network.run(PLUGIN, verb, replace(known, held=kept or {}), name=words, **options)
     return Run(steps, network)
 
 

@@ -309,6 +309,7 @@ def test_drains_lists_what_is_in_force() -> None:
                 "until": "2023-11-14T22:13:19Z",
                 "expired": True,
                 "reason": "x",
+                "behind": [],
             },
         ),
         changed=False,

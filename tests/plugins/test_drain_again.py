@@ -7,12 +7,39 @@ from typing import Any
 
 import pytest
 
-from netorch.api import Deploy, Facts, GuardRefused, Overlay, Report, Wait
+from netorch.api import Deploy, Facts, GuardRefused, Overlay, OverlayEntry, Report, Wait, merge_overlays
 from netorch.testing import FakeNetwork
 from tests.plugins.drain_network import PLUGIN, Traffic, entry, run
 from tests.plugins.example import NOW, context
 
 SOUTHNET_AND_MEADOW = frozenset({"southnet_3_v4", "southnet_3_v6", "meadow_4_v4", "meadow_4_v6"})
+
+
+NORTHTEL = entry("northtel", "closed", until=NOW - 1)
+(RETURNING,) = PLUGIN.lapse(Overlay((NORTHTEL,)), NOW)
+(ENDED,) = PLUGIN.lapse(Overlay((RETURNING,)), NOW)
+
+
+@pytest.mark.parametrize(
+    ("kept", "stage", "behind"),
+    [
+        ((NORTHTEL, NORTHTEL), "closed", []),
+        ((RETURNING, NORTHTEL), "returning", ["sw2.pop1"]),
+        ((ENDED, NORTHTEL), "closed", ["sw2.pop1"]),
+        ((RETURNING, RETURNING), "returning", []),
+    ],
+)
+def test_drains_are_listed_as_devices_have_them(
+    kept: tuple[OverlayEntry, OverlayEntry], stage: str, behind: list[str]
+) -> None:
+    """Whatever the time is: closed until a deploy has opened it, on each switch. An undrain opens it before it ends."""
+    held = Overlay(PLUGIN.lapse(merge_overlays([kept]), NOW) or (ENDED,))
+    known = {"sw1.pop1": kept[:1], "sw2.pop1": kept[1:]}
+    done = run("drains", held=held, kept=known)
+    (report,) = (step for step in done.steps if isinstance(step, Report))
+    assert [(row["stage"], row["behind"]) for row in report.rows] == [(stage, behind)]
+    assert ("closed on sw2.pop1 until" in done.text) == bool(behind)
+    assert run("undrain", "northtel", held=held, kept=known).stages == ["graceful", "ended"]
 
 
 @pytest.mark.parametrize(

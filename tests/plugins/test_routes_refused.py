@@ -160,7 +160,7 @@ def test_what_is_never_announced(network: Network, prefix: str, device: str) -> 
         ('{"prefix": "198.18.240.0/24", "via": "10.1.1.9", "announce": "yes"}', "announce: expected true or false"),
         (
             '{"prefix": "198.18.240.0/24", "via": "10.1.1.9", "for": "10s"}',
-            "for: expected a duration of a minute or more",
+            "for: expected a duration from a minute to ten years",
         ),
         (
             '{"prefix": "198.18.240.0/24", "via": "10.1.1.9"}\n{"prefix": "198.18.240.0/24", "type": "blackhole"}',

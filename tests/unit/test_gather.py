@@ -136,3 +136,24 @@ def test_what_is_past_its_time_is_found_ended() -> None:
     assert [entry.id for entry in world.lapsed] == ["lease/x"]
     decided = gather_world(controller, ["sw1.pop1"], entries=(replace(held[0], version=4),))
     assert decided.overlay.find("lease/x") == replace(held[0], version=4), "what was decided just now does not end yet"
+
+
+def test_no_device_leaves_a_step_of_an_end_out() -> None:
+    """One switch has the first of two steps, the other nothing yet: the second waits until both have the first."""
+    first = OverlayEntry("lease/x", 1, "lease", ("sw1.pop1", "sw2.pop1"), "ann", 1.0, until=10.0)
+    second = replace(first, version=2, data={"stage": "returning"})
+
+    def lapse(overlay: Overlay, now: float) -> tuple[OverlayEntry, ...]:
+        return tuple(
+            replace(entry, version=entry.version + 1, removed=bool(entry.data), data={"stage": "returning"})
+            for entry in overlay.active("lease")
+        )
+
+    def seen(*held: OverlayEntry) -> Optional[OverlayEntry]:
+        agents = {name: Agent(overlay=(one,)) for name, one in zip(first.devices, held, strict=True)}
+        plugin = Plugin("lease", "ends by itself", lapse=lapse)
+        return world_of(replace(network(agents=agents), plugins=(plugin,))).overlay.find("lease/x")
+
+    assert seen(first, first) == second
+    assert seen(second, first) == second
+    assert seen(second, second) == replace(second, version=3, removed=True)
