@@ -221,6 +221,37 @@ def test_a_part_is_heard_by_who_it_was_announced_to(quick: QuickLab) -> None:
         lab.run(host, "ip", "address", "del", "192.0.2.139/32", "dev", "lo")
 
 
+def test_a_host_keeps_its_own_address(quick: QuickLab) -> None:
+    """A provider is asked to drop what comes for one host's address, of BIRD and of FRR: no other host says that it has the
+    address, so that the switches go on sending to its owner, and everybody reaches it."""
+    lab = quick.lab
+    for owner, address, prefix in (
+        ("h1.pop1", "192.0.2.11", "192.0.2.11/32"),
+        ("h2.pop1", "2001:db8:1::12", "2001:db8:1::12/128"),
+    ):
+        command = (
+            "announce",
+            prefix,
+            "--to",
+            "northtel",
+            "--community",
+            "blackhole",
+            "--allow-long",
+            "--allow-invalid",
+        )
+        rows = change(quick, *command)
+        assert told(rows, "_after") == dict.fromkeys(CIRCUITS["northtel"], Path((64500,), ("65535:666",)))
+        wait_until_originated(quick, prefix, {owner})
+        for sender in (*(host for host in HOSTS if host != owner), "northtel"):
+            wait_until(
+                lambda sender=sender, to=address: lab.ping(sender, to),  # type: ignore[misc]
+                timeout_s=20,
+                what=f"{sender} reaches {address}",
+            )
+        assert told(change(quick, "withdraw", prefix), "_after") == {}
+        wait_until_originated(quick, prefix, {owner})
+
+
 def test_other_checkouts_keep_it_until_its_time(quick: QuickLab, tmp_path: Any) -> None:
     """Another checkout sees who, why and until when, and plans and changes nothing; past the time any run ends it."""
     change(quick, "announce", OWN, "--to", "meadow", "--prepend", "3", "--for", "2h", "--reason", "too full")
