@@ -48,7 +48,7 @@ class Device:
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("revert"), quick_example(), name="revert") as up:
-        up.project("deploy", "pop1", "pop2", "--yes")
+        up.deploy("pop1", "pop2")
         yield up
 
 
