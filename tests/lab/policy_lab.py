@@ -19,7 +19,7 @@ from netorch.parse import parse_routes
 from netorch.parse.frr import read_bgp_routes
 from netorch.parse.frr.received import read_accepted
 from tests.lab.quick_lab import QuickLab, quick_lab
-from tests.policy.table import FOLDER, Entry, everything
+from tests.policy.table import DROPPING, FOLDER, Entry, everything, table
 from tests.waiting import wait_until
 
 RELEASES = {
@@ -63,6 +63,16 @@ class PolicyLab:
         found = self.quick.lab.inventory.pop(pop)
         return next(circuit for circuit in found.circuits if circuit.provider == provider)
 
+    def providers(self, pop: str) -> tuple[Provider, ...]:
+        """Those with a circuit in a POP."""
+        here = {circuit.provider for circuit in self.quick.lab.inventory.pop(pop).circuits}
+        return tuple(provider for provider in self.quick.lab.inventory.providers if provider.name in here)
+
+    def sent(self, pop: str, section: str) -> tuple[Entry, ...]:
+        """The entries of one section that somebody announces in a POP."""
+        here = {provider.name for provider in self.providers(pop)}
+        return tuple(entry for entry in table(section) if entry.provider in here)
+
     def accepted(self, pop: str, provider: str, family: Family) -> frozenset[str]:
         """The prefixes that a switch accepted of a provider."""
         if DAEMONS[pop] == "bird":
@@ -74,7 +84,7 @@ class PolicyLab:
 
     def all_accepted(self, pop: str) -> dict[tuple[str, Family], frozenset[str]]:
         """The same of every provider."""
-        names = [provider.name for provider in self.quick.lab.inventory.providers]
+        names = [provider.name for provider in self.providers(pop)]
         return {(name, family): self.accepted(pop, name, family) for name in names for family in Family}
 
     def communities(self, pop: str, entry: Entry) -> frozenset[str]:
@@ -170,7 +180,9 @@ def _further_pop(text: str, number: int) -> str:
         (r"    default_route_via: northtel\n", rf"\g<0>    daemon: {daemon}\n    version: '{version}'\n"),
     ):
         text = re.sub(find, put, text)
-    return re.sub(r"203\.0\.113\.(\d+)", lambda found: f"203.0.113.{int(found[1]) + moved}", text)
+    if daemon == "frr":
+        text = re.sub(rf"  - id: \d+\n    name: \S+\n    provider: {DROPPING}\n(?:    .*\n)+", "", text)
+    return re.sub(r"(203\.0\.113|80\.249\.216)\.(\d+)", lambda found: f"{found[1]}.{int(found[2]) + moved}", text)
 
 
 @contextmanager
@@ -205,7 +217,8 @@ def missing(lab: PolicyLab) -> list[str]:
         f"{pop} {entry.provider} {entry.prefix}"
         for pop in SWITCHES
         for entry in everything()
-        if entry.refused in ("", "rpki_invalid")
+        if (entry.provider, entry.family) in found[pop]
+        and entry.refused in ("", "rpki_invalid")
         and (entry.written in found[pop][entry.provider, entry.family]) != (entry.refused == "")
     ]
 
@@ -215,6 +228,8 @@ def _configuration(lab: PolicyLab, provider: Provider) -> str:
     asn = lab.quick.lab.inventory.asn
     blocks = [f'process watch {{\n  run /bin/sh -c "cat > {SEEN}";\n  encoder json;\n}}']
     for pop in lab.pops:
+        if provider not in lab.providers(pop.name):
+            continue
         circuit = lab.circuit(pop.name, provider.name)
         for family in Family:
             addresses = circuit.addresses(family)

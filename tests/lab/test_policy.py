@@ -12,7 +12,7 @@ import pytest
 from netorch.lab import log_files
 from netorch.model.types import Family
 from tests.lab.policy_lab import DAEMONS, RELEASES, SWITCHES, PolicyLab, plain, policy_lab
-from tests.policy.table import table
+from tests.policy.table import DROPPING, table
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -39,7 +39,7 @@ def test_every_bad_route_is_refused_for_the_right_reason(lab: PolicyLab, pop: st
     """``netorch rejected`` has each with its reason; what a daemon drops by itself is not there, and not accepted."""
     wrong = {}
     accepted = lab.all_accepted(pop)
-    for entry in table("bad"):
+    for entry in lab.sent(pop, "bad"):
         found = lab.rejected(pop, entry.provider).get(entry.written)
         wanted = None if DAEMONS[pop] in entry.unseen else entry.refused
         if found != wanted:
@@ -52,7 +52,7 @@ def test_every_bad_route_is_refused_for_the_right_reason(lab: PolicyLab, pop: st
 @EACH_POP
 def test_nothing_else_is_refused(lab: PolicyLab, pop: str) -> None:
     """Every good route is accepted, and refused routes are those of the table."""
-    for provider in lab.quick.lab.inventory.providers:
+    for provider in lab.providers(pop):
         bad = {entry.written for entry in table("bad") if entry.provider == provider.name}
         assert set(lab.rejected(pop, provider.name)) <= bad, provider.name
 
@@ -71,7 +71,7 @@ def test_accepted_routes_keep_what_is_theirs_alone(lab: PolicyLab, pop: str) -> 
 @EACH_POP
 def test_every_neighbour_hears_of_what_it_may_and_of_nothing_else(lab: PolicyLab, pop: str) -> None:
     """By the neighbours' own record: our prefixes, customers' routes but their own, and the default route for who wants it."""
-    for provider in lab.quick.lab.inventory.providers:
+    for provider in lab.providers(pop):
         wanted = expected(lab, pop, provider.name)
         wait_until(
             lambda: set(lab.heard(pop, provider.name)) >= set(wanted),  # noqa: B023 - called before the next turn
@@ -85,7 +85,7 @@ def expected(lab: PolicyLab, pop: str, name: str) -> dict[str, tuple[int, ...]]:
     """What a provider is to hear of a switch: paths by prefix."""
     inventory = lab.quick.lab.inventory
     heard: dict[str, tuple[int, ...]] = {str(own.prefix): (64500,) for own in inventory.pop(pop).prefixes}
-    for entry in (*table("good"), *table("scrubbed"), *table("exported")):
+    for entry in (*lab.sent(pop, "good"), *lab.sent(pop, "scrubbed"), *lab.sent(pop, "exported")):
         sender = inventory.provider(entry.provider)
         if sender.relation == "customer" and entry.to != "nobody" and sender.name != name:
             path = entry.path or f"{sender.asn} 3000"
@@ -97,14 +97,16 @@ def expected(lab: PolicyLab, pop: str, name: str) -> dict[str, tuple[int, ...]]:
 
 @EACH_POP
 def test_hosts_and_kernels_have_no_refused_route(lab: PolicyLab, pop: str) -> None:
-    """A host's kernel has what was accepted and none of what was refused; a switch's has customers' routes of all these."""
-    good = {entry.written for entry in (*table("good"), *table("scrubbed")) if entry.prefix not in REFUSED_EVERYWHERE}
-    bad = {entry.written for entry in table("bad")} - {entry.written for entry in table("good")}
+    """A host's kernel has what was accepted, none of what was refused or is dropped; a switch's has customers' routes."""
+    accepted = (*lab.sent(pop, "good"), *lab.sent(pop, "scrubbed"))
+    good = {entry.written for entry in accepted if entry.prefix not in REFUSED_EVERYWHERE}
+    bad = {entry.written for entry in (*table("bad"), *table("dropped"))} - {entry.written for entry in table("good")}
+    names = {provider.name for provider in lab.providers(pop) if provider.relation == "customer"}
     customers = {
         entry.written
-        for section in ("good", "scrubbed", "exported")
-        for entry in table(section)
-        if entry.provider in ("bakery", "cellar")
+        for section in ("good", "scrubbed", "exported", "dropped")
+        for entry in lab.sent(pop, section)
+        if entry.provider in names
     }
     host = f"h1.{pop}"
     wait_until(lambda: good <= routes(lab, host), timeout_s=60, what="the host has every good route")
@@ -119,12 +121,28 @@ def test_switch_itself_follows_no_provider_but_for_the_default_route(lab: Policy
     """Its kernel has none of the refused default routes, nor of our own prefixes that others announced."""
     strangers = {
         lab.neighbor(pop, provider.name, family)
-        for provider in lab.quick.lab.inventory.providers
+        for provider in lab.providers(pop)
         for family in Family
         if provider.relation != "customer"
     }
     wanted = {("default", lab.neighbor(pop, "northtel", family)) for family in Family}
     assert {(route, gateway) for route, gateway in gateways(lab, SWITCHES[pop]) if gateway in strangers} == wanted
+
+
+@pytest.mark.parametrize("pop", [pop for pop in RELEASES if DAEMONS[pop] == "bird"])
+def test_kernel_drops_what_a_customer_asks_to_have_dropped(lab: PolicyLab, pop: str) -> None:
+    """Single addresses of its own; the route carries NO_EXPORT, and what is around it goes to the customer still."""
+    sent = lab.sent(pop, "dropped")
+    assert sent
+    for entry in sent:
+        show = ("ip", f"-{entry.family.number}", "route", "show", entry.written)
+        wait_until(
+            lambda: lab.run(pop, *show).startswith("blackhole "),  # noqa: B023
+            timeout_s=60,
+            what=f"the kernel of {SWITCHES[pop]} drops {entry.written}",
+        )
+        assert {"65535:666", "65535:65281"} <= lab.communities(pop, entry)
+    assert lab.neighbor(pop, DROPPING, Family.IPV4) in lab.run(pop, "ip", "route", "get", "45.66.1.2")
 
 
 def gateways(lab: PolicyLab, node: str) -> Iterator[tuple[str, str]]:
@@ -166,7 +184,7 @@ def test_refused_routes_are_in_order_of_their_prefixes(lab: PolicyLab, pop: str)
 @EACH_POP
 def test_what_a_daemon_drops_by_itself_is_counted(lab: PolicyLab, pop: str) -> None:
     """BIRD counts what no filter saw, for each session that sent such; FRR 8.4.4 does not, 10.3 malformed attributes alone."""
-    for provider in lab.quick.lab.inventory.providers:
+    for provider in lab.providers(pop):
         sessions = [row for row in lab.rejections_of(provider.name)["sessions"] if row["pop"] == pop]
         for row in sessions:
             sent = [

@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from netorch.model.types import Family
 
 FOLDER = Path(__file__).parent
+DROPPING = "depot"
+"""The customer that may have its own addresses dropped, which FRR cannot do: with circuits to BIRD switches alone."""
 
 
 @dataclass(frozen=True)
@@ -61,4 +63,4 @@ def _entry(row: dict[str, Any]) -> Entry:
 
 def everything() -> tuple[Entry, ...]:
     """All that is sent, in this order: what is accepted comes last."""
-    return tuple(entry for section in ("bad", "good", "scrubbed", "exported") for entry in table(section))
+    return tuple(entry for section in ("bad", "good", "scrubbed", "exported", "dropped") for entry in table(section))

@@ -55,7 +55,7 @@ def test_relations_are_told_as_roles(daemon: str, tmp_path: Path) -> None:
     """We are the customer of transit, a customer's provider, a peer of all others; nothing is told where that is not wanted."""
     text = rendered(daemon, inventory(("providers.yml", "relation: ixp}", "relation: ixp, role: false}")), tmp_path)
     word = "    local role {};" if daemon == "bird" else " local-role {}\n"
-    assert [text.count(word.format(role)) for role in ("customer", "peer", "provider")] == [4, 6, 4]
+    assert [text.count(word.format(role)) for role in ("customer", "peer", "provider")] == [2, 4, 6]
 
 
 def test_bird_tries_again_after_a_limit(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_frr_tries_again_after_a_limit(tmp_path: Path) -> None:
 def test_nothing_is_kept_where_that_is_not_wanted(daemon: str, tmp_path: Path) -> None:
     """Refused routes take no memory then."""
     kept = {"bird": "import keep filtered", "frr": "soft-reconfiguration inbound"}[daemon]
-    assert rendered(daemon, inventory(), tmp_path).count(kept) == 16
+    assert rendered(daemon, inventory(), tmp_path).count(kept) == 20
     unkept = inventory(("network.yml", POLICY, f"{POLICY}  keep_refused: false\n"))
     text = rendered(daemon, unkept, tmp_path)
     assert [word for word in (kept, "receive limit", "allow local as") if word in text] == []
@@ -92,8 +92,8 @@ def test_customer_may_have_its_own_addresses_dropped(tmp_path: Path) -> None:
         f"if BLACKHOLE ~ bgp_community && {inside} then {{\n        check_space_ipv4();\n        dest = RTD_BLACKHOLE;"
         in text
     )
-    assert text.count("dest = RTD_BLACKHOLE;") == 2
-    assert text.count("if BLACKHOLE ~ bgp_community then refuse(60);") == 14
+    assert text.count("dest = RTD_BLACKHOLE;") == 4
+    assert text.count("if BLACKHOLE ~ bgp_community then refuse(60);") == 16
 
 
 @pytest.mark.parametrize("daemon", CHECKS)
@@ -101,17 +101,19 @@ def test_list_of_one_family_lets_in_nothing_of_the_other(daemon: str, tmp_path: 
     """Not all of it, as a provider without any list may announce."""
     found = inventory(("providers.yml", "[45.64.0.0/20, 2a10:100::/32]", "[45.64.0.0/20]"))
     text = rendered(daemon, found, tmp_path)
-    sessions = [s for s in derive_intent(found).device("sw1.pop1").sessions if s.peer in ("bakery", "cellar")]
+    sessions = [s for s in derive_intent(found).device("sw1.pop1").sessions if s.peer in ("bakery", "cellar", "kiln")]
     lists = {(s.peer, s.family.number): s.import_policy and s.import_policy.prefixes for s in sessions}
     assert lists == {
         ("bakery", 4): (ip_network("45.64.0.0/20"),),
         ("bakery", 6): (),
         ("cellar", 4): None,
         ("cellar", 6): None,
+        ("kiln", 4): (ip_network("45.65.0.0/20"),),
+        ("kiln", 6): (),
     }
     if daemon == "bird":
-        assert text.count("    refuse(15);") == 1
-        assert "    refuse(15);" in text.partition("filter bakery_17_v6_in")[2].partition("\n}\n")[0]
+        filters = [part for part in text.split("\nfilter ") if "    refuse(15);" in part]
+        assert [part.split()[0] for part in filters] == ["bakery_17_v6_in", "kiln_19_v6_in"]
     else:
         assert "ipv6 prefix-list bakery_17_v6_accepted seq 1 deny any\n" in text
 
@@ -128,8 +130,8 @@ def test_what_a_customer_may_have_dropped_is_its_own(tmp_path: Path) -> None:
         ),
     )
     text = rendered("bird", found, tmp_path)
-    assert text.count(" then {\n        check_space_ipv4();\n        dest = RTD_BLACKHOLE;") == 2
-    assert text.count("    if dest != RTD_BLACKHOLE then check_origin_ipv4();") == 2
+    assert text.count(" then {\n        check_space_ipv4();\n        dest = RTD_BLACKHOLE;") == 3
+    assert text.count("    if dest != RTD_BLACKHOLE then check_origin_ipv4();") == 3
     assert text.count("    if dest != RTD_BLACKHOLE then check_registered_quay_ipv4();") == 1
     entries = "1.71.0.0/24{32,32}", "1.71.2.0/23{32,32}", "1.71.4.0/24{32,32}"
     inside = f"net ~ [ {', '.join(entries)} ] && net.len != {bird_set_number(entries)}"
@@ -140,21 +142,25 @@ def test_what_a_customer_may_have_dropped_is_its_own(tmp_path: Path) -> None:
 def test_networks_of_links_are_nobodys_to_announce(daemon: str, tmp_path: Path) -> None:
     """Those of the POP's circuits and fabrics, and those that the policy lists, unless they are refused anyhow."""
     found = inventory(
-        ("pops/pop1.yml", "203.0.113.70/30, neighbor: 203.0.113.69", "80.249.208.70/30, neighbor: 80.249.208.69"),
-        ("pops/pop1.yml", "203.0.113.74/30, neighbor: 203.0.113.73", "80.249.212.2/24, neighbor: 80.249.212.1"),
+        ("pops/pop1.yml", "203.0.113.70/30, neighbor: 203.0.113.69", "80.249.224.70/30, neighbor: 80.249.224.69"),
+        ("pops/pop1.yml", "203.0.113.74/30, neighbor: 203.0.113.73", "80.249.228.2/24, neighbor: 80.249.228.1"),
         ("pops/pop1.yml", '"2001:db8:c:12::2/64", neighbor: "2001:db8:c:12::1"', '"2a00::2/64", neighbor: "2a00::1"'),
-        ("network.yml", NEVER_ACCEPT, "[80.249.212.0/22, 10.0.0.0/9, 192.0.2.0/25]"),
+        ("network.yml", NEVER_ACCEPT, "[80.249.228.0/22, 10.0.0.0/9, 192.0.2.0/25]"),
     )
     excluded = derive_intent(found).device("sw1.pop1").excluded
-    assert list(map(str, excluded)) == ["80.249.208.68/30", "80.249.212.0/22", "2a00::/64"]
-    assert list(map(str, derive_intent(found).device("sw1.pop2").excluded)) == ["80.249.212.0/22"]
+    links = ["80.249.216.68/30", "80.249.216.72/30", "80.249.224.68/30"]
+    assert list(map(str, excluded)) == [*links, "80.249.228.0/22", "2a00::/64"]
+    elsewhere = derive_intent(found).device("sw1.pop2").excluded
+    assert list(map(str, elsewhere)) == ["80.249.216.132/30", "80.249.228.0/22"]
     text = rendered(daemon, found, tmp_path)
     if daemon == "bird":
-        assert "define EXCLUDED_IPV4 = [\n    80.249.208.68/30+,\n    80.249.212.0/22+\n];" in text
+        assert "\n    80.249.224.68/30+,\n    80.249.228.0/22+\n];" in text
         assert [text.count(f"    if in_excluded_{family}() then refuse(16);") for family in ("ipv4", "ipv6")] == [1, 1]
-        assert "excluded" not in rendered("bird", inventory(("network.yml", NEVER_ACCEPT, "[]")), tmp_path).lower()
+        unlisted = rendered("bird", inventory(("network.yml", NEVER_ACCEPT, "[]")), tmp_path)
+        assert "in_excluded_ipv4()" in unlisted
+        assert "in_excluded_ipv6()" not in unlisted
     else:
-        assert "ip prefix-list excluded_ipv4 seq 2 permit 80.249.212.0/22 le 32\n" in text
+        assert "ip prefix-list excluded_ipv4 seq 4 permit 80.249.228.0/22 le 32\n" in text
         assert "deny 25\n match ipv6 address prefix-list excluded_ipv6\n" in text
 
 
@@ -198,6 +204,8 @@ def test_networks_that_cannot_be_behind_a_neighbour_can_be_chosen(daemon: str, t
         "quay": (6939, 64499),
         "bakery": (6939, 64499),
         "cellar": (6939, 64499),
+        "kiln": (6939, 64499),
+        "depot": (6939, 64499),
     }
     text = rendered(daemon, found, tmp_path)
     assert "174" not in [word for line in text.splitlines() if "never_via" in line.lower() for word in line.split()]
@@ -209,7 +217,8 @@ def test_without_customers_nothing_of_theirs_is_written(tmp_path: Path) -> None:
     for name in ("pops/pop1.yml", "pops/pop2.yml"):
         circuits, _, prefixes = files[name].partition("prefixes:\n")
         head, *found = circuits.split("  - id: ")
-        kept = [each for each in found if "provider: bakery" not in each and "provider: cellar" not in each]
+        customers = "bakery", "cellar", "kiln", "depot"
+        kept = [each for each in found if not any(f"provider: {name}\n" in each for name in customers)]
         files[name] = "  - id: ".join((head, *kept)) + "prefixes:\n" + prefixes
     for daemon in CHECKS:
         text = rendered(daemon, load_inventory(files, folder="/inventory"), tmp_path)
