@@ -24,8 +24,8 @@ asks many times: with a switch that is dead, 6 s each time, a drain of its neigh
 @dataclass(frozen=True)
 class World:
     """The network as it is: facts, the devices that gave none, the merged overlay, and the intent that follows from it.
-    ``lapsed`` are entries of the overlay that no device holds so, since their time has come; ``notes`` what ought to be known of
-    the inventory's sources."""
+    ``lapsed`` are entries of the overlay that not every device holds so, since their time has come; ``notes`` what ought to be
+    known of the inventory's sources."""
 
     facts: Mapping[str, DeviceFacts]
     failures: Mapping[str, NetorchError]
@@ -103,8 +103,8 @@ def _lapsed(controller: Controller, overlay: Overlay, facts: Mapping[str, Device
                 e for f in facts.values() for e in f.overlay if e.id == entry.id and e.version < entry.version - 1
             )
             steps = (step for one in older for step in call_hook(plugin, plugin.lapse, Overlay((one,)), now))
-            if not entry.removed or all(step.removed for step in steps):
-                found.append(entry)
+            may_end = not entry.removed or all(step.removed for step in steps)
+            found += [entry] if may_end else [one for one in overlay.entries if one.id == entry.id]
     return tuple(found)
 
 

@@ -152,7 +152,9 @@ def test_no_device_leaves_a_step_of_an_end_out() -> None:
     def seen(*held: OverlayEntry) -> Optional[OverlayEntry]:
         agents = {name: Agent(overlay=(one,)) for name, one in zip(first.devices, held, strict=True)}
         plugin = Plugin("lease", "ends by itself", lapse=lapse)
-        return world_of(replace(network(agents=agents), plugins=(plugin,))).overlay.find("lease/x")
+        world = world_of(replace(network(agents=agents), plugins=(plugin,)))
+        assert world.lapsed, "netorch run looks once more"
+        return world.overlay.find("lease/x")
 
     assert seen(first, first) == second
     assert seen(second, first) == second
