@@ -22,9 +22,13 @@ from netorch.api import (
 )
 
 from .entries import REASON_BYTES, RETURNING
+from .quiet import limits_of
 from .rest import bring_rest
 from .scope import CLOSED, KINDS, Scope, all_scopes, concerned, drains, keepers, resolve, typed
 from .task import COLUMNS, OPTIONAL, Task, Wish, measured_devices, new_task, refuse, run
+
+SHORTEST_S = 60.0
+"""As announce and steer have it."""
 
 
 def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -35,8 +39,9 @@ def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
         return
     known = [scope for kind in KINDS for scope in all_scopes(context.inventory, kind)]
     scopes = resolve(words, arguments["pop"], known)
-    wish = _wish(context, arguments)
-    pending = tuple(s for s in scopes if not _is_drained(context.overlay, s, keep_session=wish.keep_session))
+    keep_session = bool(arguments["keep_session"])
+    pending = tuple(s for s in scopes if not _is_drained(context.overlay, s, keep_session=keep_session))
+    wish = _wish(context, arguments, len(pending))
     if pending:
         yield from _drain_all(tuple(new_task(context, scope, wish) for scope in pending))
     elif arguments["for"] is not None or arguments["reason"]:
@@ -73,17 +78,27 @@ def _is_drained(overlay: Overlay, scope: Scope, *, keep_session: bool) -> bool:
     return entry.data.get("stage") == CLOSED or (keep_session and bool(entry.data.get("keep_session")))
 
 
-def _wish(context: VerbContext, arguments: Mapping[str, Any]) -> Wish:
+def _wish(context: VerbContext, arguments: Mapping[str, Any], turns: int) -> Wish:
+    """``turns``: how many POPs are drained, one after the other; what is drained already may end at once."""
     lasts_s = arguments["for"]
     if lasts_s is not None and lasts_s <= 0:
         raise UsageError(f"--for {lasts_s:g}s: expected a duration above zero", hint="--for 2h")
+    shortest_s = max(SHORTEST_S, 2 * turns * limits_of(context.settings).quiet_s)
+    if turns and lasts_s is not None and lasts_s < shortest_s:
+        raise UsageError(
+            f"--for {lasts_s:g}s: expected {shortest_s:g}s or more: it would end before the traffic has left",
+            hint="--for 2h",
+        )
     wait_s = arguments["wait"]
     return Wish(
         reason=arguments["reason"] or "",
         until=context.now + lasts_s if lasts_s is not None else None,
-        wait_s=wait_s if lasts_s is None else min(wait_s, lasts_s / 2),  # else it would end before it is done
+        wait_s=wait_s
+        if lasts_s is None
+        else min(wait_s, lasts_s / 2 / max(turns, 1)),  # else it ends before it is done
         keep_session=bool(arguments["keep_session"]),
         arguments=arguments,
+        turns=turns,
     )
 
 

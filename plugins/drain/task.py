@@ -55,13 +55,15 @@ Rows = Tuple[Mapping[str, Any], ...]
 
 @dataclass(frozen=True)
 class Wish:
-    """What the command line wants of a drain; ``until`` in seconds since the epoch."""
+    """What the command line wants of a drain; ``until`` in seconds since the epoch, counted from its beginning for all of the
+    ``turns``, POPs that are drained one after the other."""
 
     reason: str
     until: Optional[float]
     wait_s: float
     keep_session: bool
     arguments: Mapping[str, Any]
+    turns: int = 1
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def run(task: Task, there: Facts) -> Generator[Step, Any, Tuple[str, Rows]]:
 
 def _as_kept(task: Task, entry: OverlayEntry) -> Task:
     """``task`` with the reason and the end of a drain that was begun before."""
-    left_s = task.wish.wait_s if entry.until is None else (entry.until - task.context.now) / 2
+    left_s = task.wish.wait_s if entry.until is None else (entry.until - task.context.now) / 2 / task.wish.turns
     return replace(task, wish=replace(task.wish, reason=entry.reason, wait_s=min(task.wish.wait_s, left_s)))
 
 

@@ -199,6 +199,12 @@ def test_kind_alone_lists_what_it_could_mean(words: tuple[str, ...]) -> None:
         (("switch", "sw1"), {}, "several switches are called 'sw1'", "name one of sw1.pop1, sw1.pop2"),
         (("provider", "a", "b"), {}, "expected [KIND] NAME, found 'provider a b'", ANY_KIND),
         (("northtel",), {"for": -1.0}, "--for -1s: expected a duration above zero", "--for 2h"),
+        (
+            ("northtel",),
+            {"for": 59.0},
+            "--for 59s: expected 60s or more: it would end before the traffic has left",
+            "--for 2h",
+        ),
     ],
 )
 def test_wrong_name_is_a_usage_error(words: tuple[str, ...], options: Any, message: str, hint: str) -> None:

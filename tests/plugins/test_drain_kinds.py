@@ -235,9 +235,9 @@ def test_a_drain_of_what_is_past_its_time_is_a_new_one() -> None:
 
 def test_the_wait_leaves_half_of_the_time() -> None:
     """A drain must not end before it is done."""
-    options: dict[str, Any] = {"pop": "pop1", "for": 30.0}
+    options: dict[str, Any] = {"pop": "pop1", "for": 60.0}
     done = run("drain", "northtel", traffic=Traffic(leaves=False), **options)
-    assert sum(step.timeout_s for step in done.steps[3:] if isinstance(step, Wait)) == 15.0
+    assert sum(step.timeout_s for step in done.steps[3:] if isinstance(step, Wait)) == 30.0
 
 
 def test_another_end_and_reason_for_what_is_drained() -> None:
