@@ -11,6 +11,7 @@ import pytest
 
 from netorch.agent.frr_text import stamp_of
 from netorch.lab import set_service
+from tests.lab.drained_pop import quick_drains
 from tests.lab.faults.asked import held, held_agent
 from tests.lab.faults.bed import Target
 from tests.lab.faults.listening import MARK, ProcessList, files_of_device
@@ -32,7 +33,7 @@ AGE_ERROR_S = 2
 
 def files() -> dict[str, str]:
     """The second POP: FRR 8.4.4 on the switch, 10.3 on a host, BIRD on the other; a password with one of the providers."""
-    pop, texts = "pops/pop2.yml", only_pop2()
+    pop, texts = "pops/pop2.yml", quick_drains(only_pop2())
     texts = edited(texts, pop, ("  - name: sw1\n", "  - name: sw1\n    daemon: frr\n    version: 8.4.4\n"))
     texts = edited(texts, pop, ("  - name: h1\n", "  - name: h1\n    daemon: frr\n    version: '10.3'\n"))
     private = "description: Meadow private peering\n"
@@ -42,7 +43,7 @@ def files() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("frr"), files(), name="frr") as up:
-        up.project("deploy", "pop2", "--yes", timeout_s=180)
+        up.deploy("pop2")
         wait_until(lambda: all_up(up), timeout_s=40, what="every session is up")
         yield up
 
