@@ -50,12 +50,15 @@ def lines_of(context: VerbContext, steering: Steering) -> List[Line]:
     ]
 
 
-def provider_state(lines: Sequence[Line], facts: Facts) -> str:
-    """``ok``, ``drained`` (every session is closed, or the last choice) or ``down`` (none that is not drained is Established)."""
+def provider_state(lines: Sequence[Line], facts: Facts) -> Optional[str]:
+    """``ok``, ``drained`` (every session is closed, or the last choice) or ``down`` (none that is not drained is Established);
+    ``no route`` where the inventory has no session of it, None where a switch that could have one cannot be asked."""
     usable = [line for line in lines if not _is_drained(line[1])]
     if not usable:
-        return DRAINED
-    return OK if any(_established(facts, line) for line in usable) else DOWN
+        return DRAINED if lines else NO_ROUTE
+    if any(_established(facts, line) for line in usable):
+        return OK
+    return DOWN if all(switch.name in facts for switch, _ in usable) else None
 
 
 def _is_drained(session: Session) -> bool:
@@ -72,10 +75,10 @@ def _established(facts: Facts, line: Line) -> bool:
 def refuse_absent(
     context: VerbContext, steering: Steering, facts: Facts, *, inside: Mapping[str, RoutesInside]
 ) -> None:
-    """GuardRefused for a provider that could not take the packets now."""
+    """GuardRefused for a provider that could not take the packets now. Where nobody knows, its routes on hosts tell."""
     override = "or --allow-absent: it will be in force once the provider has a route"
     state = provider_state(lines_of(context, steering), facts)
-    if state != OK:
+    if state not in (OK, None):
         raise GuardRefused(
             f"refused (absent): {steering.provider} is {state}: packets to {steering.prefix} would go on as they do now",
             where=steering.pop,
@@ -104,11 +107,9 @@ class Load:
 
 def load_of(context: VerbContext, steering: Steering, before: Facts, *, after: Facts, coming_bps: float) -> Load:
     """The load of the provider's circuits from ``before`` to ``after``, facts with ``links``; ``coming_bps`` will come."""
-    in_use = {
-        s.circuit
-        for device, s in lines_of(context, steering)
-        if not _is_drained(s) and _established(after, (device, s))
-    }
+    lines = lines_of(context, steering)
+    in_use = {s.circuit for device, s in lines if not _is_drained(s) and _established(after, (device, s))}
+    in_use = in_use or {session.circuit for _, session in lines}  # what will come once it is back
     everything = context.inventory.pop(steering.pop).circuits
     circuits: List[Circuit] = [circuit for circuit in everything if circuit.id in in_use]
     capacity = sum(c.capacity_bps for c in circuits) if all(c.capacity_bps for c in circuits) else 0

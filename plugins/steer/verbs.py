@@ -114,10 +114,10 @@ def steers(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     present = replace(context, intent=context.present or context.intent)  # of drains that devices have still
     for entry, steering in known:
         state: Optional[str] = provider_state(lines_of(present, steering), facts)
-        if state == OK:
+        if state in (OK, None):
             inside: Mapping[str, RoutesInside] = yield CountRoutes(_hosts(context, steering.pop), steering.prefix)
             has_route = any(found.by_provider.get(steering.provider) for found in inside.values())
-            state = OK if has_route else NO_ROUTE if inside else None
+            state = OK if has_route else NO_ROUTE if inside and state == OK else None
         rows.append(steer_row(entry, steering, state))
     fallen = sum(row["state"] not in (OK, None) for row in rows)
     text = f"{len(rows)} steered" + (f", {fallen} fallen back" if fallen else "")

@@ -54,7 +54,9 @@ class Network:
         routes: int = 1,
         down: str = "",
         drained: str = "",
+        away: str = "",
     ) -> None:
+        self.away = away
         self.there, self.new = there, ""
         self.behind: tuple[str, ...] = ()
         self.rate, self.moved, self.routes, self.down, self.drained = rate, moved, routes, down, drained
@@ -75,6 +77,7 @@ class Network:
                 generation=0 if device.pop == self.new else 1,
             )
             for device in INTENT.devices
+            if device.name != self.away
         }
 
     def _measure(self, step: CountRoutes | MeasureTraffic) -> dict[str, Any]:
@@ -272,13 +275,37 @@ def test_unsteer_in_a_pop_that_is_not_there() -> None:
         (Network(routes=0), "no route"),
         (Network(down="southnet"), "down"),
         (Network(drained="southnet"), "drained"),
+        (Network(away="sw2.pop1"), "ok"),
+        (Network(away="sw2.pop1", routes=0), None),
+        (Network(away="sw1.pop1", down="southnet"), "down"),
     ],
 )
-def test_steers_tell_what_has_become_of_them(network: Network, state: str) -> None:
+def test_steers_tell_what_has_become_of_them(network: Network, state: str | None) -> None:
     """In force, or fallen back and why, in the words of ``netorch ping``."""
     said = network.run("steers", Overlay((entry(),)))[-1]
     assert isinstance(said, Report)
     assert [(row["prefix"], row["via"], row["state"]) for row in said.rows] == [(PREFIX, "southnet", state)]
+
+
+def test_a_provider_that_is_no_more_there_has_no_route() -> None:
+    """It is not drained: nobody said so."""
+    (row,) = Network().run("steers", Overlay((entry(via="oldnet"),)))[-1].rows  # type: ignore[union-attr]
+    assert row["state"] == "no route"
+
+
+def test_a_switch_that_is_away_keeps_nobody_from_steering() -> None:
+    """What comes is known from the hosts' routes; who has none is refused."""
+    said = Network(away="sw2.pop1").run("steer", prefix=PREFIX, via="southnet")[-1]
+    assert isinstance(said, Report)
+    assert "steered in pop1" in said.text
+    with pytest.raises(GuardRefused, match="no host has a route of southnet"):
+        Network(away="sw2.pop1", routes=0).run("steer", prefix=PREFIX, via="southnet")
+
+
+def test_the_capacity_of_a_provider_that_is_drained_counts() -> None:
+    """--allow-absent is no leave to fill its circuits once it is back."""
+    with pytest.raises(GuardRefused, match=r"refused \(capacity\)"):
+        Network(drained="southnet", moved=90e9).run("steer", prefix=PREFIX, via="southnet", allow_absent=True)
 
 
 @pytest.mark.parametrize("value", [0, 101, True, "80"])
