@@ -46,7 +46,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     with quick_lab(tmp_path_factory.mktemp("routes"), only_pop2(), name="routes") as up:
         allowed = "  - name: routes\n    settings: {announce: [198.51.100.64/26]}\n"
         up.project.edit("network.yml", "  - routes\n", allowed)
-        up.project("deploy", "pop2", "--yes")
+        up.deploy("pop2")
         yield up
 
 

@@ -50,7 +50,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     allowed = "  - name: routes\n    settings: {announce: [198.51.100.64/26]}\n"
     files["network.yml"] = files["network.yml"].replace("  - routes\n", allowed)
     with quick_lab(tmp_path_factory.mktemp("routesfrr"), files, name="rfrr") as up:
-        up.project("deploy", "pop2", "--yes")
+        up.deploy("pop2")
         yield up
 
 
