@@ -27,7 +27,7 @@ from netorch.api import (
 )
 
 from .entries import NAME, Place, Wish, ended, new_entry, wishes
-from .hear import HEARD, UNKNOWN, Hearing, hearing_row, hears_now, lines, rpki_states, will_hear
+from .hear import HEARD, LATER, UNKNOWN, Hearing, hearing_row, hears_now, lines, once_reached, rpki_states, will_hear
 from .refuse import Change, refuse_invalid, refuse_last, refuse_long, refuse_many
 from .scope import Scope, read_export, read_prefix, resolve
 
@@ -211,14 +211,15 @@ def _task(
 def _changes(context: VerbContext, task: Task, facts: Facts) -> Tuple[Change, ...]:
     """What every provider of the POPs concerned hears of the prefix, and will hear."""
     after, prefix = context.intended(task.entries), task.scope.prefix
-    return tuple(
-        (
-            line,
-            hears_now(line, prefix, facts, intent=context.intent),
-            will_hear(line, prefix, facts, intent=after),
-        )
-        for line in lines(context.intent, prefix, task.pops)
-    )
+    found = []
+    for line in lines(context.intent, prefix, task.pops):
+        before = hears_now(line, prefix, facts, intent=context.intent)
+        heard = will_hear(line, prefix, facts, intent=after)
+        if line.device.name not in facts:
+            later = once_reached(line, prefix, intent=after)
+            heard = before if later == once_reached(line, prefix, intent=context.intent) else later
+        found.append((line, before, heard))
+    return tuple(found)
 
 
 def _rows(task: Task, changes: Tuple[Change, ...], state: Optional[str]) -> Tuple[Mapping[str, Any], ...]:
@@ -281,7 +282,11 @@ def _originators(context: VerbContext, task: Task) -> Tuple[str, ...]:
 def _compare(context: VerbContext, task: Task, changes: Tuple[Change, ...], *, away: Tuple[str, ...]) -> Steps:
     """Wait until providers hear what was previewed, and tell where they do not."""
     intent, prefix = context.intended(task.entries), task.scope.prefix
-    told = [(line, after) for line, _, after in changes if after.state != UNKNOWN and line.device.name not in away]
+    told = [
+        (line, after)
+        for line, _, after in changes
+        if after.state != UNKNOWN and after.remark != LATER and line.device.name not in away
+    ]
     seen: Dict[Tuple[str, str], Hearing] = {}
 
     def is_heard(history: Tuple[Tuple[float, Facts], ...]) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from netorch.api import (
     Announcement,
     DeviceIntent,
+    ExportPolicy,
     Facts,
     Intent,
     IPNetwork,
@@ -24,6 +25,7 @@ _OF_NO_USE = frozenset({GRACEFUL_SHUTDOWN, (65535, 666), (65535, 65281), (65535,
 """With these a provider drops what comes for the prefix (RFC 7999), or tells nobody of it (RFC 1997)."""
 
 HEARD, WITHHELD, DOWN, NOBODY, UNKNOWN = "announced", "withheld", "session down", "not originated", "unknown"
+LATER = "once the switch is reached"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Hearing:
-    """What a neighbour hears of a prefix: ``state`` and, where it is announced, how. ``remark`` says more for people."""
+    """What a neighbour hears of a prefix: ``state`` and, where it is announced, how. ``remark`` says more for people; where it is
+    ``LATER`` all of it is so once the switch can be reached."""
 
     state: str
     announcement: Optional[Announcement] = None
@@ -53,7 +56,8 @@ class Hearing:
             return f"{self.state}: {self.remark}" if self.remark else self.state
         found = self.announcement
         communities = "".join(f", {_text(one)}" for one in (*found.communities, *found.large_communities))
-        return f"path {' '.join(map(str, found.as_path))}{communities}"
+        later = f", {self.remark}" if self.remark else ""
+        return f"path {' '.join(map(str, found.as_path))}{communities}{later}"
 
 
 def lines(intent: Intent, prefix: IPNetwork, pops: Tuple[str, ...]) -> Tuple[Line, ...]:
@@ -97,16 +101,34 @@ def will_hear(line: Line, prefix: IPNetwork, facts: Facts, *, intent: Intent) ->
         return Hearing(UNKNOWN, remark="the switch cannot be reached")
     if not _is_up(facts, switch.name, session.name):
         return Hearing(DOWN)
-    export = policy.of_prefix(prefix)
-    if prefix not in switch.originated or export.withheld:
-        return Hearing(WITHHELD)
-    if not any(_originators(intent, switch, prefix, facts)):
+    if not any(_originators(intent, switch, prefix, facts)) and _is_meant(switch, policy, prefix):
         return Hearing(NOBODY)
+    return _meant(switch, policy, prefix, asn=intent.asn)
+
+
+def once_reached(line: Line, prefix: IPNetwork, *, intent: Intent) -> Hearing:
+    """What the neighbour of a switch that cannot be asked will hear when that is as ``intent`` has it, its sessions up."""
+    switch = intent.device(line.device.name)
+    session = next((one for one in switch.sessions if one.name == line.session.name), None)
+    policy = session.export_policy if session is not None else None
+    if session is None or policy is None or not session.enabled:
+        return Hearing(DOWN, remark=LATER)
+    return replace(_meant(switch, policy, prefix, asn=intent.asn), remark=LATER)
+
+
+def _is_meant(switch: DeviceIntent, policy: ExportPolicy, prefix: IPNetwork) -> bool:
+    return prefix in switch.originated and not policy.of_prefix(prefix).withheld
+
+
+def _meant(switch: DeviceIntent, policy: ExportPolicy, prefix: IPNetwork, *, asn: int) -> Hearing:
+    if not _is_meant(switch, policy, prefix):
+        return Hearing(WITHHELD)
+    export = policy.of_prefix(prefix)
     return Hearing(
         HEARD,
         Announcement(
             prefix,
-            own_path(intent.asn, export.prepend),
+            own_path(asn, export.prepend),
             tuple(sorted(export.communities)),
             tuple(sorted(export.large_communities)),
         ),
@@ -124,8 +146,10 @@ def _originators(intent: Intent, switch: DeviceIntent, prefix: IPNetwork, facts:
 
 
 def is_lasting(hearing: Hearing) -> bool:
-    """Whether the neighbour hears it so that the Internet comes by it: not from a session that is about to close, and not with a
-    community that ends it there."""
+    """Whether the neighbour hears it so that the Internet comes by it: now, not from a session that is about to close, and not
+    with a community that ends it there."""
+    if hearing.remark == LATER:
+        return False
     return hearing.announcement is not None and _OF_NO_USE.isdisjoint(hearing.announcement.communities)
 
 

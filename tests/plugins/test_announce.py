@@ -205,6 +205,30 @@ def test_a_drain_and_a_change_are_on_one_announcement() -> None:
         assert (export.prepend, set(export.communities)) == (1, {(65535, 0), (64496, 7)})
 
 
+def test_a_switch_that_is_away_gets_the_change_once_it_is_reached() -> None:
+    """Nobody knows what its neighbours hear; the change comes to it all the same, is shown, and counts. What it has that does not
+    change stays unknown."""
+    context = fake_context(PLUGIN, load(example()))
+    options: dict[str, Any] = dict.fromkeys(
+        ("as_inventory", "allow_long", "allow_last", "allow_changes", "allow_invalid", "for", "reason", "yes")
+    )
+    named: dict[str, Any] = {"prefix": "192.0.2.0/24", "pop": "pop1", "to": ("northtel",), "prepend": 1}
+    verb = next(verb for verb in PLUGIN.verbs if verb.name == "announce")
+    steps = verb.run(context, {**options, **named, "community": (), "action": (), "allow_changes": 1})
+    next(steps)
+    protocols = [Protocol(s.name, "BGP", bgp_state="Established") for s in context.intent.device(SWITCH).sessions]
+    there = replace(fake_facts(SWITCH, protocols=protocols), announced=announced(context.intent))
+    report = steps.send({SWITCH: there})
+    assert isinstance(report, Report)
+    away = {str(row["circuit"]): (row["before"], row["after"]) for row in report.rows if row["switch"] == "sw2.pop1"}
+    assert away == {
+        "northtel-pop1-b": ("unknown: the switch cannot be reached", "path 64500 64500, once the switch is reached"),
+        "southnet-pop1": ("unknown: the switch cannot be reached", "the same"),
+    }
+    with pytest.raises(GuardRefused, match="2 announcements would change at once"):
+        next(steps)
+
+
 def test_sessions_that_are_down_hear_nothing() -> None:
     """Before and after."""
     steps, _ = run("announce", prefix=OWN, down=("meadow_2_v4",), prepend=1)
