@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from netorch.cli.exit_codes import NONE_REACHED
 from netorch.cli.options import controller_for, inventory_option
+from netorch.errors import Unreachable
 
 if TYPE_CHECKING:
     from netorch.app.executing import Inbox
@@ -64,7 +66,11 @@ def execute(ctx: click.Context, /, command: tuple[str, ...], *, via: str, host: 
     streams = Streams(_to(sys.stdout.buffer), _to(sys.stderr.buffer), _note)
     with controller_for(ctx, quiet=True) as controller, _signals(inbox):
         Thread(target=_feed, args=(inbox,), name="stdin", daemon=True).start()
-        return run(controller, host, via, command, inbox=inbox, streams=streams)
+        try:
+            return run(controller, host, via, command, inbox=inbox, streams=streams)
+        except Unreachable as error:
+            error.exit_code = NONE_REACHED
+            raise
 
 
 def _to(stream: BinaryIO) -> Callable[[bytes], None]:

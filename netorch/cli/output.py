@@ -54,12 +54,12 @@ def fit_rows(
     return fit([_column(name, rows) for name in columns or (rows[0] if rows else ())], width, optional=optional)
 
 
-def print_table(table: Fitted) -> None:
+def print_table(table: Fitted, *, err: bool = False) -> None:
     """Print it, the headings bold."""
     for number, line in enumerate(table.lines):
-        click.secho(line, bold=number < table.heads)
+        click.secho(line, bold=number < table.heads, err=err)
     if table.left_out:
-        click.secho(f"({', '.join(table.left_out)}: in a wider window, or with -o json)", dim=True)
+        click.secho(f"({', '.join(table.left_out)}: in a wider window, or with -o json)", dim=True, err=err)
 
 
 @dataclass(frozen=True)

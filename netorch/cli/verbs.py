@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import click
 
@@ -18,6 +19,9 @@ from netorch.cli.options import (
     output_option,
 )
 from netorch.errors import NetorchError, UsageError, annotated
+
+if TYPE_CHECKING:
+    from netorch.app.controller import Controller
 
 MAX_FILE_BYTES = 4 << 20
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -141,15 +145,50 @@ def _click_option(option: Option) -> Callable[..., Any]:
     return click.option(flag, type=kinds[option.kind], default=option.default, multiple=option.many, help=option.help)
 
 
-def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> int:
+def _devices(controller: Controller, chosen: Any) -> tuple[str, ...]:
     from netorch.app.targets import select_devices
+
+    names = [chosen] if isinstance(chosen, str) else list(chosen or ())
+    return select_devices(controller.inventory, names)
+
+
+@contextmanager
+def _emitted(documents: list[dict[str, Any]], output: str) -> Iterator[None]:
+    """``documents`` as one, at the end of the block; where it ends with an error, that is the last of them, beside what main
+    tells on standard error."""
+    from netorch.cli.output import emit
+
+    try:
+        yield
+    except UsageError:
+        raise
+    except NetorchError as error:
+        found = {"where": error.where or None, "message": error.message, "hint": error.hint or None}
+        if output != "table":
+            emit([*documents, {"text": None, "rows": [], "error": found}], output)
+        raise
+    if output != "table":
+        emit(documents, output)
+
+
+def _print_report(step: Report, *, err: bool = False) -> None:
+    from netorch.cli.output import fit_rows, print_table, terminal_width
+
+    if step.text:
+        click.echo(step.text, err=err)
+    if step.rows:
+        rows = [dict(row) for row in step.rows]
+        print_table(fit_rows(rows, terminal_width(), columns=step.columns, optional=step.optional), err=err)
+
+
+def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, Any]) -> int:
     from netorch.app.verbs import VerbRun
     from netorch.cli.carry_out import agree_or_raise
-    from netorch.cli.output import emit, emit_rows
     from netorch.cli.plan_view import print_plan
 
     output, is_check = parameters.pop("output"), parameters.pop("check")
     documents: list[dict[str, Any]] = []
+    unseen: list[Report] = []
     inventory_folder(ctx)
     with controller_for(ctx) as controller:
         if plugin.name not in {enabled.name for enabled in controller.plugins}:
@@ -157,9 +196,7 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
             raise UsageError(f"netorch {verb.name} is of the plugin {plugin.name}, which is not enabled", hint=hint)
         for argument in verb.arguments:
             if argument.kind == "targets":
-                chosen = parameters[argument.name]
-                names = [chosen] if isinstance(chosen, str) else list(chosen or ())
-                parameters[argument.name] = select_devices(controller.inventory, names)
+                parameters[argument.name] = _devices(controller, parameters[argument.name])
         redact = controller.redact
 
         def show(plan: Any) -> None:
@@ -169,17 +206,20 @@ def _run(ctx: click.Context, plugin: Plugin, verb: Verb, parameters: dict[str, A
         def report(step: Report) -> None:
             documents.append({"text": step.text or None, "rows": [dict(row) for row in step.rows]})
             if output == "table":
-                if step.text:
-                    click.echo(step.text)
-                if step.rows:
-                    emit_rows([dict(row) for row in step.rows], "table", columns=step.columns, optional=step.optional)
+                _print_report(step)
+            else:
+                unseen.append(step)
+
+        def ask(question: str) -> None:
+            while unseen:  # documents come at the end: who is asked sees first what there is to agree to
+                _print_report(unseen.pop(0), err=True)
+            agree_or_raise(question)
 
         def tell(error: NetorchError) -> None:
             controller.progress.idle()
             click.echo(annotated(error), err=True)
 
-        run = VerbRun(controller, show, report, tell, ask=agree_or_raise, is_check=is_check, command=command_line())
-        failures, asked = run.run(plugin, verb, parameters)
-    if output != "table":
-        emit(documents, output)
+        run = VerbRun(controller, show, report, tell, ask=ask, is_check=is_check, command=command_line())
+        with _emitted(documents, output):
+            failures, asked = run.run(plugin, verb, parameters)
     return exit_code_of(failures, asked=asked)

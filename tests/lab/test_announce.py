@@ -268,9 +268,23 @@ def test_other_checkouts_keep_it_until_its_time(quick: QuickLab, tmp_path: Any) 
 
 
 def test_the_last_announcement_is_guarded(quick: QuickLab) -> None:
-    """Exit code 7, with the guard's name and how to override it; speakers hear what they heard."""
+    """Exit code 7, with the guard's name and how to override it, in a document as well; speakers hear what they heard. So it is
+    with a community after which nobody could use what they hear."""
     before = heard(quick.lab, OWN)
-    refused = quick.project("withdraw", OWN, "--yes", code=7)
+    refused = quick.project("withdraw", OWN, "--yes", "-o", "json", code=7)
     assert "refused (last)" in refused.err
     assert "--allow-last" in refused.err
+    preview, error = refused.document
+    assert {row["after"] for row in preview["rows"]} == {"withheld"}
+    assert "refused (last)" in error["error"]["message"]
+    refused = quick.project("announce", OWN, "--community", "no-advertise", "--yes", code=7)
+    assert "refused (last)" in refused.err
     assert heard(quick.lab, OWN) == before
+
+
+def test_who_is_asked_has_seen_the_preview(quick: QuickLab) -> None:
+    """Also where a document is wanted, which comes at the end: on standard error. Nobody is at the terminal here: code 64."""
+    asked = quick.project("announce", OWN, "--to", "meadow", "--prepend", "1", "-o", "json", code=64)
+    assert "1 of 4 announcements would change" in asked.err
+    assert "path 64500 64500" in asked.err
+    assert "nobody is at the terminal" in asked.err
