@@ -194,6 +194,23 @@ def test_groups_of_other_machines_are_left_alone(egress: QuickLab) -> None:
         assert process.communicate("\n", timeout=30)[0] == "alive\n"
 
 
+def test_programs_on_two_hosts_at_once(egress: QuickLab) -> None:
+    """Both run while the other begins, and while a third begins and ends: nobody's end is another's."""
+    project, lab = egress.project, egress.lab
+    script = "rm -f /tmp/go; mkfifo /tmp/go; echo begun; cat /tmp/go"
+    started = [("exec", "--via", "northtel", "--on", host, "--", "sh", "-c", script) for host in (ON_BIRD, ON_FRR)]
+    with project.running(*started[0]) as first, project.running(*started[1]) as second:
+        for process in (first, second):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+        for host in (ON_BIRD, ON_FRR):
+            assert project("exec", "--via", "northtel", "--on", host, "--", "echo", "done").out == "done\n"
+        for host, process in ((ON_BIRD, first), (ON_FRR, second)):
+            lab.sh(host, "echo released > /tmp/go")
+            out, _ = process.communicate(timeout=30)
+            assert (out, process.returncode) == ("released\n", 0)
+
+
 def test_no_such_program(egress: QuickLab) -> None:
     """As a shell says it: 127."""
     said = egress.project("exec", "--via", "northtel", "--on", ON_FRR, "--", "no-such-program", code=127)
