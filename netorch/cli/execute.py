@@ -50,7 +50,7 @@ def execute(ctx: click.Context, /, command: tuple[str, ...], *, via: str, host: 
 
     \b
     netorch exec --via northtel --on h1.pop1 -- curl -sS http://1.144.0.1/
-    netorch exec --via meadow --on h1.pop1 -- traceroute -n 1.144.0.1
+    netorch exec --via meadow --on h1.pop1 -- ping -n -c 3 1.144.0.1
     netorch exec --via southnet --on h1.pop1 -- sh -c 'dig @9.9.9.9 example.net | head'
 
     Whatever the program is, static or not, IPv4 and IPv6, and whatever it starts: the host's kernel marks each socket when it is

@@ -54,7 +54,7 @@ def explain(
 
     \b
     netorch explain 1.144.0.1 --from h1.pop1
-    netorch explain 2001:db8:f::1 --from h1.pop1 --via meadow
+    netorch explain 2425:c770::1 --from h1.pop1 --via meadow
     netorch explain 1.144.0.1 --from h1.pop1 -o json
     netorch explain --file destinations.txt --from role:host -o json
 

@@ -99,7 +99,7 @@ def ping(
     """Ping each DESTINATION, an IPv4 or IPv6 address, through every provider at once; a line for each.
 
     \b
-    netorch ping 1.144.0.1 2001:db8:f::1 --pop pop1
+    netorch ping 1.144.0.1 2425:c770::1 --pop pop1
     netorch ping 1.144.0.1 --from h1.pop1 --count 2000 --interval 0.01 --plot ping.svg
     netorch ping 1.144.0.1 --pop pop1 --tcp 443 --watch
     netorch ping 1.144.0.1 --pop pop1 --record /var/lib/netorch-ping --quiet

@@ -64,7 +64,7 @@ PLUGIN = Plugin(
             ),
             examples=(
                 "netorch withdraw 192.0.2.0/24 --from southnet --for 2h --reason 'they leak it'",
-                "netorch withdraw 2001:db8:1::/48 --pop pop1 --check",
+                "netorch withdraw 2001:db8:1::/48 --from southnet --check",
             ),
             back=taken_back_by,
         ),

@@ -37,7 +37,7 @@ PLUGIN = Plugin(
             ),
             examples=(
                 "netorch steer 1.144.0.0/16 --via meadow --for 2h --reason 'transit is slow there'",
-                "netorch steer 2600:1400::/24 --via northtel --pop pop1 --check",
+                "netorch steer 2425:c770::/29 --via northtel --pop pop1 --check",
             ),
             back=ended_by,
         ),
