@@ -28,7 +28,7 @@ from netorch.io.netlink.neighbours import read_neighbours
 from netorch.io.netlink.route_socket import AF_INET, RouteSocket
 from netorch.io.netlink.routes import read_device_routes
 from netorch.io.netlink.rules import read_rules
-from netorch.model.conventions import KERNEL_PROTOCOL, ORIGIN, VALIDATORS
+from netorch.model.conventions import KERNEL_PROTOCOL, ORIGIN, SILENT, VALIDATORS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,12 @@ def look(request: Dict[str, Any]) -> Tuple[Dict[str, Any], List[ShortProtocol]]:
     """DeviceFacts as JSON, and the daemon's protocols in short."""
     wants = request.get("wants", ())
     waiting = journal.read_pending()
-    daemon, sessions = _daemon(request["daemon"], full="protocols" in wants)
+    try:
+        daemon, sessions = _daemon(request["daemon"], full="protocols" in wants)
+    except DaemonSilent:
+        if SILENT not in wants:
+            raise
+        daemon, sessions = _silent(request["daemon"]), []
     files = [file_fact(path) for path in request.get("files", ())]
     overlay = overlay_entries()
     generation = journal.current_generation()
@@ -148,6 +153,13 @@ def _not_the_mirrors(owned: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     if not services.is_installed(services.MIRROR):
         return owned
     return [item for item in owned if item["kind"] not in ("NeighbourItem", "PeerItem", "RouteItem")]
+
+
+def _silent(name: str) -> Dict[str, Any]:
+    """Of a daemon that does not answer, for who wants to know the rest all the same."""
+    disk = read_text(daemon_of(name).path)
+    stamp = None if disk is None else daemon_of(name).stamp_of(disk)
+    return {"name": name, "version": None, "running": False, "live_stamp": None, "disk_stamp": stamp}
 
 
 def _daemon(name: str, *, full: bool) -> Tuple[Dict[str, Any], List[ShortProtocol]]:

@@ -112,6 +112,8 @@ def _fate(scene: Scene, hop: NextHop) -> Fate:
     decision = scene.way.decision
     if KernelHop(hop.address, hop.interface) in decision.hops:
         return Fate(hop, TAKEN, prefix=str(decision.prefix))
+    if scene.way.known.problem:
+        return Fate(hop, "unknown", f"{scene.device.name}'s routing daemon does not tell of its routes")
     if decision.choice is None and decision.table is not None and decision.table != _table_of(scene.device, hop):
         return _beside(scene, hop)
     lost = decision.choice.lost if decision.choice is not None else ()

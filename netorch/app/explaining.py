@@ -12,15 +12,15 @@ from netorch.app.gather import World, gather_world
 from netorch.app.ping_tracks import OK
 from netorch.app.provider_states import provider_states
 from netorch.app.ways import Way, find_ways, next_hop_at
-from netorch.errors import NetorchError, UsageError
-from netorch.model.conventions import MAIN_TABLE
+from netorch.errors import DeviceError, NetorchError, UsageError
+from netorch.model.conventions import MAIN_TABLE, SILENT
 from netorch.model.facts import Neighbour
 from netorch.model.intent import DeviceIntent
 from netorch.model.overlay import Overlay
 from netorch.model.types import IPAddress, family_of
 from netorch.plan.egress import LOCAL, UNICAST
 
-WANTS = ("links", "mirror", "neighbours", "protocols")
+WANTS = ("links", "mirror", "neighbours", "protocols", SILENT)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def explain(
     if mark not in marks:
         known = ", ".join(f"{table.number} ({table.provider})" for table in device.tables)
         raise UsageError(f"mark {mark} asks for no provider of {host}", hint=f"0, {known}; docs/marks.md")
-    world = gather_world(controller, [host], wants=WANTS)
+    world = _without_silent(gather_world(controller, [host], wants=WANTS), host)
     if host in world.failures:
         raise world.failures[host]
     device = world.intent.device(host)
@@ -86,6 +86,17 @@ def explain(
     found = fates(scene)
     findings = _findings(scene, found, sent=send)
     return Explanation(_document(controller, scene, found, findings=findings, ways=mine), tuple(findings))
+
+
+def _without_silent(world: World, host: str) -> World:
+    """``world`` less the switches whose daemon hangs, which tell nothing; of the host the kernel's word is worth telling."""
+    silent = {
+        name: DeviceError("its routing daemon does not answer", where=name)
+        for name, facts in world.facts.items()
+        if name != host and not facts.daemon.running and facts.daemon.version is None
+    }
+    facts = {name: found for name, found in world.facts.items() if name not in silent}
+    return replace(world, facts=facts, failures={**world.failures, **silent})
 
 
 def as_sent(way: Way, neighbours: Iterable[Neighbour]) -> Way:
@@ -113,6 +124,8 @@ def _findings(scene: Scene, found: Sequence[Fate], *, sent: bool) -> list[Findin
         findings.append(
             Finding("kernel", f"not judged: {decision.unknown}; the kernel's word is shown", is_broken=False)
         )
+    elif way.known.problem:
+        pass  # nobody knows what it would have said
     elif decision.table is None:
         findings.append(Finding("no_route", f"no table has a route to {way.destination}"))
     elif decision.type not in (UNICAST, LOCAL):
@@ -137,7 +150,7 @@ def _away(world: World) -> Iterable[tuple[str, NetorchError]]:
 
 def _of_mark(scene: Scene, found: Sequence[Fate]) -> list[Finding]:
     way = scene.way
-    if not way.mark or way.decision.table != MAIN_TABLE:
+    if not way.mark or way.decision.table != MAIN_TABLE or way.known.problem:
         return []
     provider = next(table.provider for table in scene.device.tables if table.number == way.mark)
     why = "; ".join(dict.fromkeys(fate.words for fate in found if fate.next_hop.provider == provider and fate.words))

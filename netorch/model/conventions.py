@@ -32,5 +32,8 @@ VALIDATED_TABLES = {4: "validated_ipv4", 6: "validated_ipv6"}
 VALIDATORS, ORIGIN = "validators", "origin"
 """Facts to ask for: the validators; with them ``origin PREFIX ASN``, what they say of a prefix and who announces it."""
 
+SILENT = "silent"
+"""To be asked for with facts: those of a device whose routing daemon hangs as well; it has no version then, and does not run."""
+
 FRR_STAMP = "netorch_stamp"
 """The route map in an FRR configuration whose description is its stamp; every daemon that knows route maps keeps it."""

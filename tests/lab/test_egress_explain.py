@@ -177,6 +177,21 @@ def test_session_down(egress: QuickLab) -> None:
     wait_until_taken(egress.lab, PEER, prefixes[0])
 
 
+def test_a_daemon_that_hangs(egress: QuickLab) -> None:
+    """It is stopped in its tracks: that is what is broken, and what the kernel does is told all the same."""
+    prefix = by_all(egress.lab, Family.IPV4)[0]
+    egress.lab.sh(ON_BIRD, "pkill -STOP -x bird")
+    try:
+        document = explained(egress, address_in(prefix), ON_BIRD, code=1)
+    finally:
+        egress.lab.sh(ON_BIRD, "pkill -CONT -x bird")
+    assert "daemon" in broken(document)
+    assert "no_route" not in broken(document)
+    assert document["kernel"]["prefix"] == str(prefix)
+    assert {row["reason"] for row in document["lost"]} == {"unknown"}
+    assert broken(explained(egress, address_in(prefix), ON_BIRD)) == set()
+
+
 def reasons(quick: QuickLab, prefix: IPNetwork, host: str = ON_BIRD) -> dict[str, str]:
     """Why each provider that is not taken is not."""
     found = explained(quick, address_in(prefix), host, "--no-packet", code=None)["lost"]
