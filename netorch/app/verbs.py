@@ -100,6 +100,11 @@ class VerbRun:
         self.meaning = plugin.tell
         try:
             return self._run(plugin, verb, parameters)
+        except GuardRefused as refused:
+            if self.controller.audit is not None and not self.is_check:
+                where, reason = refused.where or parameters.get("pop") or "", parameters.get("reason") or ""
+                self.controller.audit.record(verb.name, where, result="refused", reason=reason, message=refused.message)
+            raise
         except KeyboardInterrupt:
             is_begun = self.trace.is_recorded(self.entries)
             back = verb.back(parameters) if is_begun else ""

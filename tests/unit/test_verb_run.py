@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Any, Callable, Mapping
 import pytest
 
 from netorch.api import ChangeOverlay, Deploy, OverlayEntry, Plugin, Report, Steps, Verb, VerbContext
+from netorch.app.audit import Audit
 from netorch.app.controller import Controller
 from netorch.app.interruption import Trace
 from netorch.app.results import DeployResult, DeviceResult
@@ -287,6 +289,25 @@ def test_what_others_decided_meanwhile_is_judged_before_anything_changes() -> No
     with pytest.raises(GuardRefused, match="no room for both"):
         judged(with_switch(switch), by=judge)
     assert (seen, switch.applied) == ([(), ("try/other",)], None)
+
+
+@pytest.mark.parametrize("is_check", [False, True])
+def test_what_is_refused_stands_in_the_audit_log(is_check: bool) -> None:
+    """Also where a plugin refuses; whoever only looks leaves no line."""
+    written: list[str] = []
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        yield Report(text="a preview")
+        raise GuardRefused("refused (own): not ours")
+
+    controller = with_switch(Agent())
+    log = Audit(written.append, controller.clock, str, "ann@noc", "198.51.100.7", "/srv/inventory", "")
+    with pytest.raises(GuardRefused):
+        run(replace(controller, audit=log), Verb("try", "a trial", steps), is_check=is_check)
+    lines = [json.loads(line) for line in written]
+    assert [(line["action"], line["result"], line["message"]) for line in lines] == (
+        [] if is_check else [("try", "refused", "refused (own): not ours")]
+    )
 
 
 def interrupted(*, is_deployed: bool) -> Interrupted:
