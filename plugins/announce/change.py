@@ -22,11 +22,13 @@ from netorch.api import (
     Wait,
     behind,
     counted,
+    did_you_mean,
     newest,
+    one_line,
     utc_text,
 )
 
-from .entries import NAME, Place, Wish, ended, new_entry, wishes
+from .entries import NAME, REASON_BYTES, Place, Wish, ended, new_entry, wishes
 from .hear import HEARD, LATER, UNKNOWN, Hearing, hearing_row, hears_now, lines, once_reached, rpki_states, will_hear
 from .refuse import Change, refuse_invalid, refuse_last, refuse_long, refuse_many
 from .scope import Scope, read_export, read_prefix, resolve
@@ -80,6 +82,7 @@ def _take_back(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     if more:
         raise UsageError(f"--as-inventory and --{more[0]}: expected one of them", hint="netorch announce --help")
     scope = Scope(read_prefix(arguments["prefix"]), (), ())
+    _refuse_unknown(context, arguments)
     held = [wish.place for _, wish in wishes(context.overlay) if wish.place.prefix == scope.prefix]
     named = [
         place
@@ -89,6 +92,19 @@ def _take_back(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     yield from _bring(
         context, scope, dict.fromkeys(named), verb="announce as the inventory has it", arguments=arguments
     )
+
+
+def _refuse_unknown(context: VerbContext, arguments: Mapping[str, Any]) -> None:
+    """UsageError for a POP or provider that is neither in the inventory nor in an entry."""
+    places = [wish.place for _, wish in wishes(context.overlay)]
+    pops = dict.fromkeys([*(pop.name for pop in context.inventory.pops), *(place.pop for place in places)])
+    providers = dict.fromkeys([*(one.name for one in context.inventory.providers), *(p.provider for p in places)])
+    pop = arguments["pop"]
+    if pop is not None and pop not in pops:
+        raise UsageError(f"no POP {pop!r}", hint=did_you_mean(pop, pops, otherwise="there are "))
+    for name in arguments["to"]:
+        if name not in providers:
+            raise UsageError(f"no provider {name!r}", hint=did_you_mean(name, providers, otherwise="there are "))
 
 
 def withdraw(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -202,10 +218,17 @@ def _task(
         entry, former = held.get(place, (None, None))
         if wish is None and entry is not None:
             entries.append(ended(entry, context, reason=reason))
-        elif wish is not None and (former is None or entry is None or former != wish or entry.until != until):
+        elif wish is not None and (
+            entry is None or _says_more(entry, reason) or (former, entry.until) != (wish, until)
+        ):
             entries.append(new_entry(context, wish, reason=reason, until=until))
     why = f"{verb} {scope.prefix}" + (f": {reason}" if reason else "")
     return Task(scope, tuple(entries), why, until if any(not entry.removed for entry in entries) else None)
+
+
+def _says_more(entry: OverlayEntry, reason: str) -> bool:
+    """Whether ``reason`` is another than the entry's; one that is not given again stays."""
+    return bool(reason) and one_line(reason, max_bytes=REASON_BYTES) != entry.reason
 
 
 def _changes(context: VerbContext, task: Task, facts: Facts) -> Tuple[Change, ...]:

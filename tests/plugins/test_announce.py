@@ -136,6 +136,16 @@ def test_nobody_is_asked_with_yes() -> None:
     assert again[-1].text.startswith(f"{OWN}: nothing to change")
 
 
+def test_another_reason_is_a_change() -> None:
+    """It is kept with the entry, and nobody hears anything else; without one the former stays."""
+    _, held = run("announce", prefix=OWN, prepend=1, reason="too full")
+    _, held = run("announce", overlay=held, prefix=OWN, prepend=1, reason="they asked for it")
+    assert {(entry.reason, entry.version) for entry in held.active("announce")} == {("they asked for it", 2)}
+    steps, held = run("announce", overlay=held, prefix=OWN, prepend=1)
+    assert not any(isinstance(step, ChangeOverlay) for step in steps)
+    assert {entry.reason for entry in held.active("announce")} == {"they asked for it"}
+
+
 def test_plainly_is_as_the_inventory_has_it() -> None:
     """Announcing without additions ends what was changed, as --as-inventory does."""
     ways: tuple[dict[str, Any], ...] = ({"to": ("northtel",)}, {"as_inventory": True})
@@ -322,6 +332,8 @@ def test_invalid_by_rpki_is_refused_where_it_is_new() -> None:
         ("announce", {"prefix": OWN, "for": 5.0, "prepend": 1}, "expected 60s or more"),
         ("announce", {"prefix": OWN, "as_inventory": True, "prepend": 1}, "--as-inventory and --prepend"),
         ("withdraw", {"prefix": PART, "for": 3600.0}, "would not come back by itself"),
+        ("announce", {"prefix": OWN, "as_inventory": True, "pop": "pop9"}, "no POP 'pop9'"),
+        ("announce", {"prefix": OWN, "as_inventory": True, "to": ("nosuch",)}, "no provider 'nosuch'"),
     ],
 )
 def test_mistakes_of_people(verb: str, arguments: dict[str, Any], words: str) -> None:
