@@ -30,7 +30,7 @@ from netorch.api import (
 
 from .entries import NAME, REASON_BYTES, Place, Wish, ended, new_entry, wishes
 from .hear import HEARD, LATER, UNKNOWN, Hearing, hearing_row, hears_now, lines, once_reached, rpki_states, will_hear
-from .refuse import Change, refuse_invalid, refuse_last, refuse_long, refuse_many
+from .refuse import Change, refuse_invalid, refuse_last, refuse_long, refuse_many, takes_away
 from .scope import Scope, read_export, read_prefix, resolve
 
 SHORTEST_S = 60.0
@@ -142,13 +142,15 @@ def _bring(
     if not task.entries:
         yield from _bring_rest(context, scope, wanted)
         return
-    everywhere = tuple(
-        switch.name for pop in context.inventory.pops for switch in context.intent.in_pop(pop.name, "switch")
-    )
+    here = tuple(switch.name for pop in task.pops for switch in context.intent.in_pop(pop, "switch"))
     asn = context.intent.asn
     wants = ("protocols", "announced", "validators", f"origin {scope.prefix} {asn}")
-    facts: Facts = yield Gather(everywhere, wants=wants)
+    facts: Facts = yield Gather(here, wants=wants)
     changes = _changes(context, task, facts)
+    elsewhere = tuple(one.name for one in context.intent.devices if one.role == "switch" and one.name not in here)
+    if elsewhere and takes_away(changes):  # whether somebody else goes on to announce it
+        there: Facts = yield Gather(elsewhere, wants=wants)
+        facts = {**facts, **there}
     state = rpki_states(facts, asn).get(scope.prefix)
     rows = _rows(task, changes, state)
     yield Report(text=_preview(task, changes, state), rows=rows, columns=COLUMNS)

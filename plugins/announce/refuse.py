@@ -63,10 +63,15 @@ def refuse_many(context: VerbContext, changes: Sequence[Change], allowed: Option
         )
 
 
+def takes_away(changes: Sequence[Change]) -> bool:
+    """Whether somebody by whom the Internet comes hears of the prefix no more."""
+    return any(is_lasting(before) and not is_lasting(after) for _, before, after in changes)
+
+
 def refuse_last(context: VerbContext, scope: Scope, changes: Sequence[Change], *, entries: Any, facts: Facts) -> None:
     """GuardRefused when the last announcement of an own prefix goes, or of all that holds it. A session that is drained is about
     to close, and does not count, nor does what a provider keeps to itself or drops."""
-    if not any(is_lasting(before) and not is_lasting(after) for _, before, after in changes):
+    if not takes_away(changes):
         return
     intent = context.intended(entries)
     for prefix in (scope.prefix, *_around(context, scope)):

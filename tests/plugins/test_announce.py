@@ -14,6 +14,7 @@ from netorch.api import (
     ChangeOverlay,
     Deploy,
     Facts,
+    Gather,
     GuardRefused,
     Intent,
     Inventory,
@@ -237,6 +238,25 @@ def test_a_switch_that_is_away_gets_the_change_once_it_is_reached() -> None:
     }
     with pytest.raises(GuardRefused, match="2 announcements would change at once"):
         next(steps)
+
+
+@pytest.mark.parametrize(("verb", "elsewhere"), [("announce", []), ("withdraw", [("sw1.pop2",)])])
+def test_other_pops_are_asked_where_it_is_taken_from_somebody(verb: str, elsewhere: list[tuple[str, ...]]) -> None:
+    """Whether they go on to announce it; a switch there that is away is no concern of anything else."""
+    context = fake_context(PLUGIN, load(example()))
+    options: dict[str, Any] = {"as_inventory": False, "prepend": 1, "community": (), "action": (), "to": (), "from": ()}
+    options.update(dict.fromkeys(("allow_long", "allow_last", "allow_changes", "for", "reason", "yes")))
+    steps = next(one for one in PLUGIN.verbs if one.name == verb).run(
+        context, {**options, "prefix": "192.0.2.0/24", "pop": "pop1"}
+    )
+    protocols = [Protocol(s.name, "BGP", bgp_state="Established") for s in context.intent.device(SWITCH).sessions]
+    facts = {SWITCH: replace(fake_facts(SWITCH, protocols=protocols), announced=announced(context.intent))}
+    step: Any = next(steps)
+    asked = []
+    while isinstance(step, Gather):
+        asked.append(step.devices)
+        step = steps.send(facts)
+    assert asked == [("sw1.pop1", "sw2.pop1"), *elsewhere]
 
 
 def test_sessions_that_are_down_hear_nothing() -> None:
