@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -53,6 +54,30 @@ def test_a_drain_is_done_where_it_can_be_and_by_the_next_run_elsewhere(quick: Qu
     wait_until(
         lambda: northtel(quick, AWAY) | northtel(quick, THERE) == {"Established"}, what="northtel is back", timeout_s=30
     )
+
+
+def test_a_drain_past_its_time_is_told_and_ended_as_switches_have_it(quick: QuickLab) -> None:
+    """Closed, whatever the time is, until a deploy comes. After that of one switch it is returning there, and closed still on the
+    other, where nothing but the step in between is planned. One run then ends it on both."""
+    project = quick.project
+    project("drain", "northtel", "--pop", "pop1", "--wait", "1s", "--allow-capacity")
+    project("drain", "northtel", "--pop", "pop1", "--for", "1s")
+
+    def listed() -> list[tuple[str, bool, list[str]]]:
+        rows = project("drains", "-o", "json").document[0]["rows"]
+        return [(row["stage"], row["expired"], row["behind"]) for row in rows]
+
+    wait_until(lambda: listed() == [("closed", True, [])], what="its time is over", timeout_s=30)
+    project("deploy", AWAY, "--yes")
+    assert listed() == [("returning", True, [THERE])]
+    assert northtel(quick, THERE).isdisjoint({"Established"})
+    assert re.search(r"overlay drain/provider/northtel@pop1 version \d+, in force", project("plan", THERE).out)
+    project("run", "pop1", timeout_s=120)
+    assert listed() == []
+    wait_until(
+        lambda: northtel(quick, AWAY) | northtel(quick, THERE) == {"Established"}, what="northtel is back", timeout_s=30
+    )
+    assert project("plan", "pop1", "--detailed-exitcode").code == 0
 
 
 def test_hosts_are_left_alone_while_no_switch_can_be_asked(quick: QuickLab) -> None:
