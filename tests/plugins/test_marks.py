@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
-from netorch.api import FileItem
+from netorch.api import FileItem, Intent, RuleItem
+from netorch.intent import derive_intent, desired_items
 from netorch.loader import bundled_plugins
 from netorch.mark import SO_MARK, mark_of, mark_socket, marks
 from tests.plugins.example import INTENT
+from tests.unit.inventory_texts import example, load
 
 PLUGIN = next(plugin for plugin in bundled_plugins() if plugin.name == "marks")
 TEXT = "# packet mark, provider; written by netorch\n1001 northtel\n1002 southnet\n1003 meadow\n"
@@ -32,6 +35,24 @@ def test_every_host_has_the_file() -> None:
     (item,) = proposed["h1.pop1"]
     assert isinstance(item, FileItem)
     assert (item.path, item.text, item.mode) == ("/etc/netorch/marks", TEXT, 0o644)
+
+
+def test_marks_and_rules_of_others_stay_when_a_provider_goes() -> None:
+    """What is known of a provider by programs, its mark, its table and the rule between them, hangs on its number alone."""
+    files = example()
+    files["pops/pop1.yml"], count = re.subn(r"  - id: 1\n(?:    .*\n)+\n?", "", files["pops/pop1.yml"])
+    files["pops/pop1.yml"], more = re.subn(r"  - id: 2\n(?:    .*\n)+\n?", "", files["pops/pop1.yml"])
+    assert (count, more) == (1, 1)
+    less = derive_intent(load(files))
+
+    def known(intent: Intent) -> set[object]:
+        host = intent.device("h1.pop1")
+        assert {table.number for table in host.tables} == {1000 + table.provider_id for table in host.tables}
+        return {item for item in desired_items(host) if isinstance(item, RuleItem)}
+
+    gone = known(INTENT) - known(less)
+    assert known(less) < known(INTENT)
+    assert {rule.table for rule in gone if isinstance(rule, RuleItem)} == {1001}
 
 
 def test_marks_by_name_and_number(file: str) -> None:
