@@ -267,9 +267,9 @@ def test_other_checkouts_keep_it_until_its_time(quick: QuickLab, tmp_path: Any) 
     wait_until(lambda: heard(quick.lab, OWN)["meadow-pop1"] == PLAIN, timeout_s=20, what="it is as it was")
 
 
-def test_the_last_announcement_is_guarded(quick: QuickLab) -> None:
-    """Exit code 7, with the guard's name and how to override it, in a document as well; speakers hear what they heard. So it is
-    with a community after which nobody could use what they hear."""
+def test_what_is_refused_changes_nothing(quick: QuickLab) -> None:
+    """The last announcement, a community after which nobody could use what is heard, too many at once, and what is not ours: exit
+    code 7, with the guard's name and how to override it, in a document as well; speakers hear what they heard."""
     before = heard(quick.lab, OWN)
     refused = quick.project("withdraw", OWN, "--yes", "-o", "json", code=7)
     assert "refused (last)" in refused.err
@@ -279,6 +279,10 @@ def test_the_last_announcement_is_guarded(quick: QuickLab) -> None:
     assert "refused (last)" in error["error"]["message"]
     refused = quick.project("announce", OWN, "--community", "no-advertise", "--yes", code=7)
     assert "refused (last)" in refused.err
+    refused = quick.project("announce", OWN, "--prepend", "1", "--allow-changes", "3", "--yes", code=7)
+    assert "refused (changes): 4 announcements would change at once (limit 3)" in refused.err
+    refused = quick.project("announce", "100.128.0.0/24", "--to", "meadow", "--yes", code=7)
+    assert "refused (own): 100.128.0.0/24 is outside of our own space" in refused.err
     assert heard(quick.lab, OWN) == before
 
 
