@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netorch.lab import exec_in, expected_prefixes
+from netorch.lab import exec_in, expected_prefixes, set_link
 from netorch.model.types import Family, IPNetwork
 from tests.lab.deployed_pop import HOSTS, PROVIDERS, int_of, service
 from tests.lab.egress_lab import (
@@ -190,6 +190,19 @@ def test_a_daemon_that_hangs(egress: QuickLab) -> None:
     assert document["kernel"]["prefix"] == str(prefix)
     assert {row["reason"] for row in document["lost"]} == {"unknown"}
     assert broken(explained(egress, address_in(prefix), ON_BIRD)) == set()
+
+
+def test_a_host_that_cannot_be_reached(egress: QuickLab) -> None:
+    """Exit code 4, as where several were asked: nobody told anything. A program is not started either."""
+    address = address_in(by_all(egress.lab, Family.IPV4)[0])
+    set_link(ON_BIRD, "mgmt0", egress.lab.settings, connected=False)
+    try:
+        said = egress.project("explain", address, "--from", ON_BIRD, code=4)
+        began = egress.project("exec", "--via", "northtel", "--on", ON_BIRD, "--", "true", code=4)
+    finally:
+        set_link(ON_BIRD, "mgmt0", egress.lab.settings, connected=True)
+    assert f"{ON_BIRD}: " in said.err
+    assert f"{ON_BIRD}: " in began.err
 
 
 def reasons(quick: QuickLab, prefix: IPNetwork, host: str = ON_BIRD) -> dict[str, str]:
