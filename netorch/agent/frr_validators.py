@@ -29,6 +29,8 @@ from contextlib import suppress
 from netorch.agent.clock import now, uptime, wait
 from netorch.agent.files import read_text
 from netorch.agent.frr_vty import SOCKETS, FrrRefused
+from netorch.agent.journal import Lock
+from netorch.agent.outcome import Busy
 from netorch.agent.paths import STATE
 from netorch.model.conventions import CONFIGURATIONS
 
@@ -94,7 +96,8 @@ def _begin(ask: Callable[..., str]) -> bool:
 
 
 def _prefer(ask: Callable[..., str], row: Any, *, others: List[Any], preference: int) -> bool:
-    """Give the validator of ``row`` another preference, which none of the ``others`` may have; False where that cannot be."""
+    """Give the validator of ``row`` another preference, which none of the ``others`` may have; False where that cannot be, or
+    somebody else is changing this device."""
     if preference == _preference(row):
         return True
     if preference in map(_preference, others):  # the file is not what runs: a change is not confirmed yet
@@ -103,8 +106,17 @@ def _prefer(ask: Callable[..., str], row: Any, *, others: List[Any], preference:
     line = next(found, None)
     if line is None or preference > _LAST_PREFERENCE:
         return False
-    ask("configure terminal", "rpki", f"no {line['words']}{line['preference']}", f"{line['words']}{preference}", "end")
-    return True
+    former = f"{line['words']}{line['preference']}"
+    with suppress(Busy), Lock("netorch", "choosing a validator"):
+        try:
+            ask("configure terminal", "rpki", f"no {former}", f"{line['words']}{preference}", "end")
+        except FrrRefused:
+            with suppress(FrrRefused):
+                ask(former)
+            ask("end")
+            return False
+        return True
+    return False
 
 
 def _preferences(text: str) -> Dict[Tuple[str, str], int]:

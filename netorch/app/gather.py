@@ -128,11 +128,13 @@ def gather_facts(
             raise silences[name].error
         controller.progress.step(name, "gathering facts")
         try:
-            return controller.devices(name).facts(facts_request(by_name[name], {*wants, *needed.get(name, ())}))
+            found = controller.devices(name).facts(facts_request(by_name[name], {*wants, *needed.get(name, ())}))
         except Unreachable as error:
             now = clock.monotonic()
             silences[name] = Silence(error, now + REST * (now - began))
             raise
+        silences.pop(name, None)
+        return found
 
     return controller.each(by_name, ask)
 

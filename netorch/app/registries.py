@@ -124,6 +124,8 @@ def _irr(inventory: Inventory, provider: Provider, before: IrrAnswer | None, *, 
     answer = bgpq4.look_up(registries.irr, provider.irr.name, timeout_s=registries.timeout_s, now=now)
     left_out = bgpq4.too_short(answer)
     ipv4, ipv6 = (tuple(p for p in found if p not in left_out) for found in (answer.ipv4, answer.ipv6))
+    if not ipv4 and not ipv6:
+        raise NetorchError(f"the answer is empty: {_some(left_out)} is more than anybody holds")
     answer = replace(answer, ipv4=ipv4, ipv6=ipv6)
     if before is not None and before.as_set != answer.as_set:
         before = None  # a list of something else says nothing about this one

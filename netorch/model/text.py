@@ -43,7 +43,7 @@ def counted(number: int, noun: str) -> str:
 def utc_text(seconds: float) -> str:
     """A moment, in seconds since the epoch, as people and JSON get it: ``2026-03-01T09:00:00Z``. What is before the year 1970 or
     after 9999 is that end of time: what devices hold must never keep anybody from reading it."""
-    known = min(max(seconds, 0.0), _END_OF_TIME_S)
+    known = max(0.0, min(seconds, _END_OF_TIME_S))  # in this order 0 for NaN
     return datetime.fromtimestamp(known, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -29,6 +29,7 @@ def test_ten_years_are_the_most(kind: Any, text: str) -> None:
         (1_700_000_000.5, "2023-11-14T22:13:20Z"),
         (8.64e12, "9999-12-31T23:59:59Z"),
         (float("inf"), "9999-12-31T23:59:59Z"),
+        (float("nan"), "1970-01-01T00:00:00Z"),
     ],
 )
 def test_every_moment_can_be_told(seconds: float, text: str) -> None:

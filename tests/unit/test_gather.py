@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Optional
 
 from netorch.api import Overlay, OverlayEntry, Plugin
@@ -68,10 +68,15 @@ def test_switches_are_planned_although_others_are_away() -> None:
     assert list(failures) == ["sw1.pop1"]
 
 
+@dataclass
 class Silent(Agent):
-    """A device that lets whoever asks wait for 6 s, in vain."""
+    """A device that lets whoever asks wait for 6 s, in vain, unless it is ``back``."""
+
+    back: bool = False
 
     def facts(self, request: FactsRequest) -> DeviceFacts:
+        if self.back:
+            return super().facts(request)
         self.asked.append("facts")
         CLOCK.wait(6.0)
         raise Unreachable("nothing answers (waited 6 s)", where=request.device)
@@ -91,6 +96,16 @@ def test_whoever_let_a_command_wait_in_vain_is_not_asked_again_at_once() -> None
     CLOCK.wait(31.0)
     world_of(controller)
     assert len(silent.asked) == 3
+
+
+def test_whoever_has_answered_again_is_asked_as_before() -> None:
+    """One answer ends the time of rest: a switch that is back takes part in the next step."""
+    silent = Silent()
+    controller = replace(network(agents={"sw1.pop1": silent}), clock=CLOCK)
+    assert "sw1.pop1" in world_of(controller).failures
+    silent.back = True
+    gather_facts(controller, controller.intent(Overlay()), [controller.intent(Overlay()).device("sw1.pop1")])
+    assert "sw1.pop1" in world_of(controller).facts
 
 
 def test_a_change_that_waits_is_told_with_the_plan() -> None:

@@ -290,6 +290,8 @@ def test_what_nobody_can_hold_is_left_out(bench: Bench) -> None:
     assert done.returncode == 0
     assert "21 IPv4 prefixes, 1 IPv6 prefix (left out, since nobody holds so much: 0.0.0.0/0, ::/0)" in done.stdout
     assert bench.kept["ipv6"] == ["2400:1::/32"]
+    bench.irr.routes = {3000: ["0.0.0.0/0"], 3001: ["::/0"]}
+    assert "the answer is empty: 0.0.0.0/0, ::/0 is more than anybody holds" in bench.update("--accept").stderr
 
 
 @pytest.mark.parametrize(
