@@ -61,7 +61,17 @@ from netorch.model.overlay import Overlay, OverlayEntry, behind, merge_overlays
 from netorch.model.sources import OriginFacts, ValidatorFacts
 from netorch.model.state import Channel, Protocol
 from netorch.model.text import counted, did_you_mean, one_line, rate_text, utc_text
-from netorch.model.types import Family, IPAddress, IPInterface, IPNetwork, Mac, family_of, read_address, read_network
+from netorch.model.types import (
+    Family,
+    IPAddress,
+    IPInterface,
+    IPNetwork,
+    Mac,
+    family_of,
+    is_inside,
+    read_address,
+    read_network,
+)
 from netorch.plan.mirror import (
     MirrorSides,
     Sighting,
@@ -169,6 +179,7 @@ __all__ = [
     "family_of",
     "held_items",
     "is_followed",
+    "is_inside",
     "merge_overlays",
     "mirror_items",
     "newest",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from netorch.cli.durations import Age
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import controller_for, inventory_option, metrics_option, output_option, show_warnings
 from netorch.errors import UsageError, annotated
@@ -26,26 +27,6 @@ if TYPE_CHECKING:
 
 COUNT = 5
 INTERRUPTED = 130
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST_S = 3650 * 86400
-_MOST_CHARACTERS = 12
-
-
-class Age(click.ParamType[float]):
-    """A number and s, m, h or d; its value is seconds."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The seconds."""
-        text = str(value)
-        if text[:-1].isdecimal() and text[-1:] in _SECONDS and len(text) <= _MOST_CHARACTERS:
-            seconds = float(int(text[:-1]) * _SECONDS[text[-1]])
-            if 0 < seconds <= LONGEST_S:
-                return seconds
-        return self.fail(
-            f"expected a number and s, m, h or d, at most ten years, such as 24h, found {text!r}", param, ctx
-        )
 
 
 @dataclass(frozen=True)

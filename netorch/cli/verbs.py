@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator
 
 import click
 
 from netorch.api import InputFile, Option, Plugin, Report, Verb
+from netorch.cli.durations import Duration
 from netorch.cli.exit_codes import exit_code_of
 from netorch.cli.options import (
     audit_option,
@@ -24,26 +24,6 @@ if TYPE_CHECKING:
     from netorch.app.controller import Controller
 
 MAX_FILE_BYTES = 4 << 20
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-LONGEST_S = 3650 * 86400
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg]
-    """``90s``, ``5m``, ``2h``, ``1d``: seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds; fails with what was found and what was expected."""
-        if isinstance(value, (int, float)):
-            return float(value)
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", str(value))
-        if match is None:
-            self.fail(f"expected a duration such as 90s, 5m, 2h or 1d, found {value!r}", param, ctx)
-        seconds = float(match.group(1)) * _UNITS[match.group(2)]
-        if seconds > LONGEST_S:
-            self.fail(f"expected at most {LONGEST_S // _UNITS['d']}d, ten years, found {value!r}", param, ctx)
-        return seconds
 
 
 class TextFile(click.ParamType):  # type: ignore[type-arg]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Dict, FrozenSet, Iterable, List, Optional, Tuple
 
-from netorch.api import DeviceIntent, Intent, IPNetwork, Overlay, PrefixExport, Session
+from netorch.api import DeviceIntent, Intent, IPNetwork, Overlay, PrefixExport, Session, is_inside
 
 from .entries import Wish, wishes
 
@@ -35,11 +35,6 @@ def covering(prefixes: Iterable[IPNetwork], prefix: IPNetwork) -> Optional[IPNet
     """The narrowest of ``prefixes`` that ``prefix`` lies in."""
     around = (one for one in prefixes if is_inside(prefix, one))
     return max(around, key=lambda one: one.prefixlen, default=None)
-
-
-def is_inside(prefix: IPNetwork, outer: IPNetwork) -> bool:
-    """Whether ``prefix`` is ``outer`` or a part of it."""
-    return prefix.version == outer.version and prefix.subnet_of(outer)  # type: ignore[arg-type]
 
 
 def _amended(device: DeviceIntent, found: List[Wish], single: FrozenSet[IPNetwork]) -> DeviceIntent:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from netorch.api import Facts, GuardRefused, IPNetwork, UsageError, VerbContext, WrongSetting, counted, family_of
+from netorch.api import (
+    Facts,
+    GuardRefused,
+    IPNetwork,
+    UsageError,
+    VerbContext,
+    WrongSetting,
+    counted,
+    family_of,
+    is_inside,
+)
 
-from .amend import is_inside
 from .hear import HEARD, Hearing, Line, is_lasting, lines, will_hear
 from .scope import Scope
 

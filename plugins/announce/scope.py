@@ -17,10 +17,11 @@ from netorch.api import (
     VerbContext,
     did_you_mean,
     family_of,
+    is_inside,
     read_network,
 )
 
-from .amend import covering, is_inside
+from .amend import covering
 from .entries import Place, wishes
 
 MOST_PREPENDS = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 from typing import Any, List, Mapping, Tuple
 
-from netorch.api import DeviceIntent, Intent, IPNetwork, WrongSetting, family_of
+from netorch.api import DeviceIntent, Intent, IPNetwork, WrongSetting, family_of, is_inside
 
 from .entries import NAME
 
@@ -50,10 +50,6 @@ def may_announce(intent: Intent, device: DeviceIntent, prefix: IPNetwork) -> boo
     return (
         device.role == "host"
         and prefix.prefixlen == family.host_length
-        and any(_is_inside(prefix, one) for one in allowed)
-        and any(_is_inside(prefix, one) and one != prefix for one in own)
+        and any(is_inside(prefix, one) for one in allowed)
+        and any(is_inside(prefix, one) and one != prefix for one in own)
     )
-
-
-def _is_inside(prefix: IPNetwork, outer: IPNetwork) -> bool:
-    return prefix.version == outer.version and prefix.network_address in outer and prefix.prefixlen >= outer.prefixlen

@@ -7,8 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from netorch.cli.ping import Age
-from netorch.cli.verbs import Duration
+from netorch.cli.durations import Age, Duration
 from netorch.model.text import utc_text
 
 
