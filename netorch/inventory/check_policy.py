@@ -75,6 +75,11 @@ def _needed(tree: Tree) -> Iterator[tuple[str, IPNetwork]]:
         for switch in site.keys.switches:
             for fabric in (switch.fabric.ipv4, switch.fabric.ipv6):
                 yield f"the fabric of {site.full_name(switch.name)}", fabric.network
+        for router in site.keys.routers:
+            for interface in router.interfaces:
+                for address in (interface.ipv4, interface.ipv6):
+                    if address is not None:
+                        yield f"a network of {site.full_name(router.name)}", address.network
         for circuit in site.keys.circuits:
             for addresses in (circuit.ipv4, circuit.ipv6):
                 if addresses is not None:

@@ -12,7 +12,7 @@ from netorch.model.bogons import BOGON_PREFIXES, GLOBAL_UNICAST, TRANSIT_FREE, A
 from netorch.model.intent import ORIGIN_OWN, ORIGIN_RELATIONS, RELATION_COMMUNITY, DeviceIntent, Session
 from netorch.model.reject_reasons import REJECT_COMMUNITY, REJECT_REASONS, reason_named
 from netorch.model.rejected import Evidence, Rules
-from netorch.model.types import IPAddress, IPNetwork, family_of
+from netorch.model.types import IPAddress, IPNetwork, family_of, is_inside
 from netorch.render.plain import Bounds, Scrubbed
 from netorch.render.sources_view import registered_of
 
@@ -109,7 +109,7 @@ def listed_of(session: Session) -> Optional[tuple[IPNetwork, ...]]:
 
 def accepted_of(session: Session, *, universe: IPNetwork, default: Optional[IPNetwork]) -> tuple[Bounds, ...]:
     """The prefixes that a provider may announce: ``default`` where it is wanted, and within the lengths all that is listed, of
-    ``universe`` where there is no list."""
+    ``universe``; that itself where there is no list."""
     policy = session.import_policy
     if policy is None:
         return ()
@@ -117,7 +117,7 @@ def accepted_of(session: Session, *, universe: IPNetwork, default: Optional[IPNe
     found = [] if default is None else [Bounds(default, 0, 0)]
     listed = listed_of(session)
     for prefix in (universe,) if listed is None else listed:
-        if prefix.prefixlen <= limits.max_length:
+        if prefix.prefixlen <= limits.max_length and is_inside(prefix, universe):
             found.append(Bounds(prefix, max(prefix.prefixlen, limits.min_length), limits.max_length))
     return tuple(found)
 

@@ -133,7 +133,9 @@ class PolicyLab:
         circuit = self.circuit(pop, provider)
         ours = {str(one.local.ip) for one in (circuit.ipv4, circuit.ipv6) if one is not None}
         heard: dict[str, tuple[int, ...]] = {}
-        for line in self.quick.lab.run(provider, "cat", SEEN).splitlines():
+        for line in self.quick.lab.run(provider, "cat", SEEN).splitlines(keepends=True):
+            if not line.endswith("\n"):
+                break  # it is being written
             said = json.loads(line)
             if said.get("type") == "update" and said["neighbor"]["address"]["peer"] in ours:
                 _take(heard, said["neighbor"]["message"].get("update", {}))

@@ -66,7 +66,7 @@ def steady_ping(
         subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", *argv], stdout=file, stderr=file) as ping,
     ):
         try:
-            wait_until(lambda: b"answered" in path.read_bytes(), timeout_s=10, what=f"{destination} answers {node}")
+            wait_until(lambda: b"answered" in path.read_bytes(), timeout_s=30, what=f"{destination} answers {node}")
             yield result
         finally:
             ping.send_signal(signal.SIGINT)

@@ -189,7 +189,12 @@ def test_a_daemon_that_hangs(egress: QuickLab) -> None:
     assert "no_route" not in broken(document)
     assert document["kernel"]["prefix"] == str(prefix)
     assert {row["reason"] for row in document["lost"]} == {"unknown"}
-    assert broken(explained(egress, address_in(prefix), ON_BIRD)) == set()
+    # Its switches have given it up meanwhile: sessions and routes have to come back.
+    wait_until(
+        lambda: broken(explained(egress, address_in(prefix), ON_BIRD, code=None)) == set(),
+        timeout_s=60,
+        what="all is well again",
+    )
 
 
 def test_a_host_that_cannot_be_reached(egress: QuickLab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
@@ -13,7 +14,7 @@ from netorch.lab import log_files
 from netorch.model.types import Family
 from tests.lab.policy_lab import DAEMONS, RELEASES, SWITCHES, PolicyLab, plain, policy_lab
 from tests.policy.table import DROPPING, table
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_equal
 
 pytestmark = pytest.mark.lab
 
@@ -73,12 +74,8 @@ def test_every_neighbour_hears_of_what_it_may_and_of_nothing_else(lab: PolicyLab
     """By the neighbours' own record: our prefixes, customers' routes but their own, and the default route for who wants it."""
     for provider in lab.providers(pop):
         wanted = expected(lab, pop, provider.name)
-        wait_until(
-            lambda: set(lab.heard(pop, provider.name)) >= set(wanted),  # noqa: B023 - called before the next turn
-            timeout_s=60,
-            what=f"{provider.name} in {pop} hears of {sorted(wanted)}",
-        )
-        assert lab.heard(pop, provider.name) == wanted, provider.name
+        hears = partial(lab.heard, pop, provider.name)
+        wait_until_equal(hears, wanted, timeout_s=60, what=f"what {provider.name} in {pop} hears of")
 
 
 def expected(lab: PolicyLab, pop: str, name: str) -> dict[str, tuple[int, ...]]:
@@ -109,11 +106,11 @@ def test_hosts_and_kernels_have_no_refused_route(lab: PolicyLab, pop: str) -> No
         if entry.provider in names
     }
     host = f"h1.{pop}"
-    wait_until(lambda: good <= routes(lab, host), timeout_s=60, what="the host has every good route")
-    assert routes(lab, host) & bad == set()
+    wait_until_equal(lambda: routes(lab, host) & (good | bad), good, timeout_s=60, what="the host's routes")
     own = {str(prefix) for prefix in lab.quick.lab.inventory.own_prefixes}
     everything = good | bad | {entry.written for entry in table("exported")}
-    assert routes(lab, SWITCHES[pop]) & everything - own == customers
+    kernel = partial(routes, lab, SWITCHES[pop])
+    wait_until_equal(lambda: kernel() & everything - own, customers, timeout_s=60, what="the switch's routes")
 
 
 @EACH_POP

@@ -9,7 +9,7 @@ import pytest
 
 from netorch.model.types import Family
 from tests.lab.three_daemons import DAEMONS, HOST, SWITCHES, Trio, files, three_daemons
-from tests.waiting import wait_until
+from tests.waiting import wait_until, wait_until_equal
 
 pytestmark = pytest.mark.lab
 
@@ -101,7 +101,12 @@ def test_session_over_its_limit_is_closed_and_its_routes_go(lab: Trio, switch: s
     for provider, other in ((NORTHTEL, Family.IPV6), (MEADOW, Family.IPV4)):
         wait_until_closed(lab, switch, provider)
         assert lab.count(switch, provider, other) == SENT
-        assert not any(lab.accepted(switch, prefix) for prefix in EXTRA[provider][1][:2])
+        wait_until_equal(
+            lambda: [prefix for prefix in EXTRA[provider][1][:2] if lab.accepted(switch, prefix)],  # noqa: B023
+            [],
+            timeout_s=TIMEOUT_S,
+            what=f"{switch} forgets the routes of {provider}",
+        )
 
 
 def test_hosts_lose_the_routes_of_a_closed_session(lab: Trio) -> None:

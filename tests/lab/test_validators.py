@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -88,8 +89,8 @@ def test_killed_validators_leave_the_last_answer(bed: Bed) -> None:
         assert bed.counts(switch) == ACCEPTED
     code, line = bed.check()
     assert code == 1
-    answer = "does not answer (Transport-Error); its last answer stays, good for"
-    assert f"{BIRD_SWITCH}: validator {FIRST}: {answer}" in line
+    answer = r"does not answer \([\w-]+\); its last answer stays, good for"  # BIRD tries again each second
+    assert re.search(f"{BIRD_SWITCH}: validator {FIRST}: {answer}", line), line
     run = bed.quick.project("run", "pop1", "--metrics", "netorch.prom", code=0)
     for switch in FRR_SWITCHES:
         assert f"warning: {switch}: validator {FIRST}: does not answer" in run.err
@@ -106,7 +107,7 @@ def test_hung_validators_leave_the_last_answer(bed: Bed) -> None:
         bed.signal(name, signal.SIGSTOP)
     try:
         wait_until(
-            lambda: all(row["age_s"] >= 3 for row in bed.validators(BIRD_SWITCH).values()),
+            lambda: all((row["age_s"] or 0) >= 3 for row in bed.validators(BIRD_SWITCH).values()),
             timeout_s=TIMEOUT_S,
             what="answers are older than their refresh",
         )

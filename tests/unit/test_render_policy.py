@@ -118,6 +118,16 @@ def test_list_of_one_family_lets_in_nothing_of_the_other(daemon: str, tmp_path: 
         assert "ipv6 prefix-list bakery_17_v6_accepted seq 1 deny any\n" in text
 
 
+def test_list_lets_in_nothing_of_special_purpose_space(tmp_path: Path) -> None:
+    """What lies outside of 2000::/3 is refused of whoever lists it, with FRR as with BIRD."""
+    found = inventory(
+        ("providers.yml", "[45.64.0.0/20, 2a10:100::/32]", "[45.64.0.0/20, '4000::/20', 'fd00:abcd::/32']")
+    )
+    text = rendered("frr", found, tmp_path)
+    assert "ipv6 prefix-list bakery_17_v6_accepted seq 1 deny any\n" in text
+    assert "4000::/20" not in text
+
+
 def test_what_a_customer_may_have_dropped_is_its_own(tmp_path: Path) -> None:
     """Our prefixes, special-purpose space and networks of links are refused before; validators are not asked, and of what is
     registered the network counts that an address is in."""

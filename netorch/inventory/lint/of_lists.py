@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, Rule, Spot, carried, of_provider, providers
-from netorch.inventory.tree import Tree
-from netorch.model.types import family_of, is_inside
+from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, A, Rule, Spot, carried, of_provider, providers
+from netorch.inventory.tree import NETWORK, Tree
+from netorch.model.types import Family, family_of, is_inside
 
 _SHORTEST = {4: 8, 6: 16}
 """Nobody holds more than that."""
-
-_A = {"peer": "a peer", "ixp": "at an exchange"}
 
 
 def _prefix_list(tree: Tree) -> Iterator[Spot]:
@@ -23,7 +21,7 @@ def _prefix_list(tree: Tree) -> Iterator[Spot]:
             hint = "prefixes: [...], all that it may announce, or irr: its AS-SET"
             yield of_provider(path, provider, key="relation", message=found, hint=hint)
         else:
-            found = f"{_A[provider.relation]}: nothing says which prefixes are its own and its customers'"
+            found = f"{A[provider.relation]}: nothing says which prefixes are its own and its customers'"
             yield of_provider(path, provider, key="relation", message=found, hint="irr: its AS-SET", level=NOTE)
 
 
@@ -35,6 +33,32 @@ def _list_of_one_family(tree: Tree) -> Iterator[Spot]:
                 found = f"{provider.name} has circuits with {family.value}, and no prefix of it listed: all of it is refused"
                 hint = f"list its {family.value} prefixes, or leave {family.value} out of its circuits"
                 yield of_provider(path, provider, key="prefixes", message=found, hint=hint)
+
+
+def _long_list(tree: Tree) -> Iterator[Spot]:
+    for path, provider in providers(tree):
+        for family in Family:
+            longest = getattr(tree.network.policy, family.value).max_length
+            listed = [prefix for prefix in provider.prefixes if family_of(prefix) is family]
+            if listed and all(prefix.prefixlen > longest for prefix in listed):
+                found = (
+                    f"all {family.value} prefixes of {provider.name} are longer than /{longest}: every one is refused"
+                )
+                hint = "list what it announces; policy: max_length is for everybody"
+                yield of_provider(path, provider, key="prefixes", message=found, hint=hint)
+
+
+def _never_accept(tree: Tree) -> Iterator[Spot]:
+    refused = tree.network.policy.never_accept
+    for at, prefix in enumerate(refused):
+        if prefix.prefixlen < _SHORTEST[prefix.version]:
+            found = f"{prefix} is a large part of the Internet, and nobody may announce what is inside"
+            yield Spot(NETWORK, ("policy", "never_accept", at), str(prefix), found, "list what nobody may announce")
+    for path, provider in providers(tree):
+        listed = provider.prefixes
+        if listed and all(any(is_inside(prefix, other) for other in refused) for prefix in listed):
+            found = f"all that {provider.name} may announce is in policy.never_accept"
+            yield of_provider(path, provider, key="prefixes", message=found, hint="one of the two is wrong")
 
 
 def _wide_list(tree: Tree) -> Iterator[Spot]:
@@ -62,10 +86,12 @@ RULES = (
     Rule(
         "list-of-one-family",
         WARNING,
-        "half of what a customer announces is refused",
+        "all that a provider announces of the other family is refused",
         "docs/policy.md",
         _list_of_one_family,
     ),
+    Rule("long-list", WARNING, "the session comes up and carries nothing", "docs/policy.md", _long_list),
+    Rule("never-accept", WARNING, "routes that are wanted are refused", "docs/policy.md", _never_accept),
     Rule(
         "wide-list",
         ERROR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.inventory.document import Path
-from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, Rule, Spot, carried, of_provider, providers
+from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, A, Rule, Spot, carried, of_provider, providers
 from netorch.inventory.schema_network import OverLimitKeys, PolicyKeys, ProviderKeys
 from netorch.inventory.tree import NETWORK, PROVIDERS, Tree
 from netorch.model.bogons import refused_asns
@@ -16,8 +16,6 @@ _UPHILL = {"customer": ("peer", "ixp", "transit"), "peer": ("transit",), "ixp": 
 
 _FULL_TABLE = {Family.IPV4: 1_000_000, Family.IPV6: 230_000}
 """About what the global table holds; source: the CIDR report and the table of AS 6447, 2025."""
-
-_A = {"peer": "a peer", "customer": "a customer", "ixp": "at an exchange"}
 
 _CALM_MINUTES = 5
 
@@ -39,6 +37,7 @@ def _local_preference(tree: Tree) -> Iterator[Spot]:
                 hint = "a path that costs money, or is longer, must not win over one that pays"
                 yield Spot(NETWORK, ("policy", "local_preference", worse), worse, found, hint)
     policy, listed = tree.network.policy, list(providers(tree))
+    told: set[str] = set()
     for at, provider in listed:
         for where, other in listed:
             mine, theirs = _preference(provider, policy), _preference(other, policy)
@@ -49,7 +48,8 @@ def _local_preference(tree: Tree) -> Iterator[Spot]:
                 found = f"expected a {provider.relation}'s below the {theirs} of {of_other}, found {mine}"
                 yield of_provider(at, provider, key="local_preference", message=found, hint="leave it out, or lower it")
                 break
-            if other.local_preference is not None:
+            if other.local_preference is not None and other.name not in told:
+                told.add(other.name)
                 found = f"expected a {other.relation}'s above the {mine} of {of_own}, found {theirs}"
                 yield of_provider(where, other, key="local_preference", message=found, hint="leave it out, or raise it")
 
@@ -61,7 +61,9 @@ def _max_prefixes(tree: Tree) -> Iterator[Spot]:
             general = getattr(tree.network.policy, family.value).max_prefixes
             if provider.relation != "transit":
                 if limit is None and not provider.peeringdb:
-                    found = f"no limit of its own for {family.value}, {_A[provider.relation]}: {general} prefixes are let in"
+                    found = (
+                        f"no limit of its own for {family.value}, {A[provider.relation]}: {general} prefixes are let in"
+                    )
                     hint = f"max_prefixes: {{{family.value}: N}}, a fifth above what it announces"
                     yield of_provider(path, provider, key="max_prefixes", message=found, hint=hint)
                 elif limit is not None and limit > _FULL_TABLE[family] * _MOST:
@@ -113,7 +115,7 @@ def _never_via(tree: Tree) -> Iterator[Spot]:
         yield Spot(NETWORK, ("policy", "never_via"), "", message, hint)
     for path, provider in providers(tree):
         if provider.relation != "transit" and provider.never_via == []:
-            message = found.format(f"sessions with {_A[provider.relation]}", "there")
+            message = found.format(f"sessions with {A[provider.relation]}", "there")
             yield of_provider(path, provider, key="never_via", message=message, hint=hint)
 
 

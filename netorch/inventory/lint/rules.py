@@ -14,6 +14,9 @@ from netorch.model.types import Family
 ERROR, WARNING, NOTE = "error", "warning", "note"
 """It leaks, lets in or loses routes; it will, on a bad day; it is worth a thought."""
 
+A = {"peer": "a peer", "customer": "a customer", "ixp": "at an exchange"}
+"""What a provider that is no transit is, in words."""
+
 
 @dataclass(frozen=True)
 class Spot:
