@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Generator, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Generator, List, Mapping, Optional, Tuple
 
 from netorch.api import (
     Ask,
@@ -20,7 +20,6 @@ from netorch.api import (
     UsageError,
     VerbContext,
     Wait,
-    behind,
     counted,
     did_you_mean,
     newest,
@@ -28,9 +27,10 @@ from netorch.api import (
     utc_text,
 )
 
-from .entries import NAME, REASON_BYTES, Place, Wish, ended, new_entry, wishes
+from .entries import REASON_BYTES, Place, Wish, ended, new_entry, wishes
 from .hear import HEARD, LATER, UNKNOWN, Hearing, hearing_row, hears_now, lines, once_reached, rpki_states, will_hear
-from .refuse import Change, refuse_invalid, refuse_last, refuse_long, refuse_many, takes_away
+from .refuse import JUDGED, Change, refuse_invalid, refuse_last, refuse_long, refuse_many, takes_away
+from .rest import bring_rest
 from .scope import Scope, read_export, read_prefix, resolve
 
 SHORTEST_S = 60.0
@@ -38,9 +38,6 @@ SHORTEST_S = 60.0
 
 HEARD_WITHIN_S = 30.0
 COLUMNS = ("provider", "circuit", "before", "after")
-
-_JUDGED = frozenset({"last", "removals", "no-export"})
-"""Guards of a deploy that the plugin has answered by its own before it begins."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,9 @@ def announce(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
 
 
 def taken_back_by(arguments: Mapping[str, Any]) -> str:
-    """The command that takes what the same words ask for back."""
+    """The command that takes what the same words ask for back; none where they take back themselves."""
+    if arguments.get("as_inventory"):
+        return ""
     pop = f" --pop {arguments['pop']}" if arguments["pop"] else ""
     return f"netorch announce {arguments['prefix']}{pop} --as-inventory"
 
@@ -140,7 +139,7 @@ def _bring(
 ) -> Steps:
     task = _task(context, scope, wanted, verb=verb, arguments=arguments)
     if not task.entries:
-        yield from _bring_rest(context, scope, wanted)
+        yield from bring_rest(context, scope.prefix, wanted)
         return
     here = tuple(switch.name for pop in task.pops for switch in context.intent.in_pop(pop, "switch"))
     asn = context.intent.asn
@@ -148,7 +147,8 @@ def _bring(
     facts: Facts = yield Gather(here, wants=wants)
     changes = _changes(context, task, facts)
     elsewhere = tuple(one.name for one in context.intent.devices if one.role == "switch" and one.name not in here)
-    if elsewhere and takes_away(changes):  # whether somebody else goes on to announce it
+    takes = takes_away(changes)
+    if elsewhere and takes:  # whether somebody else goes on to announce it
         there: Facts = yield Gather(elsewhere, wants=wants)
         facts = {**facts, **there}
     state = rpki_states(facts, asn).get(scope.prefix)
@@ -159,31 +159,13 @@ def _bring(
         yield Ask(f"Change {counted(sum(before != after for _, before, after in changes), 'announcement')}?")
 
     def judge(now: VerbContext) -> None:
-        if not arguments[
-            "allow_last"
-        ]:  # somebody else may have drained a provider, or withheld it from another, a moment ago
+        # Somebody else may have drained a provider, or withheld it from another, a moment ago. Where this takes nothing from
+        # anybody, what is gone since is theirs, and nobody has asked other POPs.
+        if takes and not arguments["allow_last"]:
             refuse_last(now, task.scope, _changes(now, task, facts), entries=task.entries, facts=facts)
 
     away = yield from _carry_out(context, task, judge)
     yield from _compare(context, task, changes, away=away)
-
-
-def _bring_rest(context: VerbContext, scope: Scope, wanted: Iterable[Place]) -> Steps:
-    """All of it was decided before, and perhaps not everywhere: tell who does not know of it."""
-    found = [context.overlay.find(place.entry_id) for place in wanted]
-    if not any(found):  # of entries that have ended there is no place any more
-        mine = f"{NAME}/{scope.prefix}@"
-        found = [entry for entry in context.overlay.entries if entry.id.startswith(mine)]
-    entries = [entry for entry in found if entry is not None]
-    switches = tuple(dict.fromkeys(name for entry in entries for name in entry.devices))
-    late: Tuple[str, ...] = ()
-    if switches:
-        facts: Facts = yield Gather(switches, wants=())
-        late = behind(entries, {name: device.overlay for name, device in facts.items()})
-    if late:
-        yield Deploy(switches, why=f"announcements of {scope.prefix}", allow=_JUDGED, goes_on=True)
-    more = f"; now on {', '.join(late)} as well" if late else ""
-    yield Report(text=f"{scope.prefix}: nothing to change{more}", changed=bool(late))
 
 
 def _refuse(
@@ -286,10 +268,10 @@ def _carry_out(
     """Switches first: they keep what was decided, let a part in, and stop announcing before hosts stop originating."""
     yield ChangeOverlay(task.entries)
     switches = tuple(switch.name for pop in task.pops for switch in context.intent.in_pop(pop, "switch"))
-    away: Tuple[str, ...] = yield Deploy(switches, why=task.why, allow=_JUDGED, goes_on=True, judge=judge)
+    away: Tuple[str, ...] = yield Deploy(switches, why=task.why, allow=JUDGED, goes_on=True, judge=judge)
     hosts = _originators(context, task)
     if hosts:
-        away += yield Deploy(hosts, why=task.why, allow=_JUDGED, goes_on=True)
+        away += yield Deploy(hosts, why=task.why, allow=JUDGED, goes_on=True)
     return away
 
 

@@ -23,6 +23,9 @@ SETTINGS = ("max_changes", "max_length_ipv4", "max_length_ipv6")
 _DEFAULTS = {"max_changes": 10, "max_length_ipv4": 24, "max_length_ipv6": 48}
 _HIGHEST = {"max_changes": 10000, "max_length_ipv4": 32, "max_length_ipv6": 128}
 
+JUDGED = frozenset({"last", "removals", "no-export"})
+"""Guards of a deploy that the plugin has answered by its own before it begins."""
+
 Change = Tuple[Line, Hearing, Hearing]
 """A line, what its neighbour hears, and what it will hear."""
 

@@ -47,9 +47,8 @@ def refuse_overload(
                 hint=_HINT,
             )
     if scope.kind == POP or any(one.shared_with for one in traffic):
-        return (
-            ""  # what comes in goes to another POP, and nobody says which circuit; or nobody counts the circuits apart
-        )
+        # What comes in goes to another POP, and nobody says which circuit; or nobody counts the circuits apart.
+        return ""
     worst = [
         _refuse_narrow(scope, narrow, direction, percent=percent)
         for direction in ("in", "out")
