@@ -19,8 +19,7 @@ def new_entry(
 ) -> OverlayEntry:
     """A new drain of ``scope``, its sessions open, newer than any that was ever there; every switch of the POP keeps it. One that
     was begun already keeps its ``reason`` and its end unless they are given."""
-    former = context.overlay.find(scope.entry_id)
-    held = former if former is not None and not former.removed and not former.data.get(RETURNING) else None
+    former, held = context.overlay.find(scope.entry_id), begun(context.overlay, scope)
     if held is not None:  # taken up again: what was said of it then holds unless it is said anew
         reason = reason or held.reason
         until = held.until if until is None else until
@@ -41,6 +40,12 @@ def new_entry(
             "keep_session": keep_session,
         },
     )
+
+
+def begun(overlay: Overlay, scope: Scope) -> Optional[OverlayEntry]:
+    """The drain of ``scope`` that is in force, and not on its way back."""
+    found = overlay.find(scope.entry_id)
+    return found if found is not None and not found.removed and not found.data.get(RETURNING) else None
 
 
 def at_stage(entry: OverlayEntry, stage: str, **data: Any) -> OverlayEntry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from netorch.api import (
     ChangeOverlay,
@@ -21,7 +21,7 @@ from netorch.api import (
     utc_text,
 )
 
-from .entries import REASON_BYTES, RETURNING
+from .entries import REASON_BYTES, begun
 from .quiet import limits_of
 from .rest import bring_rest
 from .scope import CLOSED, KINDS, Scope, all_scopes, concerned, drains, keepers, resolve, typed
@@ -41,7 +41,7 @@ def drain(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     scopes = resolve(words, arguments["pop"], known)
     keep_session = bool(arguments["keep_session"])
     pending = tuple(s for s in scopes if not _is_drained(context.overlay, s, keep_session=keep_session))
-    wish = _wish(context, arguments, len(pending))
+    wish = _wish(context, arguments, pending)
     if pending:
         yield from _drain_all(tuple(new_task(context, scope, wish) for scope in pending))
     elif arguments["for"] is not None or arguments["reason"]:
@@ -72,34 +72,48 @@ def _candidates(context: VerbContext, words: Sequence[str]) -> Report:
 
 
 def _is_drained(overlay: Overlay, scope: Scope, *, keep_session: bool) -> bool:
-    entry = overlay.find(scope.entry_id)
-    if entry is None or entry.removed or entry.data.get(RETURNING):
+    entry = begun(overlay, scope)
+    if entry is None:
         return False
     return entry.data.get("stage") == CLOSED or (keep_session and bool(entry.data.get("keep_session")))
 
 
-def _wish(context: VerbContext, arguments: Mapping[str, Any], turns: int) -> Wish:
-    """``turns``: how many POPs are drained, one after the other; what is drained already may end at once."""
-    lasts_s = arguments["for"]
+def _wish(context: VerbContext, arguments: Mapping[str, Any], pending: Sequence[Scope]) -> Wish:
+    """``pending`` are drained, one POP after the other; what is drained already may end at once."""
+    lasts_s, turns = arguments["for"], len(pending)
     if lasts_s is not None and lasts_s <= 0:
         raise UsageError(f"--for {lasts_s:g}s: expected a duration above zero", hint="--for 2h")
-    shortest_s = max(SHORTEST_S, 2 * turns * limits_of(context.settings).quiet_s)
-    if turns and lasts_s is not None and lasts_s < shortest_s:
-        raise UsageError(
-            f"--for {lasts_s:g}s: expected {shortest_s:g}s or more: it would end before the traffic has left",
-            hint="--for 2h",
-        )
+    _refuse_short(context, pending, lasts_s)
     wait_s = arguments["wait"]
+    if lasts_s is not None:  # else it ends before it is done
+        wait_s = min(wait_s, lasts_s / 2 / max(turns, 1))
     return Wish(
         reason=arguments["reason"] or "",
         until=context.now + lasts_s if lasts_s is not None else None,
-        wait_s=wait_s
-        if lasts_s is None
-        else min(wait_s, lasts_s / 2 / max(turns, 1)),  # else it ends before it is done
+        wait_s=wait_s,
         keep_session=bool(arguments["keep_session"]),
         arguments=arguments,
         turns=turns,
     )
+
+
+def _refuse_short(context: VerbContext, pending: Sequence[Scope], lasts_s: Optional[float]) -> None:
+    """UsageError for a drain that would end before the traffic has left: by ``--for``, or where that is not given by the end that
+    it was begun with."""
+    shortest_s = max(SHORTEST_S, 2 * len(pending) * limits_of(context.settings).quiet_s)
+    expected = f"expected {shortest_s:g}s or more: it would end before the traffic has left"
+    if lasts_s is not None:
+        if pending and lasts_s < shortest_s:
+            raise UsageError(f"--for {lasts_s:g}s: {expected}", hint="--for 2h")
+        return
+    for scope in pending:
+        entry = begun(context.overlay, scope)
+        if entry is not None and entry.until is not None and entry.until - context.now < shortest_s:
+            left_s = max(0.0, entry.until - context.now)
+            raise UsageError(
+                f"{scope}: begun before, it ends in {left_s:.0f}s, at {utc_text(entry.until)}: {expected}",
+                hint="give it another end, such as --for 2h",
+            )
 
 
 def _drain_all(tasks: Tuple[Task, ...]) -> Steps:

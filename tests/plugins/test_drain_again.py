@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from netorch.api import Deploy, Facts, GuardRefused, Overlay, OverlayEntry, Report, Wait, merge_overlays
+from netorch.api import Deploy, Facts, GuardRefused, Overlay, OverlayEntry, Report, UsageError, Wait, merge_overlays
 from netorch.testing import FakeNetwork
 from tests.plugins.drain_network import PLUGIN, Traffic, entry, run
 from tests.plugins.example import NOW, context
@@ -92,6 +92,16 @@ def test_a_pop_that_was_never_deployed_is_left_out() -> None:
     steps = fake.run(PLUGIN, "drain", context(PLUGIN), name=("northtel",))
     assert [held.id for held in fake.overlay.entries] == ["drain/provider/northtel@pop1"]
     assert Report(text="pop2: left out, since no switch there was ever deployed") in steps
+
+
+def test_a_drain_taken_up_again_just_before_its_end_is_refused() -> None:
+    """It would close, and open again a moment later; with another end it goes on."""
+    begun = entry("northtel", "graceful", until=NOW + 59)
+    with pytest.raises(UsageError, match=r"it ends in 59s, at .* expected 60s or more: it would end before") as refusal:
+        run("drain", "northtel", pop="pop1", held=Overlay((begun,)))
+    assert refusal.value.hint == "give it another end, such as --for 2h"
+    done = run("drain", "northtel", pop="pop1", held=Overlay((begun,)), **{"for": 7200.0})
+    assert [(one.until, one.data["stage"]) for one in done.network.overlay.entries] == [(NOW + 7200, "closed")]
 
 
 def test_a_drain_after_an_undrain_has_no_reason_of_before() -> None:
