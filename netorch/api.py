@@ -244,7 +244,7 @@ class VerbContext:
     all plugins would amend it if these entries held, too.
 
     In ``overlay``, and ``intent``, whatever is past its time has ended, as the next deploy has it. ``held`` is the overlay as
-    each device has it until then, by device, and ``present`` the intent of that (None: the same); verbs that tell what is in
+    each device has it until then, by device, and ``present()`` the intent of that (None: the same); verbs that tell what is in
     force look there.
     """
 
@@ -257,7 +257,7 @@ class VerbContext:
     intended: Callable[[Tuple[OverlayEntry, ...]], Intent]
     unread: Tuple[str, ...] = ()
     held: Mapping[str, Tuple[OverlayEntry, ...]] = field(default_factory=dict)
-    present: Optional[Intent] = None
+    present: Optional[Callable[[], Intent]] = None
 
 
 def _allow_everything(context: VerbContext) -> None:

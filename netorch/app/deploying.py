@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Callable, Iterable, Mapping
 
+from netorch.app.audit import Audit
 from netorch.app.certificates import CertificateKeeper
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_facts, gather_world
@@ -43,18 +44,19 @@ def deploy(
     options: Options,
     show: Callable[[Plan], None] = lambda plan: None,
     certified: Iterable[str] = (),
+    audit: Audit | None = None,
 ) -> DeployResult:
     """Execute ``plan``; ``show`` is given the plan of a later step (the mirror) before that is executed.
 
     ``failures`` are devices that gave no facts or no plan: they fail alone, as those that would refuse their plan do.
-    ``certified`` are devices without a plan that get certificates all the same.
+    ``certified`` are devices without a plan that get certificates all the same. ``audit`` takes the place of the controller's.
     """
     plan, failures = without_obstacles(plan, failures)
     total = sum(not device.is_empty for device in plan.devices)
     keeper: CertificateKeeper | None = None
     if options.action in CERTIFYING:
         keeper = CertificateKeeper.open(controller, world.facts, makes_authority=options.action != RUN)
-    rollout = _Rollout(controller, world, options, show, total, keeper)
+    rollout = _Rollout(controller, world, options, show, audit or controller.audit, total, keeper)
     rollout.results.update({name: failed_result(name, error) for name, error in failures.items()})
     by_pop: dict[str, list[DevicePlan]] = {}
     for device in plan.devices:
@@ -84,6 +86,7 @@ class _Rollout:
     world: World
     options: Options
     show: Callable[[Plan], None]
+    audit: Audit | None
     total: int
     keeper: CertificateKeeper | None = None
     batches: int = 0
@@ -260,8 +263,8 @@ class _Rollout:
     def _record(
         self, result: str, device: str, plan: DevicePlan | None, *, generation: int = 0, message: str = ""
     ) -> None:
-        if self.controller.audit is not None:
-            self.controller.audit.record(
+        if self.audit is not None:
+            self.audit.record(
                 self.options.action,
                 device,
                 result=result,

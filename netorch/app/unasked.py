@@ -7,20 +7,20 @@ from dataclasses import replace
 from netorch.api import Deploy
 from netorch.app.controller import Controller
 from netorch.app.gather import World
-from netorch.app.planning import make_plan, refusals
+from netorch.app.planning import refusals
 from netorch.errors import GuardRefused, NetorchError
 from netorch.model.intent import DeviceIntent
 from netorch.model.overlay import merge_overlays
+from netorch.model.plan import Plan
 
 
-def refuse_unasked(controller: Controller, world: World, step: Deploy) -> None:
-    """GuardRefused where the inventory wants of ``step``'s devices what a deploy would be refused for.
+def refuse_unasked(controller: Controller, before: World, plan: Plan) -> None:
+    """GuardRefused where the inventory wants what a deploy would be refused for: ``plan`` is what it wants of a verb's devices
+    ``before`` the verb has changed any, ``as_held``.
 
     What a verb was allowed, or has judged itself, is for what it decides: who is in a hurry to drain or undrain does not think of
     an edit of the inventory.
     """
-    before = as_held(controller, world)
-    plan, _ = make_plan(controller, before, step.devices, only=step.only)
     for refusal in refusals(controller, before, plan):
         found = f"beside this the inventory wants something else: {refusal.finding}"
         hint = f"deploy that first (netorch plan {refusal.pop} shows it), or take it out of the inventory"
@@ -47,7 +47,8 @@ def as_held(controller: Controller, world: World) -> World:
             found.append((mine, intent))
         return intent.device(device.name)
 
-    return replace(world, overlay=held, intent=common.with_devices(meant))
+    amended = common.with_devices(meant)
+    return replace(world, overlay=held, intent=amended if len(found) > 1 else common)
 
 
 def never_deployed(world: World, step: Deploy) -> tuple[str, ...]:

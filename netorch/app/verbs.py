@@ -30,6 +30,7 @@ from netorch.app.deploying import FAILURES, DeployResult, Options, deploy
 from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.interruption import Trace
 from netorch.app.measuring import count_routes, measure_traffic
+from netorch.app.patience import LOOK_AGAIN_S, PATIENCE_S, Tries, tries
 from netorch.app.planning import make_plan, refusals
 from netorch.app.unasked import as_held, never_deployed, refuse_unasked
 from netorch.errors import (
@@ -48,12 +49,6 @@ from netorch.model.request import PingRequest
 from netorch.plan.guards import Allowances, Refusal
 from netorch.plan.rollback import is_rewritten, rolled_back
 from netorch.render import restamp
-
-PATIENCE_S = 120.0
-"""For how long a deploy of a verb waits where somebody else is at work: a change whose controller has died is taken back after a
-minute, and one of a POP takes less than that."""
-
-LOOK_AGAIN_S = 1.0
 
 
 class _Overtaken(Locked):
@@ -129,7 +124,7 @@ class VerbRun:
             intended=lambda entries: self.controller.intent(merge_overlays([world.overlay.entries, entries])),
             unread=tuple(world.failures),
             held={name: facts.overlay for name, facts in world.facts.items()},
-            present=as_held(self.controller, world).intent,
+            present=lambda: as_held(self.controller, world).intent,
         )
         self.verb, self.context = verb.name, context
         steps = verb.run(context, parameters)
@@ -179,12 +174,16 @@ class VerbRun:
     def _deploy(self, step: Deploy) -> tuple[str, ...]:
         """Whoever meets somebody else's work waits for its end, and plans again from what is there then: with what both
         decided."""
+        with tries(self.show, self.controller.audit) as several:
+            return self._deploy_patiently(step, several)
+
+    def _deploy_patiently(self, step: Deploy, several: Tries) -> tuple[str, ...]:
         clock = self.controller.clock
         deadline = clock.monotonic() + PATIENCE_S
         has_met = False
         while True:
             try:
-                return self._deploy_once(step)
+                return self._deploy_once(step, several)
             except _Overtaken as met:
                 if clock.monotonic() >= deadline:
                     so_far = self.trace.words(self.entries, self.meaning)
@@ -197,14 +196,14 @@ class VerbRun:
                 self.controller.progress.step("", f"waiting until others are done, {PATIENCE_S:g} s at most")
                 clock.wait(LOOK_AGAIN_S)
 
-    def _deploy_once(self, step: Deploy) -> tuple[str, ...]:
+    def _deploy_once(self, step: Deploy, several: Tries) -> tuple[str, ...]:
         world = gather_world(self.controller, step.devices, entries=self.entries)
         step = self._without_new(world, step)
         self._let_judge(step, world)
         world = replace(world, intent=world.intent.with_settings(step.settings))
         plan, failures = make_plan(self.controller, world, step.devices, only=step.only)
         plan = _without_services(plan)
-        self.show(plan)
+        several.show(plan)
         # Restarts are what whoever gave the command asked for.
         refused = refusals(self.controller, world, plan, Allowances(guards=step.allow, resets=None))
         if refused:
@@ -214,7 +213,15 @@ class VerbRun:
         if self.is_check:
             return self._miss(failures)
         options = Options(step.confirm_timeout_s, reason=step.why, reasons=_still_back(world, step), action=self.verb)
-        result = deploy(self.controller, world, plan, failures=failures, options=options, show=self.show)
+        result = deploy(
+            self.controller,
+            world,
+            plan,
+            failures=failures,
+            options=options,
+            show=several.show_later,
+            audit=several.audit,
+        )
         self.trace.note(result, () if step.only else self.entries)
         if result.is_interrupted:
             raise KeyboardInterrupt
@@ -250,11 +257,14 @@ class VerbRun:
     def _refuse_unasked(self, world: World, step: Deploy) -> None:
         """What the inventory wants beside the verb's own decision goes with it. Not so where a guard is against that, or where it
         brings back what a person rolled back."""
-        held = merge_overlays(facts.overlay for facts in world.facts.values())
-        before = replace(world, overlay=held, intent=self.controller.intent(held))
+        before = as_held(self.controller, world)
         plan, _ = make_plan(self.controller, before, step.devices, only=step.only)
-        self._refuse_rollbacks(world, step, plan, held)
-        refuse_unasked(self.controller, world, step)
+        common = replace(before, intent=self.controller.intent(before.overlay))
+        shared = plan
+        if common.intent != before.intent:
+            shared, _ = make_plan(self.controller, common, step.devices, only=step.only)
+        self._refuse_rollbacks(world, step, shared, before.overlay)
+        refuse_unasked(self.controller, before, plan)
 
     def _refuse_rollbacks(self, world: World, step: Deploy, plan: Plan, held: Overlay) -> None:
         """``plan`` is what the inventory wants with what is ``held`` already. A device that was rolled back may have less of that

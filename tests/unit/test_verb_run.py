@@ -9,17 +9,19 @@ from typing import Any, Callable, Mapping
 
 import pytest
 
-from netorch.api import ChangeOverlay, Deploy, OverlayEntry, Plugin, Report, Steps, Verb, VerbContext
+from netorch.api import ChangeOverlay, Deploy, Facts, OverlayEntry, Plugin, Report, Steps, Verb, VerbContext
 from netorch.app.audit import Audit
 from netorch.app.controller import Controller
 from netorch.app.interruption import Trace
 from netorch.app.results import DeployResult, DeviceResult
 from netorch.app.verbs import VerbRun
 from netorch.errors import DeviceError, GuardRefused, Interrupted, Locked, NetorchError, Outdated, Unreachable
-from netorch.model.facts import Confirmed
-from netorch.model.items import OverlayItem, ServiceItem
+from netorch.model.facts import Confirmed, DeviceFacts, Pending
+from netorch.model.intent import Intent
+from netorch.model.items import Item, OverlayItem, ServiceItem
+from netorch.model.overlay import Overlay
 from netorch.model.plan import Plan
-from netorch.model.request import Answer, ApplyRequest
+from netorch.model.request import Answer, ApplyRequest, FactsRequest
 from netorch.plan.guards import GUARDS
 from netorch.testing import FakeSecrets
 from tests.unit.agents import Agent, controller_of
@@ -29,6 +31,7 @@ from tests.unit.planned import configuration, planned
 SWITCH = "sw1.pop1"
 SECRETS = FakeSecrets({"file:../.lab/secrets/southnet": "hunter2"})
 ENTRY = OverlayEntry("try/it", 2, "try", (SWITCH,), "ann", 1_700_000_000.0)
+OTHER = OverlayEntry("try/other", 1, "try", (SWITCH,), "bob", 1_700_000_000.0)
 
 
 def decide(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
@@ -52,13 +55,19 @@ class Outcome:
     asked: int = 0
 
 
-def run(controller: Controller, verb: Verb = VERB, *, is_check: bool = True) -> Outcome:
+def run(
+    controller: Controller,
+    verb: Verb = VERB,
+    *,
+    is_check: bool = True,
+    show: Callable[[Plan], None] = lambda plan: None,
+) -> Outcome:
     """The verb, to its end."""
     said: list[str] = []
     told: list[str] = []
     found = VerbRun(
         controller,
-        lambda plan: None,
+        show,
         lambda step: said.append(step.text),
         lambda error: told.append(str(error)),
         is_check=is_check,
@@ -71,6 +80,17 @@ def run(controller: Controller, verb: Verb = VERB, *, is_check: bool = True) -> 
 def with_switch(switch: Agent) -> Controller:
     """The small network with this switch."""
     return controller_of(lambda name: switch if name == SWITCH else Agent(), PLUGIN)
+
+
+def audited(controller: Controller, written: list[str]) -> Controller:
+    """``controller`` with an audit log that is kept in a list."""
+    log = Audit(written.append, controller.clock, str, "ann@noc", "198.51.100.7", "/srv/inventory", "")
+    return replace(controller, audit=log)
+
+
+def on_record(written: list[str]) -> list[tuple[str, str, str | None]]:
+    """The audit log: action, result, message."""
+    return [(line["action"], line["result"], line["message"]) for line in map(json.loads, written)]
 
 
 def pop1(*dead: str) -> Controller:
@@ -247,21 +267,62 @@ class Taken(Agent):
 
 @pytest.mark.parametrize("met", [Locked("bob@noc is at work here", where=SWITCH), Outdated("changed", where=SWITCH)])
 def test_a_verb_waits_for_the_end_of_somebody_elses_work(met: Exception) -> None:
-    """It tells once whom it waits for and how long at most, plans again, and ends well."""
-    done = run(with_switch(Taken(attempts=3, refusal=met)), is_check=False)
+    """It tells once whom it waits for and how long at most, plans again, and ends well. The plan is shown once, and on record are
+    its begin and its end."""
+    shown: list[Plan] = []
+    written: list[str] = []
+    controller = audited(with_switch(Taken(attempts=3, refusal=met)), written)
+    done = run(controller, is_check=False, show=shown.append)
     assert done.said == ["it is in force"]
     assert done.told == [f"{met}: waiting for its end, 120 s at most"]
+    assert len(shown) == 2  # with that of the step after it
+    assert on_record(written) == [("try", "begun", None), ("try", "changed", None)] * 2
+    assert json.loads(written[0])["plan"] == json.loads(written[1])["plan"]
 
 
 def test_a_verb_does_not_wait_for_ever() -> None:
-    """Two minutes, then exit code 5: who is at work, what is recorded, and what to type once that is done."""
-    controller = with_switch(Taken(attempts=10**9))
+    """Two minutes, then exit code 5: who is at work, what is recorded, and what to type once that is done. A minute of waiting is
+    neither sixty plans nor sixty lines on record."""
+    shown: list[Plan] = []
+    written: list[str] = []
+    switch = Taken(attempts=10**9)
+    controller = audited(with_switch(switch), written)
     with pytest.raises(
         Locked, match=r"bob@noc is at work here; still so after 120 s: try/it is recorded nowhere"
     ) as met:
-        run(controller, is_check=False)
+        run(controller, is_check=False, show=shown.append)
     assert met.value.hint == "once that is done: netorch try it"
     assert 120 <= controller.clock.monotonic() < 130
+    assert switch.asked.count("apply") > 100
+    assert len(shown) == 1
+    assert on_record(written) == [("try", "begun", None), ("try", "failed", "bob@noc is at work here")]
+
+
+@dataclass
+class Waiting(Agent):
+    """A switch on which somebody's change waits for its confirmation, for so many times that it is asked; then it has ``later``
+    of the overlay."""
+
+    asks: int = 10
+    later: tuple[OverlayEntry, ...] = ()
+
+    def facts(self, request: FactsRequest) -> DeviceFacts:
+        self.asks -= 1
+        self.waits = (
+            Pending("c1", "bob@noc", 1_700_000_000.0, float(self.asks), reason="flaps") if self.asks > 0 else None
+        )
+        self.overlay = self.overlay if self.waits else self.later
+        return super().facts(request)
+
+
+@pytest.mark.parametrize(("later", "plans"), [((), 1), ((OTHER,), 2)], ids=["taken back", "confirmed"])
+def test_a_change_that_waits_is_on_record_once(later: tuple[OverlayEntry, ...], plans: int) -> None:
+    """Its time runs down in the plan's notes and in the message. The plan is shown again where it has become another one."""
+    shown: list[Plan] = []
+    written: list[str] = []
+    run(audited(with_switch(Waiting(later=later)), written), is_check=False, show=shown.append)
+    assert len(shown) == plans + 1  # the step after it
+    assert [result for _, result, _ in on_record(written)] == ["failed", *["begun", "changed"] * 2]
 
 
 def judged(controller: Controller, *, by: Callable[[VerbContext], None]) -> Outcome:
@@ -276,7 +337,6 @@ def judged(controller: Controller, *, by: Callable[[VerbContext], None]) -> Outc
 
 def test_what_others_decided_meanwhile_is_judged_before_anything_changes() -> None:
     """Each time that it is planned, with the overlay that the devices hold at that moment."""
-    other = OverlayEntry("try/other", 1, "try", (SWITCH,), "bob", 1_700_000_000.0)
     switch = Taken(attempts=1)
     seen: list[tuple[str, ...]] = []
 
@@ -284,7 +344,7 @@ def test_what_others_decided_meanwhile_is_judged_before_anything_changes() -> No
         seen.append(tuple(entry.id for entry in now.overlay.entries))
         if now.overlay.find("try/other"):
             raise GuardRefused("no room for both")
-        switch.overlay = (other,)
+        switch.overlay = (OTHER,)
 
     with pytest.raises(GuardRefused, match="no room for both"):
         judged(with_switch(switch), by=judge)
@@ -300,14 +360,9 @@ def test_what_is_refused_stands_in_the_audit_log(is_check: bool) -> None:
         yield Report(text="a preview")
         raise GuardRefused("refused (own): not ours")
 
-    controller = with_switch(Agent())
-    log = Audit(written.append, controller.clock, str, "ann@noc", "198.51.100.7", "/srv/inventory", "")
     with pytest.raises(GuardRefused):
-        run(replace(controller, audit=log), Verb("try", "a trial", steps), is_check=is_check)
-    lines = [json.loads(line) for line in written]
-    assert [(line["action"], line["result"], line["message"]) for line in lines] == (
-        [] if is_check else [("try", "refused", "refused (own): not ours")]
-    )
+        run(audited(with_switch(Agent()), written), Verb("try", "a trial", steps), is_check=is_check)
+    assert on_record(written) == ([] if is_check else [("try", "refused", "refused (own): not ours")])
 
 
 def interrupted(*, is_deployed: bool) -> Interrupted:
@@ -372,3 +427,43 @@ def test_a_verb_sees_what_a_step_fails_with() -> None:
     with pytest.raises(DeviceError, match="failed: no"):
         runner.run(PLUGIN, Verb("fails", "a trial", steps), {})
     assert said == [f"too bad: {SWITCH}: failed: no"]
+
+
+@pytest.mark.parametrize(("held", "plans"), [((OTHER,), 2), ((), 3)], ids=["the same", "one less"])
+def test_what_switches_hold_is_planned_once_where_they_agree(held: tuple[OverlayEntry, ...], plans: int) -> None:
+    """With the verb's decision, and without it; what each has, and what they have together, are two plans where one has less."""
+    made: list[str] = []
+
+    def propose(intent: Intent, facts: Facts) -> dict[str, tuple[Item, ...]]:
+        made.append("plan")
+        return {}
+
+    def amend(intent: Intent, overlay: Overlay) -> Intent:
+        count = str(len(overlay.entries))
+        return intent.with_devices(lambda one: replace(one, sysctls=(*one.sysctls, ("net.core.somaxconn", count))))
+
+    plugin = Plugin("try", "a trial", amend=amend, propose=propose)
+    agents = {"sw1.pop1": Agent(overlay=(OTHER,)), "sw2.pop1": Agent(overlay=held)}
+    controller = controller_of(lambda name: agents.get(name) or Agent(), plugin)
+    run(replace(controller, inventory=load(example()), secrets=SECRETS), deploy_pop1(goes_on=False))
+    assert len(made) == plans
+
+
+def test_what_each_switch_holds_is_derived_for_who_looks_there() -> None:
+    """An intent for every overlay that differs takes its time: the verb asks for it."""
+    amended: list[Overlay] = []
+
+    def amend(intent: Intent, overlay: Overlay) -> Intent:
+        amended.append(overlay)
+        return intent
+
+    def steps(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
+        before = len(amended)
+        assert context.present is not None
+        context.present()
+        yield Report(text=f"{before} and {len(amended) - before}")
+
+    agents = {"sw1.pop1": Agent(overlay=(ENTRY,)), "sw2.pop1": Agent(overlay=(OTHER,))}
+    controller = controller_of(lambda name: agents.get(name) or Agent(), Plugin("try", "a trial", amend=amend))
+    controller = replace(controller, inventory=load(example()), secrets=SECRETS)
+    assert run(controller, Verb("looks", "what is in force", steps)).said == ["2 and 3"]
