@@ -111,9 +111,8 @@ def steers(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     switches = tuple(device.name for pop in pops for device in context.intent.in_pop(pop, "switch"))
     facts: Facts = yield Gather(switches, wants=("protocols",))
     rows: List[Dict[str, Any]] = []
-    present = replace(
-        context, intent=context.present() if context.present else context.intent
-    )  # of drains that devices have still
+    # Of drains that devices have still.
+    present = replace(context, intent=context.present() if context.present else context.intent)
     for entry, steering in known:
         state: Optional[str] = provider_state(lines_of(present, steering), facts)
         if state in (OK, None):
