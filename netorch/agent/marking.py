@@ -98,14 +98,14 @@ def remove(path: str) -> bool:
     return True
 
 
-def sweep() -> None:
-    """Take away groups whose makers were killed. Control groups are the whole machine's: whoever's numbers are of another space,
-    such as another container's, cannot be told to be dead from here."""
-    for name in os.listdir(_FOLDER):
+def sweep(folder: str = _FOLDER) -> None:
+    """Take away the groups in ``folder`` whose makers were killed. Control groups are the whole machine's: whoever's numbers are
+    of another space, such as another container's, cannot be told to be dead from here."""
+    for name in os.listdir(folder):
         space, _, maker = name.partition("-")
         pid, _, started = maker.partition("-")
         if space == _own_space() and pid.isdecimal() and _started(int(pid)) != started:
-            remove(f"{_FOLDER}/{name}")
+            remove(f"{folder}/{name}")
 
 
 def _own_space() -> str:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from netorch.cli.exit_codes import NONE_REACHED
+from netorch.cli.exit_codes import one_device
 from netorch.cli.options import controller_for, inventory_option
-from netorch.errors import Unreachable
 
 if TYPE_CHECKING:
     from netorch.app.executing import Inbox
@@ -57,20 +56,16 @@ def execute(ctx: click.Context, /, command: tuple[str, ...], *, via: str, host: 
     made. Standard input, output and error, Ctrl-C and the exit status go through; nothing of it runs on once it has ended.
     A packet that the provider has no route for leaves by another one.
 
-    The exit code is the program's; 127 where there is no such program. Where netorch itself fails it says so: 1, 3, 4, 64.
+    The exit code is the program's; 127 where there is no such program. Where netorch itself fails it says so: 1, 4, 64.
     """
     from netorch.app.executing import Inbox, Streams
     from netorch.app.executing import execute as run
 
     inbox = Inbox()
     streams = Streams(_to(sys.stdout.buffer), _to(sys.stderr.buffer), _note)
-    with controller_for(ctx, quiet=True) as controller, _signals(inbox):
+    with controller_for(ctx, quiet=True) as controller, _signals(inbox), one_device():
         Thread(target=_feed, args=(inbox,), name="stdin", daemon=True).start()
-        try:
-            return run(controller, host, via, command, inbox=inbox, streams=streams)
-        except Unreachable as error:
-            error.exit_code = NONE_REACHED
-            raise
+        return run(controller, host, via, command, inbox=inbox, streams=streams)
 
 
 def _to(stream: BinaryIO) -> Callable[[bytes], None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from netorch.errors import NetorchError, TransportError
 
@@ -18,3 +19,13 @@ def exit_code_of(failures: Mapping[str, NetorchError], *, asked: int) -> int:
     if len(failures) < asked:
         return SOME_FAILED
     return NONE_REACHED if all(isinstance(error, TransportError) for error in failures.values()) else 1
+
+
+@contextmanager
+def one_device() -> Iterator[None]:
+    """Of a command that asks a single device: as ``exit_code_of`` has it, where that one cannot be talked to."""
+    try:
+        yield
+    except TransportError as error:
+        error.exit_code = NONE_REACHED
+        raise

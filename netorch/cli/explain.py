@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from netorch.cli.exit_codes import NONE_REACHED, exit_code_of
+from netorch.cli.exit_codes import exit_code_of, one_device
 from netorch.cli.options import controller_for, inventory_option, output_option, show_warnings
-from netorch.errors import TransportError, UsageError, annotated
+from netorch.errors import UsageError, annotated
 from netorch.model.types import read_address
 
 if TYPE_CHECKING:
@@ -104,11 +104,8 @@ def _explain_one(
 
     with controller_for(ctx) as controller:
         number = mark_of(host_named(controller, host), via) if via is not None else mark or 0
-        try:
+        with one_device():
             found = explain_way(controller, host, destination, mark=number, send=send)
-        except TransportError as error:
-            error.exit_code = NONE_REACHED
-            raise
     if output == "table":
         print_explanation(found.document)
     else:
