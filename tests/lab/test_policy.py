@@ -230,7 +230,7 @@ def test_rejected_counts_are_of_the_reason_asked_for(lab: PolicyLab, pop: str) -
 def test_a_second_deploy_changes_nothing(lab: PolicyLab) -> None:
     """Whatever was refused meanwhile. Neighbours that a switch's kernel has forgotten are asked for again."""
     plan = partial(lab.quick.project, "plan", *RELEASES, "--detailed-exitcode", code=None)
-    wait_until_equal(lambda: plan().code, 0, timeout_s=60, what="nothing is left to do")
+    wait_until_equal(lambda: plan().code, 0, timeout_s=90, what="nothing is left to do")
 
 
 def test_what_bird_drops_by_itself_is_in_its_log(lab: PolicyLab) -> None:
