@@ -20,12 +20,13 @@ from tests.lab.faults.bed import Target
 from tests.lab.quick_lab import QuickLab, only_pop2, quick_lab
 from tests.lab.steady_ping import steady_ping
 from tests.lab.stopping import go_on
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
 POP, SWITCH = "pop2", "sw1.pop2"
 HOST, BUSY_HOST = "h1.pop2", "h2.pop2"
-PREFIX = "198.51.100.0/24"
+PREFIX, PART = "198.51.100.0/24", "198.51.100.128/25"
 HERE = ("--pop", POP)
 SMALL = ("--wait", "0s", "--keep-session", "--allow-capacity")
 
@@ -201,3 +202,27 @@ def test_what_is_interrupted_says_which_devices_have_it(
         assert project("drains").out == "nothing is drained\n"
     else:
         project(*way_back.split(), "--yes")
+
+
+def test_an_interrupted_part_comes_to_hosts_by_the_same_command(clean: QuickLab) -> None:
+    """Ctrl-C while the switch confirms: it knows of the part, or of its end, and no host does. The same command finds nothing to
+    decide, brings the hosts to it and names them."""
+    quick, project = clean, clean.project
+
+    def is_there() -> bool:
+        return quick.lab.run(SWITCH, "ip", "route", "show", PART).strip() != ""
+
+    announce = ("announce", PART, "--to", "meadow", *HERE, "--allow-long", "--yes")
+    for command, expected in ((announce, True), (("withdraw", PART, *HERE, "--yes"), False)):
+        with stopped_at(quick, SWITCH, "confirm", *command) as (process, agent):
+            os.kill(process.pid, signal.SIGINT)
+            until_said(process, "interrupted: nothing more begins", on="err")
+            go_on(agent)
+            said = project.finish(process, timeout_s=90)
+        assert said.code == 130, said
+        assert "it goes on with: netorch " + " ".join(command) in said.err
+        project("plan", HOST, BUSY_HOST, "--detailed-exitcode", code=2)
+        assert f"{PART}: nothing to change; now on {HOST}, {BUSY_HOST} as well" in project(*command).out
+        assert project("plan", POP, "--detailed-exitcode").code == 0
+        wait_until(lambda expected=expected: is_there() == expected, timeout_s=20, what="the switch has heard")  # type: ignore[misc]
+        assert project(*command).out == f"{PART}: nothing to change\n"
