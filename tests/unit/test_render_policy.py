@@ -190,7 +190,7 @@ def test_default_route_of_the_switch_is_held_against_no_list(daemon: str, tmp_pa
         lines = "match ip address prefix-list default_ipv4\n on-match goto 70\n set comm-list stays delete\n"
         assert f"route-map quay_16_v4_in permit 62\n {lines}exit\n" in text
         assert "route-map quay_16_v4_in permit 50\n" in text
-        assert " on-match goto 62\n" in text
+        assert " on-match goto 61\n" in text
 
 
 @pytest.mark.parametrize("daemon", CHECKS)
