@@ -11,6 +11,9 @@ from netorch.api import Ask, Deploy, Gather, GuardRefused, Overlay, Report, merg
 from netorch.testing import fake_context, fake_facts
 from tests.plugins.announce_network import HOST, OWN, PART, PLUGIN, SWITCH, inventory, run
 
+FROM_NORTHTEL: dict[str, Any] = {"prefix": OWN, "from": ("northtel",)}
+FROM_MEADOW: dict[str, Any] = {"prefix": OWN, "from": ("meadow",)}
+
 
 def test_nobody_is_asked_with_yes() -> None:
     """And doing it twice changes nothing."""
@@ -32,9 +35,11 @@ def test_a_switch_that_is_behind_is_brought_there() -> None:
 def test_hosts_that_were_not_reached_get_a_part_by_the_same_command(ways: tuple[str, ...]) -> None:
     """Interrupted between switches and hosts: every switch has the entry, and still the hosts are brought to it, and named."""
     wanted: dict[str, Any] = {"prefix": PART, "yes": True}
-    held = Overlay()
+    held, verb = Overlay(), ""
+    more: dict[str, Any] = {}
     for way in ways:
-        verb, more = ("announce", {"as_inventory": True}) if way == "as-inventory" else (way, {})
+        verb = "announce" if way == "as-inventory" else way
+        more = {"as_inventory": True} if way == "as-inventory" else {}
         _, held = run(verb, overlay=held, **wanted, **more)
     chosen = next(one for one in PLUGIN.verbs if one.name == verb)
     context = fake_context(PLUGIN, inventory(), overlay=held)
@@ -80,8 +85,8 @@ def meanwhile(held: Overlay) -> Any:
 
 def test_what_another_withholds_meanwhile_is_no_way_left() -> None:
     """Two who begin at the same moment, each counting on the other's provider: the second is refused."""
-    _, held = run("withdraw", **{"prefix": OWN, "from": ("meadow",)})
-    steps, _ = run("withdraw", **{"prefix": OWN, "from": ("northtel",)})
+    _, held = run("withdraw", **FROM_MEADOW)
+    steps, _ = run("withdraw", **FROM_NORTHTEL)
     (judge,) = (step.judge for step in steps if isinstance(step, Deploy))
     with pytest.raises(GuardRefused, match="no provider would hear"):
         judge(meanwhile(held))
@@ -89,7 +94,7 @@ def test_what_another_withholds_meanwhile_is_no_way_left() -> None:
 
 def test_what_takes_nothing_away_is_not_blamed_for_others() -> None:
     """What is gone meanwhile is theirs; and who else announces it was not asked."""
-    _, held = run("withdraw", **{"prefix": OWN, "from": ("meadow",)})
+    _, held = run("withdraw", **FROM_MEADOW)
     steps, _ = run("announce", prefix=OWN, to=("northtel",), prepend=1, down=("northtel_1_v4",))
     (judge,) = (step.judge for step in steps if isinstance(step, Deploy))
     judge(meanwhile(held))

@@ -100,7 +100,8 @@ def test_a_drain_taken_up_again_just_before_its_end_is_refused() -> None:
     with pytest.raises(UsageError, match=r"it ends in 59s, at .* expected 60s or more: it would end before") as refusal:
         run("drain", "northtel", pop="pop1", held=Overlay((begun,)))
     assert refusal.value.hint == "give it another end, such as --for 2h"
-    done = run("drain", "northtel", pop="pop1", held=Overlay((begun,)), **{"for": 7200.0})
+    options: dict[str, Any] = {"for": 7200.0}
+    done = run("drain", "northtel", pop="pop1", held=Overlay((begun,)), **options)
     assert [(one.until, one.data["stage"]) for one in done.network.overlay.entries] == [(NOW + 7200, "closed")]
 
 
