@@ -29,6 +29,7 @@ MESSAGE_BYTES = 255  # RFC 9003 section 2; BIRD cuts what is longer
 
 _CONNECT_INTERVAL_S = 0.05
 _LONGEST_LAST_LINE = 8192
+_START = "start it: systemctl start bird"
 _FINAL = re.compile(rb"\d{4} ")
 _CODED = re.compile(r"\d{4}[- ]")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,63}")
@@ -41,6 +42,10 @@ class BirdAbsent(DaemonAbsent):
 
 class BirdSilent(DaemonSilent):
     """BIRD runs but does not answer, or stopped in the middle of an answer."""
+
+
+class BirdGone(BirdSilent):
+    """BIRD closed the connection."""
 
 
 class BirdRefused(DaemonRefused):
@@ -71,6 +76,9 @@ class Bird:
         try:
             self._connect(path)
             self.version = self._read("the connection").lines[0].partition("BIRD ")[2].partition(" ")[0]
+        except BirdGone as gone:  # it takes connections before it reads its file, and ends where it cannot
+            self._socket.close()
+            raise BirdAbsent(f"BIRD does not run: {path}: {gone.message}", hint=_START) from None
         except Stop:
             self._socket.close()
             raise
@@ -85,8 +93,7 @@ class Bird:
                 raise self._silent("the connection") from None
             except OSError as exc:
                 if exc.errno != errno.EAGAIN:
-                    hint = "start it: systemctl start bird"
-                    raise BirdAbsent(f"BIRD does not run: {path}: {os.strerror(exc.errno or 0)}", hint=hint) from None
+                    raise BirdAbsent(f"BIRD does not run: {path}: {os.strerror(exc.errno or 0)}", hint=_START) from None
             # It is there, but so many wait to be let in that no more may: it hangs, or is very busy.
             if uptime() >= deadline:
                 raise self._silent("the connection")
@@ -112,7 +119,7 @@ class Bird:
         except _socket.timeout:
             raise self._silent(command) from None
         except OSError as exc:
-            raise BirdSilent(f"BIRD closed its control socket: {os.strerror(exc.errno or 0)}") from None
+            raise BirdGone(f"BIRD closed its control socket: {os.strerror(exc.errno or 0)}") from None
         return self._read(command)
 
     def _read(self, command: str) -> BirdReply:
@@ -134,9 +141,9 @@ class Bird:
         except _socket.timeout:
             raise self._silent(command) from None
         except OSError as exc:
-            raise BirdSilent(f"BIRD closed its control socket: {os.strerror(exc.errno or 0)}") from None
+            raise BirdGone(f"BIRD closed its control socket: {os.strerror(exc.errno or 0)}") from None
         if not data:
-            raise BirdSilent(f"BIRD closed its control socket before it had answered {command!r}")
+            raise BirdGone(f"BIRD closed its control socket before it had answered {command!r}")
         return data
 
     def _silent(self, command: str) -> BirdSilent:

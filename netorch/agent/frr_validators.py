@@ -71,6 +71,11 @@ def have_asked(ask: Callable[..., str], table: Optional[FrrTable] = None) -> boo
     else:
         ask("rpki start")  # nothing, where it was
         rows = json.loads(ask("show rpki cache-server json")).get("servers", ())
+        # Beginning anew while it asks may stop all of bgpd for as long as the answer takes.
+        if any(map(sends_list, rows)) and _gets_list(ask):
+            _note(_FOLLOWED, "")  # what came until there was a list has passed
+            _note(_BEGUN, "")
+            return True
     wanted = _preferences(read_text(CONFIGURATIONS["frr"]) or "")
     for row in sorted(rows, key=lambda row: wanted.get(_key(row), _preference(row))):
         others = [other for other in rows if other is not row]
@@ -89,8 +94,16 @@ def _begin(ask: Callable[..., str]) -> bool:
     _note(_FOLLOWED, "")  # what comes until there is a list passes
     ask("rpki reset")
     _note(_BEGUN, "")
+    _gets_list(ask)
+    return True
+
+
+def _gets_list(ask: Callable[..., str]) -> bool:
+    """Whether bgpd has a list, for which it is given its time."""
     deadline = uptime() + SYNC_S
-    while _NO_LIST in ask("show rpki cache-connection") and uptime() < deadline:
+    while _NO_LIST in ask("show rpki cache-connection"):
+        if uptime() >= deadline:
+            return False
         wait(_INTERVAL_S)
     return True
 
