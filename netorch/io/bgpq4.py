@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, TypeVar
 
 from netorch.errors import NetorchError, TimedOut, first_line
+from netorch.model.bogons import SHORTEST_HELD
 from netorch.model.sources import Irr, IrrAnswer
 from netorch.model.types import IPNetwork
 
@@ -21,9 +22,6 @@ _COMPLAINTS = ("ERROR:", "FATAL ")
 _HARMLESS = "ERROR:Invalid AS number"
 """What bgpq4 says of private and documentation numbers inside of a set, which it leaves out."""
 
-SHORTEST = {4: 8, 6: 16}
-"""Nobody holds more than that. A registered 0.0.0.0/0 would open a filter that lets in what is inside of its entries."""
-
 _LARGEST_ASN = 2**32 - 1
 _SHOWN = 60
 
@@ -32,7 +30,7 @@ Network = TypeVar("Network", IPv4Network, IPv6Network)
 
 def too_short(answer: IrrAnswer) -> tuple[IPNetwork, ...]:
     """What of ``answer`` is shorter than anybody can hold: no filter should have it."""
-    return tuple(each for each in (*answer.ipv4, *answer.ipv6) if each.prefixlen < SHORTEST[each.version])
+    return tuple(each for each in (*answer.ipv4, *answer.ipv6) if each.prefixlen < SHORTEST_HELD[each.version])
 
 
 def look_up(irr: Irr, as_set: str, *, timeout_s: float, now: float) -> IrrAnswer:

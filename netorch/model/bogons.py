@@ -72,6 +72,9 @@ GLOBAL_UNICAST: Mapping[Family, Optional[IPNetwork]] = {
     Family.IPV6: ip_network("2000::/3"),  # RFC 4291 section 2.4, "IPv6 Global Unicast Address Assignments" of IANA
 }
 
+SHORTEST_HELD = {4: 8, 6: 16}
+"""By IP version: nobody holds more than one prefix of that length. A list with a shorter one lets in what it is there to stop."""
+
 BOGON_ASNS = (
     AsnRange(0, 0, "reserved, RFC 7607"),
     AsnRange(23456, 23456, "AS_TRANS, RFC 6793"),

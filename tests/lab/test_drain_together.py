@@ -17,6 +17,7 @@ from tests.lab.deployed_pop import behind_all, bgp_states, int_of, mark, only_be
 from tests.lab.drained_pop import quick_files
 from tests.lab.faults.asked import held, held_agent
 from tests.lab.faults.bed import Target
+from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import QuickLab, only_pop2, quick_lab
 from tests.lab.steady_ping import steady_ping
 from tests.lab.stopping import go_on
@@ -81,6 +82,17 @@ def stopped_at(
             yield process, agent
         finally:
             go_on(agent)
+
+
+def interrupted(quick: QuickLab, device: str, *arguments: str) -> Said:
+    """What ``netorch ARGUMENTS`` has said when Ctrl-C came while ``device`` was confirmed."""
+    with stopped_at(quick, device, "confirm", *arguments) as (process, agent):
+        os.kill(process.pid, signal.SIGINT)
+        until_said(process, "interrupted: nothing more begins", on="err")
+        go_on(agent)
+        said = quick.project.finish(process, timeout_s=90)
+    assert said.code == 130, said
+    return said
 
 
 def test_two_drains_of_one_switch_at_once_are_both_done(clean: QuickLab, tmp_path: Path) -> None:
@@ -187,12 +199,7 @@ def test_what_is_interrupted_says_which_devices_have_it(
         project("drain", "meadow", *HERE, *SMALL)
     steered = min(expected_prefixes(quick.lab.inventory, "northtel", Family.IPV4)[0], key=int_of)
     words = tuple(str(steered) if word == "PREFIX" else word for word in arguments)
-    with stopped_at(quick, stop, "confirm", *words) as (process, agent):
-        os.kill(process.pid, signal.SIGINT)
-        until_said(process, "interrupted: nothing more begins", on="err")
-        go_on(agent)
-        said = project.finish(process, timeout_s=90)
-    assert said.code == 130, said
+    said = interrupted(quick, stop, *words)
     assert expected in said.err
     assert (f"it is taken back with: netorch {way_back}" in said.err) == bool(way_back)
     if arguments[0] == "steer":
@@ -214,12 +221,7 @@ def test_an_interrupted_part_comes_to_hosts_by_the_same_command(clean: QuickLab)
 
     announce = ("announce", PART, "--to", "meadow", *HERE, "--allow-long", "--yes")
     for command, expected in ((announce, True), (("withdraw", PART, *HERE, "--yes"), False)):
-        with stopped_at(quick, SWITCH, "confirm", *command) as (process, agent):
-            os.kill(process.pid, signal.SIGINT)
-            until_said(process, "interrupted: nothing more begins", on="err")
-            go_on(agent)
-            said = project.finish(process, timeout_s=90)
-        assert said.code == 130, said
+        said = interrupted(quick, SWITCH, *command)
         assert "it goes on with: netorch " + " ".join(command) in said.err
         project("plan", HOST, BUSY_HOST, "--detailed-exitcode", code=2)
         assert f"{PART}: nothing to change; now on {HOST}, {BUSY_HOST} as well" in project(*command).out

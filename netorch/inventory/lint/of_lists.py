@@ -6,10 +6,8 @@ from collections.abc import Iterator
 
 from netorch.inventory.lint.rules import ERROR, NOTE, WARNING, A, Rule, Spot, carried, of_provider, providers
 from netorch.inventory.tree import NETWORK, Tree
+from netorch.model.bogons import SHORTEST_HELD
 from netorch.model.types import Family, family_of, is_inside
-
-_SHORTEST = {4: 8, 6: 16}
-"""Nobody holds more than that."""
 
 
 def _prefix_list(tree: Tree) -> Iterator[Spot]:
@@ -51,7 +49,7 @@ def _long_list(tree: Tree) -> Iterator[Spot]:
 def _never_accept(tree: Tree) -> Iterator[Spot]:
     refused = tree.network.policy.never_accept
     for at, prefix in enumerate(refused):
-        if prefix.prefixlen < _SHORTEST[prefix.version]:
+        if prefix.prefixlen < SHORTEST_HELD[prefix.version]:
             found = f"{prefix} is a large part of the Internet, and nobody may announce what is inside"
             yield Spot(NETWORK, ("policy", "never_accept", at), str(prefix), found, "list what nobody may announce")
     for path, provider in providers(tree):
@@ -67,7 +65,7 @@ def _wide_list(tree: Tree) -> Iterator[Spot]:
         where, hint = (*path, "prefixes"), "list what is its own"
         for at, prefix in enumerate(provider.prefixes):
             held = next((each for each in own if is_inside(each, prefix)), None)
-            if prefix.prefixlen < _SHORTEST[prefix.version]:
+            if prefix.prefixlen < SHORTEST_HELD[prefix.version]:
                 found = f"{prefix} is more than anybody holds: the list lets in what it is there to stop"
                 yield of_provider(where, provider, key=at, message=found, hint=hint)
             elif held is not None:
