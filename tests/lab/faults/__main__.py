@@ -1,17 +1,16 @@
-"""``./dev faults [SEEDS]``: every row of the matrix, many times; prints the table, and JSON where it is asked for."""
+"""``./dev faults [SEEDS]``: every row of the matrix, many times; prints the table, and notes each play where it is asked to."""
 
 from __future__ import annotations
 
 import argparse
 import functools
-import json
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from tests.lab.faults.bed import Bed, bed
 from tests.lab.faults.mirror import MirrorFault
 from tests.lab.faults.mirror_table import MIRROR_FAULTS
 from tests.lab.faults.play import CannotInject, Ending, Fault, play
+from tests.lab.faults.record import endings_of, note
 from tests.lab.faults.rollout import RollOuts
 from tests.lab.faults.router import ROUTERS, Router, router_of
 from tests.lab.faults.table import FAULTS, faults_of
@@ -54,15 +54,21 @@ def main() -> int:
         return name in rows and (options.only is None or any(text in name for text in options.only))
 
     mirrors = [fault for fault in MIRROR_FAULTS if is_wanted(mirror.PREFIX + fault.name)]
+    if options.table:
+        endings = [ending for file in options.table for ending in endings_of(file) if is_wanted(ending.fault)]
+        print_tables(endings, mirrors)
+        return exit_code(endings)
     started = time.monotonic()  # noqa: TID251 - for the last line
-    endings = play_mirror_rows(mirrors, range(options.first, options.first + options.seeds))
+    endings = play_mirror_rows(mirrors, range(options.first, options.first + options.seeds), options.told)
     if any(is_wanted(name) for name in rows if not name.startswith(mirror.PREFIX)):
         endings += play_deploys(options, is_wanted)
-    if mirrors:
-        tell(f"\n{mirror.table(mirrors, endings)}\n")
+    print_tables(endings, mirrors)
     tell(f"{len(endings)} plays in {time.monotonic() - started:.0f} s")  # noqa: TID251
-    if options.output:
-        Path(options.output).write_text(json.dumps([asdict(ending) for ending in endings], indent=1) + "\n")
+    return exit_code(endings)
+
+
+def exit_code(endings: Sequence[Ending]) -> int:
+    """Of a run, or of what earlier ones noted."""
     return 1 if any(ending.unsafe for ending in endings) else 0
 
 
@@ -78,8 +84,18 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--daemon", choices=("bird", "frr"), default="bird", help="what the devices run")
     parser.add_argument("--version", default="", metavar="RELEASE", help=f"its release, of {releases}")
     parser.add_argument("--devices", type=int, default=10, help="how many are harmed side by side")
-    parser.add_argument("-o", "--output", metavar="FILE", help="every play as JSON")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="each play is added to FILE as it ends, a line of JSON"
+    )
+    parser.add_argument(
+        "--table",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="plays nothing: the table of what runs added to FILE",
+    )
     options = parser.parse_args()
+    options.told = functools.partial(tell_and_note, options.output) if options.output else tell_ending
     try:
         options.router = router_of(options.daemon, options.version)
     except KeyError as error:
@@ -88,7 +104,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) -> list[Ending]:
-    """The rows that break deploys, in one lab; prints their table."""
+    """The rows that break deploys, in one lab; of roll-outs it prints how the steps ended."""
     chosen = [fault for fault in faults_of(options.daemon) if is_wanted(fault.name)]
     groups = [play_group for name, play_group in GROUPS.items() if is_wanted(name)]
     hosts = rollout.HOSTS if groups or is_wanted(rollout.NAME) else 0
@@ -100,19 +116,29 @@ def play_deploys(options: argparse.Namespace, is_wanted: Callable[[str], bool]) 
         texts = (strings_of(options.router, STRINGS_A_SEED),) if is_wanted(strings.NAME) else ()
         seeds = range(options.first, options.first + options.seeds)
         roll_outs = RollOuts(made) if is_wanted(rollout.NAME) else None
-        endings = play_all(made, chosen, seeds, groups=groups, canaries=canaries, texts=texts, roll_outs=roll_outs)
-    print_table(endings)
+        endings = play_all(
+            made,
+            chosen,
+            seeds,
+            groups=groups,
+            canaries=canaries,
+            texts=texts,
+            roll_outs=roll_outs,
+            told=options.told,
+        )
     if roll_outs is not None:
         tell(f"\n{roll_outs.table(endings)}\n")
     return endings
 
 
-def play_mirror_rows(faults: Sequence[MirrorFault], seeds: Sequence[int]) -> list[Ending]:
+def play_mirror_rows(
+    faults: Sequence[MirrorFault], seeds: Sequence[int], told: Callable[[Ending, int, int], None]
+) -> list[Ending]:
     """The mirror's rows, each play on a bed of its own."""
     endings = []
     for number, ending in enumerate(mirror.play_mirrors(faults, seeds, play_one), 1):
         endings.append(ending)
-        tell_ending(ending, number, len(faults) * len(seeds))
+        told(ending, number, len(faults) * len(seeds))
     return endings
 
 
@@ -126,11 +152,12 @@ def play_all(
     rehearses: bool = True,
     texts: Sequence[Callable[[int], Ending]] = (),
     roll_outs: Optional[RollOuts] = None,
+    told: Optional[Callable[[Ending, int, int], None]] = None,
 ) -> list[Ending]:
     """Every seed of every row, on all devices of the bed at once; with so many ``canaries`` for each seed, by daemon.
 
     ``groups`` are rows that take the bed's whole group of devices, one after the other; ``roll_outs`` plays all deaths of a
-    seed's share there. ``texts`` need no device.
+    seed's share there. ``texts`` need no device. ``told`` is given each as it ends, with its number and that of all.
     """
     endings = []
     # What only computes has a process of its own: it must not keep the watchers from looking.
@@ -159,7 +186,7 @@ def play_all(
         for number, job in enumerate(as_completed(jobs), 1):
             ending = job.result()
             endings.append(ending)
-            tell_ending(ending, number, len(jobs))
+            (told or tell_ending)(ending, number, len(jobs))
     return endings
 
 
@@ -181,6 +208,12 @@ def tell_ending(ending: Ending, number: int, jobs: int) -> None:
     tell(f"{number}/{jobs} {ending.fault} {ending.seed}: {', '.join(ending.events)}: {mark}", file=sys.stderr)
 
 
+def tell_and_note(file: Path, ending: Ending, number: int, jobs: int) -> None:
+    """The same, and into ``file``."""
+    note(ending, file)
+    tell_ending(ending, number, jobs)
+
+
 def play_one(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
     """An ending, also where the play itself broke: that is never taken for safe."""
     started = time.monotonic()  # noqa: TID251 - for people
@@ -199,8 +232,16 @@ def _ending_of(name: str, seed: int, work: Callable[[int], Ending]) -> Ending:
         return Ending(name, seed, "broken", "", text)
 
 
+def print_tables(endings: Sequence[Ending], mirrors: Sequence[MirrorFault]) -> None:
+    """A row for each fault that was played: of deploys, then of the mirror."""
+    if any(not ending.fault.startswith(mirror.PREFIX) for ending in endings):
+        print_table(endings)
+    if mirrors:
+        tell(f"\n{mirror.table(mirrors, endings)}\n")
+
+
 def print_table(endings: Sequence[Ending]) -> None:
-    """A row for each fault."""
+    """A row for each fault that breaks deploys."""
     expected = {fault.name: fault.expected for fault in FAULTS}
     expected.update(
         {
