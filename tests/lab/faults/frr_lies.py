@@ -58,7 +58,7 @@ exec -a vtysh {REAL_VTYSH} "${{words[@]}}"
 
 class Liar:
     """Changes some answers of FRR's programs: from the one numbered ``first`` on, ``count`` of them. Of all commands, most of
-    which are lines that are loaded, or of those that ask for something."""
+    which are lines that are loaded, or of those that ask for something. Where nothing is said nothing is cut short."""
 
     def __init__(self, how: str, dice: random.Random) -> None:
         self.how = how
@@ -69,20 +69,23 @@ class Liar:
         self.count = dice.choice(_COUNTS)
         self._dice = dice
         self._seen = 0
+        self._told = 0
 
     def __call__(self, command: str, reply: bytes) -> Optional[bytes]:
         if not command.startswith(self.asks):
             return reply
         number, self._seen = self._seen, self._seen + 1
-        if not self.first <= number < self.first + self.count:
-            return reply
         text, code = reply[:-4], reply[-1]
+        is_over = self._told == self.count
+        if number < self.first or is_over or (self.how == "cut short" and not text):
+            return reply
+        self._told += 1
         if self.how == "nothing":
             return None
         if self.how == "broken off":
             return reply[: self._dice.randrange(len(reply) - 3)]
         if self.how == "cut short":
-            return text[: self._dice.randrange(len(text) + 1)] + reply[-4:]
+            return text[: self._dice.randrange(len(text))] + reply[-4:]
         if self.how == "garbage":
             return self._dice.randbytes(self._dice.randint(1, 400)) + reply[-4:]
         return text + _END + bytes([self._dice.choice([one for one in _CODES if one != code])])
