@@ -9,8 +9,8 @@ supervisor, on any machine that can deploy.
 from __future__ import annotations
 
 import argparse
+import http.client
 import logging
-import urllib.error
 import urllib.request
 from threading import Event
 
@@ -39,7 +39,7 @@ def is_well(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=3.0) as answer:  # noqa: S310 - the operator's own
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException):  # nobody there, or what answers is no web server
         return False
 
 

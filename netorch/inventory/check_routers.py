@@ -42,6 +42,7 @@ def check_routers(tree: Tree, findings: Findings) -> None:
     for site in tree.sites:
         for at, router in enumerate(site.keys.routers):
             _check_router(site, ("routers", at), router, findings=findings)
+        _check_racks(site, findings)
         for end in _ends(site):
             _check_interface(end, findings)
             if end.interface.link is None:
@@ -76,6 +77,19 @@ def _check_router(site: Site, path: Path, router: RouterKeys, *, findings: Findi
     if protocol != "ospf" and router.underlay.area is not None:
         message = f"expected none, since {protocol} knows no areas, found {router.underlay.area}"
         findings.add(site.file, (*path, "underlay", "area"), message=message)
+
+
+def _check_racks(site: Site, findings: Findings) -> None:
+    """A router refuses paths with its own AS number: of two with a LAN and one number neither hears of the other's LAN."""
+    racks: dict[int, str] = {}
+    for at, router in enumerate(site.keys.routers):
+        if router.asn is None or router.underlay.protocol != "bgp" or all(one.link for one in router.interfaces):
+            continue
+        first = racks.setdefault(router.asn, router.name)
+        if first != router.name:
+            message = f"expected another AS number than {first}'s, which has a LAN too, found {router.asn} at both"
+            hint = "each rack has one of its own: with one for both, neither learns of the other's LAN"
+            findings.add(site.file, ("routers", at, "asn"), message=message, hint=hint)
 
 
 def _check_interface(end: _End, findings: Findings) -> None:
