@@ -82,6 +82,35 @@ def test_passwords_are_hidden_where_a_configuration_is_shown() -> None:
     assert "password @secret:" in redact((FRR_FOLDER / "sw2.pop1.conf").read_text())
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password hunter2",
+        "enable password 8 hunter2",
+        "  key-string hunter2",
+        " ip ospf message-digest-key 1 md5 hunter2",
+        " ip ospf authentication-key hunter2",
+        " ipv6 ospf6 authentication key-id 1 hash-algo hmac-sha-256 key hunter2",
+        " ip rip authentication string hunter2",
+        " isis password clear hunter2",
+        " area-password md5 hunter2",
+        " neighbor PEERS password hunter2",
+        " neigh 203.0.113.1 passw hunter2",
+    ],
+)
+def test_secrets_of_a_file_from_before_netorch_are_hidden(line: str) -> None:
+    """Whatever FRR keeps secrets behind: the first plan shows what it takes away."""
+    shown = redact(f"frr defaults traditional\n{line}\n!\n")
+    assert "hunter2" not in shown
+    assert shown.count("(hidden)") == 1
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    """Words about passwords, and a key's number."""
+    text = "key chain ours\n key 1\nservice password-encryption\nsession x will restart: changed: password\n"
+    assert redact(text) == text
+
+
 def test_stamp_is_made_anew() -> None:
     """A text that was changed by hand gets a stamp of its own."""
     text = sealed("h1.pop1.conf")
