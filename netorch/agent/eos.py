@@ -10,6 +10,7 @@ import errno
 import os
 import re
 
+from netorch.agent.clock import uptime
 from netorch.agent.paths import PROGRAMS
 from netorch.model.text import one_line
 
@@ -19,10 +20,18 @@ if TYPE_CHECKING:
 
 CLI = "FastCli"
 TIMEOUT_S = 20.0
+SILENCE_S = 60.0
 DESCRIPTION_BYTES = 240
 
 _KINDS = {"et": "Ethernet", "ma": "Management", "po": "Port-Channel", "vlan": "Vlan", "lo": "Loopback"}
 _KERNEL_NAME = re.compile(r"(?P<kind>[a-z]+)(?P<number>\d+(_\d+)*)(?P<sub>\.\d+)?")
+
+
+class _Silence:
+    """Until when (uptime) a CLI that gave no answer is not asked again: every label of a change, and of undoing it, would wait
+    as long."""
+
+    until = 0.0
 
 
 def eos_cli() -> Optional[str]:
@@ -41,13 +50,16 @@ def eos_name(interface: str) -> Optional[str]:
 def describe_interface(cli: str, interface: str, label: str) -> None:
     """Make ``label`` the description of an interface, "" for none; nothing for an interface that is not EOS's.
 
-    Raises OSError with what the CLI complains of. The running configuration alone is changed, never the one that EOS starts with.
+    Raises OSError with what the CLI complains of, or at once within ``SILENCE_S`` of one that gave no answer. The running
+    configuration alone is changed, never the one that EOS starts with.
     """
     import subprocess
 
     name = eos_name(interface)
     if name is None:
         return
+    if uptime() < _Silence.until:
+        raise OSError(errno.ETIMEDOUT, "EOS's CLI was not asked, since it gave no answer before")
     # One line for certain: whatever followed a line break would be a command.
     text = one_line(label, max_bytes=DESCRIPTION_BYTES)
     commands = ("configure", f"interface {name}", f"description {text}" if text else "no description")
@@ -62,6 +74,7 @@ def describe_interface(cli: str, interface: str, label: str) -> None:
             cwd="/",
         )
     except subprocess.TimeoutExpired:
+        _Silence.until = uptime() + SILENCE_S
         raise OSError(errno.ETIMEDOUT, f"EOS's CLI gave no answer within {TIMEOUT_S:g} s") from None
     said = run.stdout.decode("utf-8", "replace").strip()
     complaint = next((line for line in said.splitlines() if line.startswith("%")), "")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import os
 
+from netorch.agent.eos import describe_interface, eos_cli
 from netorch.agent.files import read_sysctl, write_sysctl
 from netorch.agent.operations import full_length, plain_address, plain_mac, plain_prefix
 from netorch.agent.outcome import Refused
@@ -25,7 +26,7 @@ from netorch.model.conventions import KERNEL_PROTOCOL as OWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional
+    from typing import Any, Callable, Dict, Iterable, List, Optional
 
     from netorch.agent.operations import Item, Operation
     from netorch.io.netlink.links import LinkEntry
@@ -231,14 +232,20 @@ def _read_links(kernel: RouteSocket) -> List[LinkEntry]:
     return read_links(kernel, counters=False)
 
 
+def load_for(slots: Iterable[Slot]) -> None:
+    """Import now what putting ``slots`` takes beside this module, which not every change pays for."""
+    if any(slot["slot"] == "alias" for slot in slots):
+        import netorch.io.netlink.links  # noqa: F401
+
+
 def _set_alias(kernel: RouteSocket, slot: Slot) -> None:
-    from netorch.agent.eos import describe_interface, eos_cli
     from netorch.io.netlink.links import set_alias
 
+    # The kernel first: whatever EOS says to a label that is undone, the kernel has the former one.
+    set_alias(kernel, slot["interface"], alias=slot["alias"])
     cli = eos_cli()
     if cli is not None:
         describe_interface(cli, slot["interface"], slot["alias"])
-    set_alias(kernel, slot["interface"], alias=slot["alias"])
 
 
 def _put_neighbour(kernel: RouteSocket, slot: Slot) -> None:

@@ -94,9 +94,9 @@ def watch(change_id: str) -> None:
             if pending is None or pending["id"] != change_id:
                 return
             deadline = pending["deadline"]
-            daemon_of(
-                pending["daemon"]["name"]
-            )  # its module is loaded now: at the deadline the agent's folder may have gone
+            # Their modules are loaded now: at the deadline the agent's folder may have gone.
+            daemon_of(pending["daemon"]["name"])
+            slots.load_for(step["before"] for step in pending["steps"] if step["step"] == "slot")
         left_s = deadline - uptime()
         if left_s <= 0:
             break

@@ -70,3 +70,18 @@ def test_complaints_are_told(tmp_path: Path, answer: str, code: int, told: str) 
     program, _ = stand_in(tmp_path, answer, code)
     with pytest.raises(OSError, match=told):
         describe_interface(program, "et1", "x")
+
+
+def test_a_silent_cli_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labels after it, and those that are undone, fail at once; once its time is over it is asked again."""
+    program = tmp_path / "FastCli"
+    program.write_text("#!/bin/sh\nexec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("netorch.agent.eos.TIMEOUT_S", 0.1)
+    monkeypatch.setattr("netorch.agent.eos._Silence.until", 0.0)
+    for said in ("gave no answer within", "was not asked, since it gave no answer before"):
+        with pytest.raises(OSError, match=said):
+            describe_interface(str(program), "et1", "x")
+    monkeypatch.setattr("netorch.agent.eos._Silence.until", 0.0)
+    with pytest.raises(OSError, match="gave no answer within"):
+        describe_interface(str(program), "et1", "x")
