@@ -162,7 +162,7 @@ def _check_owners(tree: Tree, findings: Findings) -> None:
             findings.add(found.file, found.path, message=message)
     for site in tree.sites:
         for path, device in site.devices():
-            address = _ip(device.ssh.address)
+            address = address_in(device.ssh.address)
             owner = seen.get(address) if address is not None else None
             if owner is not None and owner.owner != site.full_name(device.name):
                 message = f"address {address} is that of {owner.owner} ({owner.kind}), at {_place(findings, owner)}"
@@ -173,7 +173,8 @@ def _place(findings: Findings, owned: _Owned) -> str:
     return findings.place(owned.file, owned.path)
 
 
-def _ip(text: str) -> IPAddress | None:
+def address_in(text: str) -> IPAddress | None:
+    """The address that ``text`` is; None for a name."""
     try:
         return ipaddress.ip_address(text)
     except ValueError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netorch.inventory.check_addresses import check_host_part
+from netorch.inventory.check_addresses import address_in, check_host_part
 from netorch.inventory.check_references import check_known, check_once
 from netorch.inventory.document import Path
 from netorch.inventory.findings import Findings
@@ -96,10 +96,23 @@ def _check_interface(end: _End, findings: Findings) -> None:
     for family, address in end.addresses():
         if address is not None:
             check_host_part(findings, end.site.file, (*end.path, family), interface=address)
+            _check_management(end, family, address, findings=findings)
     protocol = end.router.underlay.protocol
     if protocol != "ospf" and end.interface.cost is not None:
         message = f"expected none, since {protocol} knows no costs, found {end.interface.cost}"
         findings.add(end.site.file, (*end.path, "cost"), message=message)
+
+
+def _check_management(end: _End, family: str, own: IPInterface, *, findings: Findings) -> None:
+    """Whoever is in the subnet of an interface is looked for there: the way to a router's own controller must not be."""
+    managed = address_in(end.router.ssh.address)
+    if managed is None or managed not in own.network:
+        return
+    addresses = [one for other in end.router.interfaces for one in (other.ipv4, other.ipv6) if one is not None]
+    if managed not in (one.ip for one in addresses):
+        message = f"expected a subnet without {managed}, the ssh address, which is on no interface here, found {own.network}"
+        hint = f"{end.router.name} would look for its management network on {end.interface.name}"
+        findings.add(end.site.file, (*end.path, family), message=message, hint=hint)
 
 
 def _check_lan(end: _End, findings: Findings) -> None:
