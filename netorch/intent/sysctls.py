@@ -5,6 +5,8 @@ Names are those of sysctl(8): a dot inside an interface's name is written as a s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netorch.model.inventory import Host, Router, Switch
 
 # Layer 4 hash for routes with several next hops: one flow keeps one way out, many flows use all of them.
@@ -78,8 +80,7 @@ def router_sysctls(router: Router) -> tuple[tuple[str, str], ...]:
         ("net.ipv4.ip_forward", "1"),
         ("net.ipv6.conf.all.forwarding", "1"),
         *_MULTIPATH,
-        # Loose: with several ways of equal cost an answer may arrive by another link than the one that a packet left by.
-        ("net.ipv4.conf.all.rp_filter", "2"),
+        *_router_sources(router),
     ]
     for one in router.interfaces:
         interface = _written(one.name)
@@ -96,6 +97,21 @@ def router_sysctls(router: Router) -> tuple[tuple[str, str], ...]:
             (f"net.ipv6.conf.{interface}.accept_ra", "0"),
         ]
     return tuple(settings)
+
+
+def _router_sources(router: Router) -> Iterator[tuple[str, str]]:
+    """Loose: with several ways of equal cost an answer may arrive by another link than the one that a packet left by.
+
+    RIP over IPv4 has nothing but a packet's source to tell a neighbour by, and FRR tells the interface by it, too (ripd/ripd.c
+    rip_read()): where it is spoken, nobody on a LAN gets through with a source of elsewhere.
+    """
+    if router.underlay.protocol != "rip":
+        yield "net.ipv4.conf.all.rp_filter", "2"
+        return
+    # The kernel takes the greater of `all` and the interface's own value.
+    yield "net.ipv4.conf.all.rp_filter", "0"
+    for one in router.interfaces:
+        yield f"net.ipv4.conf.{_written(one.name)}.rp_filter", "1" if one.link is None else "2"
 
 
 def _quick_resolution(fabric: str) -> tuple[tuple[str, str], ...]:

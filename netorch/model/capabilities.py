@@ -38,6 +38,7 @@ class Capabilities:
     8.4.4: 500 of each in 24 s, 1,000 of each in more than a minute; 10.3 loads 10,000 and 1,000 in 14 s.
     ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one
     over several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
+    ``shows_rip_filters_first``: the running configuration of RIP has distribute lists before what is redistributed.
     ``enforces_first_as``: by itself it takes routes whose path begins with another number than the neighbour's for broken, and
     keeps nothing of them. ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
@@ -58,6 +59,7 @@ class Capabilities:
     waits_for_bfd: bool = False
     bfd_waits: bool = False
     bfd_beside_gtsm: bool = True
+    shows_rip_filters_first: bool = False
 
     def has_templates_for(self, role: str) -> bool:
         """Whether netorch renders for a device of this ``role``. A host holds what providers announce, and has to read its
@@ -106,6 +108,7 @@ RELEASES = (
         names_rtr_transport=True,
         waits_for_bfd=True,
         bfd_beside_gtsm=False,
+        shows_rip_filters_first=True,
     ),
 )
 """In order of age for each daemon. What all of them can is not listed: BGP roles (RFC 9234), bodies of ``case`` in braces, which

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from tests.lab import forged_rip
 from tests.lab.example_terminal import NETORCH, Terminal, terminal
 from tests.lab.operator_shell import Said
 from tests.waiting import wait_until
@@ -75,6 +78,30 @@ def test_second_deploy_applies_nothing(story: Story) -> None:
     assert typed.lab_exec("r1.site1", "pidof", "ripd").out == ripd
 
 
+def tell(typed: Terminal, source: str, *, counted: tuple[str, ...]) -> None:
+    """The station at r1's LAN says from the address ``source`` that the network of the other one is behind it; r1 has dealt with
+    that when one of its counters ``counted`` (of nstat) says so."""
+
+    def count() -> int:
+        found = json.loads(typed.inside("r1.site1", "nstat", "-asjz").out)["kernel"]
+        return sum(found[name] for name in counted)
+
+    before = count()
+    said = typed.inside("left", sys.executable, forged_rip.__file__, "eth0", source, "172.16.10.1", "172.16.20.0/24")
+    assert said.code == 0, said.err
+    wait_until(lambda: count() >= before + forged_rip.COUNT, what="r1 has got it")
+
+
+def test_a_station_cannot_speak_for_the_neighbour(story: Story) -> None:
+    """What comes from the LAN with the other router's address is dropped: RIP's metric stays that of the other router."""
+    typed = story.terminal
+    typed.inside("left", "ip", "address", "add", "172.16.0.2/32", "dev", "eth0")
+    tell(typed, "172.16.0.2", counted=("TcpExtIPReversePathFilter",))
+    typed.inside("left", "ip", "address", "del", "172.16.0.2/32", "dev", "eth0")
+    table = typed.type(f"{R1} vtysh -c 'show ip rip'").out
+    assert re.search(r"^R\(n\) 172\.16\.20\.0/24 +172\.16\.0\.2 +2 172\.16\.0\.2", table, re.MULTILINE), table
+
+
 def test_routes_go_with_the_line(story: Story) -> None:
     """Without the line between the routers neither of them has a route of RIP's left, and the ping is not answered."""
     typed = story.terminal
@@ -83,6 +110,16 @@ def test_routes_go_with_the_line(story: Story) -> None:
         wait_until(lambda r=router: not typed.inside(r, "ip", "route", "show", "proto", "rip").out, what="routes go")  # type: ignore[misc]
     typed.type(ONE_PING, code=1)
     typed.type(f"{R1} ip link set dev eth0 up")
+
+
+def test_a_station_is_not_believed(story: Story) -> None:
+    """What a station says itself is nothing to RIP, even where nobody else speaks of that network."""
+    typed = story.terminal
+    typed.inside("r1.site1", "ip", "link", "set", "dev", "eth0", "down")
+    wait_until(lambda: not typed.inside("r1.site1", "ip", "route", "show", "proto", "rip").out, what="routes go")
+    tell(typed, "172.16.10.10", counted=("UdpInDatagrams",))
+    assert " 172.16.10.10 " not in typed.type(f"{R1} vtysh -c 'show ip rip'").out
+    assert typed.inside("r1.site1", "ip", "route", "show", "proto", "rip").out == ""
 
 
 def test_nothing_is_left_when_it_is_down(story: Story) -> None:
