@@ -107,12 +107,12 @@ def play_death(quick: QuickLab, death: Death, folder: Path) -> dict[str, Steady]
 
 
 def revive(quick: QuickLab, death: Death) -> None:
-    """Start the switch again; every session is up, and the tables of IPv4 are as before (those of IPv6: docs/matrix.md)."""
+    """Start the switch again; every session is up, and every table is as before."""
     if death.what == FORWARDING:
         stop_node(death.switch, quick.lab.settings)
     start_node(death.switch, quick.lab.settings)
     wait_until(lambda: all_up(quick), timeout_s=120, what="every session is up again")
-    wait_until_exact(quick.lab, (Family.IPV4,))
+    wait_until_exact(quick.lab)
 
 
 def _wait_until_moved(lab: Lab, streams: Collection[Stream], switch: str, folder: Path) -> None:
