@@ -18,6 +18,7 @@ from netorch.model.intent import DeviceIntent, Intent
 from netorch.model.sources import STANDBY, UP
 from netorch.plan.mirror import DOWN, MirrorSides, compare_sides
 from netorch.plan.traffic import circuit_traffic, provider_traffic
+from netorch.plan.versions import refuse_other_version
 
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3
 """The exit codes of a Nagios plugin. Source: Monitoring Plugins Development Guidelines, "Plugin Return Codes"."""
@@ -105,6 +106,10 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
         if not held.daemon.running:
             yield Trouble(CRITICAL, device.name, f"{held.daemon.name} does not run")
             continue
+        try:
+            refuse_other_version(device, held)
+        except NetorchError as error:
+            yield Trouble(WARNING, device.name, f"no change can be deployed: {error.message}")
         meant = [session.name for session in device.sessions if session.enabled]
         down = [name for name in meant if not _is_established(held, name)]
         if down and down == meant:

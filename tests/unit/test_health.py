@@ -151,6 +151,10 @@ def typed(name: str) -> dict[str, DeviceFacts]:
     return changed(name, daemon=replace(sound()[name].daemon, live_stamp="stamp changed by hand"))
 
 
+def upgraded(name: str) -> dict[str, DeviceFacts]:
+    return changed(name, daemon=replace(sound()[name].daemon, version="2.17.5"))
+
+
 def stale_entry() -> dict[str, DeviceFacts]:
     items = sound()["h1.pop1"].items
     assert isinstance(items[0], NeighbourItem)
@@ -179,6 +183,7 @@ ETH0, ETH1 = sound()["h1.pop1"].links[1:]
         (lost_feed(), WARNING, "h1.pop1", "no feed from sw1.pop1: connection refused"),
         (stale_entry(), CRITICAL, "h1.pop1", "203.0.113.1 (northtel): host has another MAC"),
         (changed("h1.pop1", items=()), CRITICAL, "h1.pop1", "missing on the host"),
+        (upgraded("h1.pop1"), WARNING, "h1.pop1", "no change can be deployed: expected bird 2.0.12, as the inventory"),
         (uplinks(replace(ETH0, up=False)), WARNING, "h1.pop1", "uplink eth0 is down"),
         (uplinks(replace(ETH0, carrier=False)), WARNING, "h1.pop1", "uplink eth0 has no carrier"),
         (uplinks(replace(ETH0, up=False), replace(ETH1, carrier=False)), CRITICAL, "h1.pop1", "uplink eth0 is down"),
