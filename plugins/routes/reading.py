@@ -125,7 +125,7 @@ def _route(value: Any, lasts_s: Optional[float]) -> WantedRoute:
 
 def _prefix(found: Any) -> IPNetwork:
     expected = "a prefix with its length, such as 198.51.100.128/25"
-    if not isinstance(found, str) or "/" not in found or "%" in found:
+    if not isinstance(found, str) or not found.partition("/")[2].isdigit() or "%" in found:
         raise _Wrong("prefix", expected, found)
     try:
         prefix = ip_network(found)

@@ -142,6 +142,7 @@ def test_what_is_never_announced(network: Network, prefix: str, device: str) -> 
             "found '198.18.240.1/24'\n  hint: did you mean 198.18.240.0/24",
         ),
         ('{"prefix": "198.18.240.0", "via": "10.1.1.9"}', "prefix: expected a prefix with its length"),
+        ('{"prefix": "198.18.240.0/255.255.255.0", "via": "10.1.1.9"}', "prefix: expected a prefix with its length"),
         ('{"prefix": "224.0.0.0/8", "via": "10.1.1.9"}', "expected addresses that are routed"),
         ('{"prefix": "fe80::/10", "interface": "eth0"}', "expected addresses that are routed"),
         ('{"prefix": "198.18.240.0/24"}', "via: expected a next hop, an interface, or type"),
