@@ -11,7 +11,7 @@ from netorch.render.frr.quoting import FILTERS, expected_secret
 # What introduces a secret in any FRR configuration: a file may be somebody else's, from before netorch. A whole line's beginning
 # where the word alone says too little.
 _BEFORE_SECRET = (
-    r"\bneigh\w*\s+\S+\s+passw\w*",
+    r"\bneigh\w*\s+\S+\s+passw(?:ord|or|o)?",
     r"^[-+ ]*(?:enable )?password(?: 8)?",
     r"\b(?:isis|area-|domain-)\s?password\s+(?:clear|md5)",
     r"\bkey-string(?: 8)?",
