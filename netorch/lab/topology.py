@@ -329,7 +329,8 @@ def _internet(inventory: Inventory, prefix: str) -> Node:
         sysctls={
             **QUIET_IPV6,
             **FORWARDING,
-            **ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0),
+            # It asks for its neighbours in its own name, not in that of the address it answers for: providers answer no other.
+            **ipv4_conf(rp_filter=0, accept_local=1, send_redirects=0, arp_announce=2),
             # It would find the connection's socket before the packet has been delayed, and such packets are not forwarded.
             "net.ipv4.ip_early_demux": "0",
             # A program may send from any of these addresses: IPv4 allows it where the route is local, IPv6 does not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,7 +91,7 @@ def first_deploy(lab: Lab, folder: Path) -> FirstDeploy:
     for switch in SWITCHES:
         lab.run(switch, "ip", "neigh", "flush", "dev", "br0")
     before = netorch("plan", POP, "--diff", "--detailed-exitcode", code=None)
-    with _captured(lab, folder) as captures:
+    with captured(lab, folder) as captures:
         deploy = _deploy_while_providers_start(lab, netorch)
         story = FirstDeploy(lab, netorch, before, deploy, captures)
         if deploy.code == 0:
@@ -113,7 +114,8 @@ def _deploy_while_providers_start(lab: Lab, netorch: Shell) -> Said:
 
 
 @contextmanager
-def _captured(lab: Lab, folder: Path) -> Iterator[dict[tuple[str, str], Capture]]:
+def captured(lab: Lab, folder: Path) -> Iterator[dict[tuple[str, str], Capture]]:
+    """Every provider's port and every host's uplink while the block runs, by node and interface."""
     places = [(circuit.provider, provider_interface(circuit)) for circuit in circuits(lab.inventory)]
     places += [(host, uplink.interface) for host in HOSTS for uplink in host_of(lab.inventory, host).uplinks]
     with ExitStack() as stack:
@@ -123,21 +125,24 @@ def _captured(lab: Lab, folder: Path) -> Iterator[dict[tuple[str, str], Capture]
 
 
 def _send_traffic(story: FirstDeploy) -> None:
-    ways = [Way(host, provider, family) for host in HOSTS for provider in PROVIDERS for family in Family]
+    lab, ways = story.lab, [Way(*way) for way in itertools.product(HOSTS, PROVIDERS, Family)]
     with ThreadPoolExecutor(max_workers=4) as pool:
-        story.reached.update(zip(ways, pool.map(lambda way: _ping(story.lab, way), ways), strict=True))
-        story.entered.update(zip(ways, pool.map(lambda way: _connect(story.lab, way), ways), strict=True))
+        story.reached.update(zip(ways, pool.map(lambda way: is_answered(lab, way), ways), strict=True))
+        entered = pool.map(lambda way: entered_by(lab, way, behind_all(lab.inventory, way.family)), ways)
+        story.entered.update(zip(ways, entered, strict=True))
 
 
-def _ping(lab: Lab, way: Way) -> bool:
+def is_answered(lab: Lab, way: Way) -> bool:
+    """Whether a marked ping to an address that the provider alone announces is answered."""
     # Meadow loses a packet in twenty: one of ten is enough.
     argv = ("ping", "-n", "-q", "-c", "10", "-i", "0.05", "-W", "2", "-m", mark(lab.inventory, way.provider))
     source, target = service(lab.inventory, way.host, way.family), only_behind(lab.inventory, way.provider, way.family)
     return exec_in(way.host, (*argv, "-I", source, target), lab.settings).returncode == 0
 
 
-def _connect(lab: Lab, way: Way) -> str:
-    source, target = service(lab.inventory, way.host, way.family), behind_all(lab.inventory, way.family)
+def entered_by(lab: Lab, way: Way, target: str) -> str:
+    """Through which provider a marked TCP connection to ``target`` comes into the Internet."""
+    source = service(lab.inventory, way.host, way.family)
     return lab.run(way.host, "python3", "-c", _TCP, source, target, mark(lab.inventory, way.provider)).strip()
 
 

@@ -86,11 +86,14 @@ def through(now: Moment, provider: str, inventory: Inventory) -> list[str]:
 
 
 def moving_destination(inventory: Inventory, family: Family, provider: str) -> str:
-    """An address that the main table reaches by ``provider`` alone, and all others announce as well."""
-    everywhere = frozenset.intersection(*(expected_prefixes(inventory, p, family)[0] for p in PROVIDERS))
+    """An address that the main table reaches by ``provider`` alone, and all others announce as well; where there is none, one
+    that another announces."""
+    own, *others = (expected_prefixes(inventory, p, family)[0] for p in sorted(PROVIDERS, key=provider.__ne__))
     main = expected_main_table(inventory, family)
     hops = neighbors(inventory, provider, family)
-    return str(min((p for p in everywhere if main[p] == hops), key=int_of).network_address + 7)
+    alone = {prefix for prefix in own if main[prefix] == hops}
+    elsewhere = alone.intersection(*others) or alone.intersection(frozenset.union(*others))
+    return str(min(elsewhere, key=int_of).network_address + 7)
 
 
 def quick_files(files: dict[str, str]) -> dict[str, str]:

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator
-from itertools import islice
 
 import pytest
 
-from netorch.errors import InventoryError
 from netorch.model.types import Family
 from tests.lab.deployed_pop import bgp_states
-from tests.lab.hostile_texts import INJECTIONS, cut, scalar, unmarked, visible
-from tests.lab.labs import Lab
+from tests.lab.hostile_circuits import (
+    DESCRIBED,
+    FILE,
+    FIRST_ID,
+    NAMED,
+    STRINGS,
+    SWITCH,
+    aliases,
+    batched,
+    inventory,
+    is_accepted,
+    label,
+    session,
+    shown_by_bird,
+)
+from tests.lab.hostile_texts import unmarked, visible
 from tests.lab.operator_shell import Said, cron_environment
-from tests.lab.quick_lab import QuickLab, bird_file, only_pop2, protocol_names, quick_lab
-from tests.unit.inventory_texts import edited, load
-from tests.unit.test_inventory_properties import HOSTILE
+from tests.lab.quick_lab import QuickLab, bird_file, protocol_names, quick_lab
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
-SWITCH, FILE = "sw1.pop2", "pops/pop2.yml"
-STRINGS = tuple(dict.fromkeys([*HOSTILE, *INJECTIONS]))
 CIRCUITS = 44
-FIRST_ID = 10
-NAMED, DESCRIBED = "name: northtel-pop2", "description: Northtel NT-100377"
 
 REASONS = {
     'x"; } protocol static evil { ipv4; route 0.0.0.0/0 blackhole; }\nprotocol static worse { ipv4; }': (
@@ -41,81 +46,16 @@ REASONS = {
 """Reason to what the neighbour is told: one line, double quotes single, at most 128 bytes (RFC 8203)."""
 
 
-def inventory(descriptions: list[str], names: list[str]) -> dict[str, str]:
-    """The second POP with ``CIRCUITS`` more circuits; where a list is short the rest get plain texts."""
-    circuits, ports = [], []
-    for number in range(CIRCUITS):
-        network = 24 + 4 * number
-        provider = ("northtel", "meadow")[number % 2]
-        name = names[number] if number < len(names) else f"line-{number}"
-        description = descriptions[number] if number < len(descriptions) else f"Line {number}"
-        circuits.append(
-            f"  - {{id: {FIRST_ID + number}, name: {scalar(name)}, provider: {provider}, switch: sw1, "
-            f"port: p{number}, description: {scalar(description)},\n"
-            f"     ipv4: {{local: 203.0.113.{network + 2}/30, neighbor: 203.0.113.{network + 1}}}}}\n"
-        )
-        ports.append(f"      - p{number}\n")
-    files = only_pop2()
-    return edited(
-        files,
-        FILE,
-        ("      - swp11\n", "".join(ports) + "      - swp11\n"),
-        ("circuits:\n", "circuits:\n" + "".join(circuits)),
-    )
-
-
-def batched(strings: list[str]) -> Iterator[list[str]]:
-    """``strings``, as many at a time as there are circuits."""
-    rest = iter(strings)
-    while batch := list(islice(rest, CIRCUITS)):
-        yield batch
-
-
-@functools.cache
-def is_accepted(find: str, text: str) -> bool:
-    """Whether the inventory takes ``text`` in the place of a circuit's name or description."""
-    try:
-        load(edited(only_pop2(), FILE, (find, f"{find.split(':')[0]}: {scalar(text)}")))
-    except InventoryError:
-        return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
-    with quick_lab(tmp_path_factory.mktemp("hostile"), inventory([], []), name="hostile") as up:
+    with quick_lab(tmp_path_factory.mktemp("hostile"), inventory(CIRCUITS), name="hostile") as up:
         up.deploy("pop2")
         yield up
 
 
 def rewrite(quick: QuickLab, descriptions: list[str], names: list[str]) -> None:
     """Other texts in the operator's inventory."""
-    (quick.project.folder / "inventory" / FILE).write_text(inventory(descriptions, names)[FILE])
-
-
-def aliases(lab: Lab) -> dict[str, str]:
-    """The switch's interface aliases."""
-    links = json.loads(lab.run(SWITCH, "ip", "-j", "link", "show"))
-    return {link["ifname"]: link.get("ifalias", "") for link in links}
-
-
-def descriptions_of(lab: Lab) -> dict[str, str]:
-    """What BIRD shows as the description of each protocol, by name."""
-    found, name = {}, ""
-    for line in lab.run(SWITCH, "birdc", "show", "protocols", "all").splitlines():
-        if line and not line.startswith(" "):
-            name = line.split()[0]
-        elif line.startswith("  Description:    "):
-            found[name] = line.removeprefix("  Description:    ")
-    return found
-
-
-def label(number: int, description: str) -> str:
-    """How an operator must find a description in labels of at most 255 bytes: behind its provider, before its circuit."""
-    provider = ("northtel", "meadow")[number % 2]
-    text = f"{provider}: {description}, circuit {FIRST_ID + number} (line-{number})" if description else ""
-    text = text or f"{provider}: circuit {FIRST_ID + number} (line-{number})"
-    return cut(visible(text), 255).rstrip()
+    (quick.project.folder / "inventory" / FILE).write_text(inventory(CIRCUITS, descriptions, names)[FILE])
 
 
 def test_there_are_a_hundred_of_either_kind() -> None:
@@ -129,13 +69,13 @@ def test_descriptions_come_out_as_text(quick: QuickLab) -> None:
     before = protocol_names(quick.lab, SWITCH)
     states = bgp_states(quick.lab, SWITCH)
     accepted = [text for text in STRINGS if is_accepted(DESCRIBED, text)]
-    for batch in batched(accepted):
+    for batch in batched(accepted, CIRCUITS):
         rewrite(quick, batch, [])
         quick.project("deploy", SWITCH, "--yes", "--reason", batch[0])
         wanted = {number: label(number, text) for number, text in enumerate(batch)}
-        found, shown = aliases(quick.lab), descriptions_of(quick.lab)
+        found, shown = aliases(quick.lab), shown_by_bird(quick.lab)
         assert {number: found[f"p{number}"] for number in wanted} == wanted
-        sessions = {n: f"{('northtel', 'meadow')[n % 2]}_{FIRST_ID + n}_v4" for n in wanted}
+        sessions = {number: session(number) for number in wanted}
         assert {number: shown[session] for number, session in sessions.items()} == {
             # netorch's own marks must not be taken for such in a configuration: a space breaks them.
             number: unmarked(text)
@@ -160,7 +100,7 @@ def test_descriptions_that_cannot_be_text_are_refused(quick: QuickLab) -> None:
 def test_names_that_are_no_names_are_refused(quick: QuickLab) -> None:
     """A hundred names are findings with file, line and column; none reaches a configuration."""
     names = [text for text in STRINGS if not is_accepted(NAMED, text)]
-    for batch in batched(names):
+    for batch in batched(names, CIRCUITS):
         rewrite(quick, [], batch)
         said: Said = quick.project("validate", "--format", "json", code=1)
         found = [json.dumps(finding) for finding in said.document["problems"]]

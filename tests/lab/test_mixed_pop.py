@@ -11,7 +11,7 @@ import pytest
 
 from netorch.lab import set_service, start_node
 from tests.lab.deployed_pop import HOSTS, POP
-from tests.lab.matrix.cell import CLOCK_ERROR_S, since
+from tests.lab.matrix.checks import CLOCK_ERROR_S, since
 from tests.lab.matrix.mixed_pop import DAEMONS, FORWARDING, POWER, RELEASES, Death, mixed_pop, play_death
 from tests.lab.matrix.pop import all_up, devices, sessions
 from tests.lab.matrix.ways import ON_BOTH

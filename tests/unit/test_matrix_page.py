@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.lab.labs import ROOT
 from tests.lab.matrix.__main__ import BEGIN, BEGIN_MIXED, END, parted, put_between, row_of, write
-from tests.lab.matrix.cell import CHECKS, Cell, Outcome, cells
+from tests.lab.matrix.bench import Cell
+from tests.lab.matrix.cell import CHECKS, Outcome, cells
 from tests.lab.matrix.pop import Release
 
 CELL = Cell(Release("frr", "8.4.4"), Release("bird", "2.17"))

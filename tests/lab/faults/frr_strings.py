@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Optional
 
 from netorch.agent.frr_control import FrrControl
 from netorch.io.template_files import read_templates
@@ -126,10 +127,16 @@ def _expect_sessions(node: FrrNode, device: DeviceIntent, tally: Tally) -> None:
     tally.expect("sessions", len(said), len(device.sessions))
     tally.expect("names", set(found), {session.name for session in device.sessions})
     for session in device.sessions:
-        text = visible(unmarked(session.description.replace("|", "/")))
-        if not _REWRITTEN.search(text):
-            tally.expect("description", found.get(session.name) or "", cut(text, _MAX_BYTES).rstrip())
+        text = as_frr_has_it(session.description)
+        if text is not None:
+            tally.expect("description", found.get(session.name) or "", text)
             tally.counts["descriptions as they are"] += 1
+
+
+def as_frr_has_it(description: str) -> Optional[str]:
+    """A session's description as FRR is to show it; None where a word in it is one that netorch writes otherwise."""
+    text = visible(unmarked(description.replace("|", "/")))
+    return None if _REWRITTEN.search(text) else cut(text, _MAX_BYTES).rstrip()
 
 
 def _close_by_hand(node: FrrNode, device: DeviceIntent, strings: Sequence[str], *, tally: Tally) -> None:

@@ -157,5 +157,7 @@ def _until_changed(
     wait_until(
         lambda: is_done() or process.poll() is not None, timeout_s=90, what="the devices that are well are changed"
     )
-    assert is_done(), f"it ended with {process.returncode}, and not every device that is well is changed"
+    if not is_done():
+        out, err = process.communicate(timeout=10)
+        raise AssertionError(f"exit {process.returncode}, and not every device that is well is changed: {out}{err}")
     return uptime() - started

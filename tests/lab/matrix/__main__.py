@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from netorch.lab import rootfs_folder
 from netorch.lab.rootfs import check_rootfses, rootfs_for
 from tests.lab.labs import ROOT
-from tests.lab.matrix.cell import CHECKS, Cell, Outcome, cells, play
+from tests.lab.matrix.bench import Cell
+from tests.lab.matrix.cell import CHECKS, Outcome, cells, play
 from tests.lab.matrix.mixed_pop import DEATHS, mixed_pop, play_death, revive
 from tests.lab.matrix.mixed_pop import RELEASES as MIXED
 
@@ -107,12 +111,24 @@ def row(words: Sequence[str]) -> str:
 
 
 def write(outcomes: Sequence[Outcome], page: Path) -> None:
-    """Put these cells' lines into the page, and keep those of cells that were not played."""
-    _, kept, _ = parted(page, BEGIN)
-    rows = {tuple(line.split(" | ")[:2]): line for line in kept.splitlines()}
-    rows.update((tuple(line.split(" | ")[:2]), line) for line in map(row_of, outcomes))
-    known = [rows.get((f"| {cell.switch}", str(cell.host))) for cell in cells()]
-    put_between(page, BEGIN, [*HEAD, *filter(None, known)])
+    """Put these cells' lines into the page, and keep those of cells that were not played. Several runs may do so."""
+    with alone(page):
+        _, kept, _ = parted(page, BEGIN)
+        rows = {tuple(line.split(" | ")[:2]): line for line in kept.splitlines()}
+        rows.update((tuple(line.split(" | ")[:2]), line) for line in map(row_of, outcomes))
+        known = [rows.get((f"| {cell.switch}", str(cell.host))) for cell in cells()]
+        put_between(page, BEGIN, [*HEAD, *filter(None, known)])
+
+
+@contextmanager
+def alone(page: Path) -> Iterator[None]:
+    """Nobody else writes ``page`` while the block runs. Its folder is locked, since the page itself is replaced."""
+    folder = os.open(page.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def put_between(page: Path, begin: str, lines: Sequence[str]) -> None:

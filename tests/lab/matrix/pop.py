@@ -26,29 +26,36 @@ def example_of(releases: Mapping[str, Release]) -> dict[str, str]:
     """The files of the example's first POP, with a release per device (``sw1``) and little to announce."""
     files = quick_example()
     del files["pops/pop2.yml"]
+    return of_releases(files, "pops/pop1.yml", releases)
+
+
+def of_releases(files: Mapping[str, str], file: str, releases: Mapping[str, Release]) -> dict[str, str]:
+    """``files`` with a release for each device of one POP's ``file``."""
     for device, release in releases.items():
         line = f"  - name: {device}\n"
         chosen = f"{line}    daemon: {release.daemon}\n    version: '{release.version}'\n"
-        files = edited(files, "pops/pop1.yml", (line, chosen))
-    return files
+        files = edited(dict(files), file, (line, chosen))
+    return dict(files)
 
 
-def devices(quick: QuickLab) -> dict[str, Mapping[str, Any]]:
+def devices(quick: QuickLab, pop: str = POP) -> dict[str, Mapping[str, Any]]:
     """What ``netorch status`` says of every device, by name."""
     return {
         device["device"]: device
-        for device in quick.project("status", POP, "--interval", "0.1", "-o", "json").document["devices"]
+        for device in quick.project("status", pop, "--interval", "0.1", "-o", "json").document["devices"]
     }
 
 
-def sessions(quick: QuickLab) -> dict[tuple[str, str], Mapping[str, Any]]:
+def sessions(quick: QuickLab, pop: str = POP) -> dict[tuple[str, str], Mapping[str, Any]]:
     """What ``netorch status`` says of every session, by device and name."""
     return {
-        (name, session["name"]): session for name, device in devices(quick).items() for session in device["sessions"]
+        (name, session["name"]): session
+        for name, device in devices(quick, pop).items()
+        for session in device["sessions"]
     }
 
 
-def all_up(quick: QuickLab) -> bool:
+def all_up(quick: QuickLab, pop: str = POP) -> bool:
     """Whether every session of every device is up."""
-    found = sessions(quick).values()
+    found = sessions(quick, pop).values()
     return bool(found) and all(session["state"] == "up" for session in found)

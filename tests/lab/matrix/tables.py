@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
 from netorch.model.inventory import Inventory
@@ -17,6 +18,7 @@ from tests.lab.deployed_pop import (
     kernel_routes,
     mark,
     neighbors,
+    service,
 )
 from tests.lab.labs import Lab
 from tests.waiting import wait_until
@@ -36,32 +38,44 @@ def provider_table(inventory: Inventory, host: str, provider: str, *, family: Fa
     return {DEFAULT[family]: neighbors(inventory, provider, family)}
 
 
-def differences(lab: Lab, families: Iterable[Family] = Family) -> list[str]:
-    """In words; [] where every host of POP1 holds exactly what it is to hold."""
-    found = []
-    for family in families:
-        wanted = expected_main_table(lab.inventory, family).items()
-        for host in HOSTS:
-            kernel_name = KERNEL_NAMES[host_of(lab.inventory, host).daemon]
-            missing = wanted - kernel_routes(lab, host, family, "main", proto=kernel_name).items()
-            if missing:
-                examples = sorted(map(str, missing))[:3]
-                found.append(f"{host} misses {len(missing)} of {family.value} in main: {examples}")
-            for provider in PROVIDERS:
-                table = kernel_routes(lab, host, family, mark(lab.inventory, provider))
-                wrong = table.items() ^ provider_table(lab.inventory, host, provider, family=family).items()
-                if wrong:
-                    examples = sorted(map(str, wrong))[:3]
-                    found.append(f"{host} differs in {len(wrong)} of {family.value} of {provider}: {examples}")
-    return found
+def differences(
+    lab: Lab, families: Iterable[Family] = Family, *, providers: tuple[str, ...] = PROVIDERS
+) -> Iterator[str]:
+    """In words, where a host of POP1 holds too little or too much: ``providers`` announce, those that are left out do not. Of the
+    main table what the daemon put there counts, with the other hosts' service addresses."""
+    for family, host in itertools.product(families, HOSTS):
+        others = {service(lab.inventory, other, family) for other in HOSTS if other != host}
+        kernel_name = KERNEL_NAMES[host_of(lab.inventory, host).daemon]
+        held = kernel_routes(lab, host, family, "main", proto=kernel_name)
+        services = {prefix for prefix in held if prefix.prefixlen == family.host_length}
+        if {str(prefix.network_address) for prefix in services} != others:
+            yield f"{host} has services of {family.value}: {sorted(map(str, services))}"
+        learned = {prefix: hops for prefix, hops in held.items() if prefix not in services}
+        wanted = expected_main_table(lab.inventory, family, providers=providers)
+        yield from _told(f"{host}: main table of {family.value}", learned, wanted)
+        for provider in PROVIDERS:
+            table = kernel_routes(lab, host, family, mark(lab.inventory, provider))
+            if provider in providers:
+                full = provider_table(lab.inventory, host, provider, family=family)
+                yield from _told(f"{host}: {family.value} of {provider}", table, full)
+            elif host_of(lab.inventory, host).daemon == "bird":
+                yield from _told(f"{host}: {family.value} of {provider}", table, {})
 
 
-def wait_until_exact(lab: Lab, families: Iterable[Family] = Family, *, timeout_s: float = 60) -> None:
+def _told(place: str, held: Hops, wanted: Hops) -> Iterator[str]:
+    wrong = held.items() ^ wanted.items()
+    if wrong:
+        yield f"{place} differs in {len(wrong)}: {sorted(map(str, wrong))[:3]}"
+
+
+def wait_until_exact(
+    lab: Lab, families: Iterable[Family] = Family, *, providers: tuple[str, ...] = PROVIDERS, timeout_s: float = 60
+) -> None:
     """Return once every host holds what the providers announce, in every table and family, and no more."""
     last: list[str] = []
 
     def is_exact() -> bool:
-        last[:] = differences(lab, families)
+        last[:] = itertools.islice(differences(lab, families, providers=providers), 1)  # the next look is not far
         return not last
 
     try:
