@@ -13,7 +13,7 @@ from contextlib import suppress
 from netorch.agent import boot, checks, cold, facts, journal, services, slots, watchdog, way_back
 from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.daemons import DaemonAbsent, daemon_of, no_longer_live, other_speaker, refuse_beside
-from netorch.agent.files import file_fact, read_text, sha256_of, sync_folder, write_json, write_new
+from netorch.agent.files import file_fact, read_text, refuse_fixed, sha256_of, sync_folder, write_json, write_new
 from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Outdated, Refused, Stop, answer, reason_of
 from netorch.agent.paths import OVERLAY, PENDING, SETTINGS, STATE
@@ -115,6 +115,8 @@ class Change:
             if any(os.path.dirname(file["path"]) == SETTINGS for file in self._files):
                 os.makedirs(SETTINGS, mode=0o755, exist_ok=True)
             self._require_space()
+            for file in self._files:
+                refuse_fixed(file["path"])
             os.mkdir(new, mode=0o700)
             os.mkdir(f"{new}/last", mode=0o700)
             for number, (file, sha256) in enumerate(zip(self._files, self.request["sha256"])):

@@ -55,7 +55,10 @@ class BirdDaemon:
         if program is None:
             return None
         command = [program, "--version"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None  # it could not be started either
         return (run.stderr or run.stdout).strip().rpartition(" ")[2] or None
 
     def refuse_manager(self) -> None:

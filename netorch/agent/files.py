@@ -85,6 +85,19 @@ def write_new(path: str, data: bytes, *, mode: int, owner: Optional[int] = None,
         os.fsync(descriptor)
 
 
+def refuse_fixed(path: str) -> None:
+    """Raise Refused where ``path`` cannot be replaced, which would be noticed only once a change is confirmed and live."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+        is_mount = any(line.split(" ", 5)[4] == path for line in file)
+    if is_mount:
+        hint = "mount the folder that it is in instead, as containers can, or copy the file into it"
+        raise Refused(f"{path} is a mount of its own: expected a file that can be replaced", hint=hint)
+    is_ours = os.path.isfile(path) and not os.path.islink(path) and not os.statvfs(path).f_flag & os.ST_RDONLY
+    if is_ours and not os.access(path, os.W_OK):  # root may write whatever is not immutable
+        hint = f"lsattr {path} shows whether it is immutable: chattr -i {path}"
+        raise Refused(f"{path} can be written by nobody: expected a file that can be replaced", hint=hint)
+
+
 def put_link(target: str, path: str) -> None:
     """Make ``path`` a link to ``target``, whatever it was before; there is no moment without one."""
     new = f"{path}.new"

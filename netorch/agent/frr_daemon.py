@@ -44,7 +44,10 @@ class FrrDaemon:
         if program is None:
             return None
         command = [program, "--version"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
+        except (OSError, subprocess.TimeoutExpired):
+            return None  # it could not be started either
         found = _VERSION.search(run.stdout)
         return found.group(1) if found else None
 

@@ -266,6 +266,20 @@ def test_program_that_is_missing_is_named(untouched: QuickLab) -> None:
     wait_until(lambda: devices(untouched)[SWITCH]["error"] is None, timeout_s=30, what="staticd is back")
 
 
+@pytest.mark.parametrize("path", ["/etc/frr/frr.conf", "/etc/frr/daemons"])
+def test_file_that_cannot_be_replaced_is_refused(untouched: QuickLab, checkout: Project, path: str) -> None:
+    """One that is mounted by itself, as containers have it: nothing is begun, and the device can be asked as before."""
+    checkout.edit("pops/pop2.yml", "description: Meadow private peering", "description: Meadow, not to be")
+    checkout.override("frr/daemons.j2", (ROOT / "templates/frr/daemons.j2").read_text() + "ripd=yes\n")
+    untouched.lab.run(SWITCH, "mount", "--bind", path, path)
+    try:
+        said = checkout("deploy", SWITCH, *FORCED, code=1)
+        assert f"{path} is a mount of its own" in said.out + said.err
+        assert devices(untouched)[SWITCH]["pending"] is None
+    finally:
+        untouched.lab.run(SWITCH, "umount", path)
+
+
 def test_programs_follow_their_file_and_go_back_with_it(quick: QuickLab, checkout: Project) -> None:
     """A program that is wanted runs before the configuration is loaded; a change that does not stay, or is rolled back, ends it
     again, and what came with it."""
