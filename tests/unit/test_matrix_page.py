@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.lab.labs import ROOT
 from tests.lab.matrix.__main__ import BEGIN, BEGIN_MIXED, END, parted, put_between, row_of, write
@@ -46,3 +50,25 @@ def test_tables_do_not_touch_each_other(tmp_path: Path) -> None:
     put_between(file, BEGIN_MIXED, ["| a |", "| --- |"])
     assert parted(file, BEGIN)[1] == former
     assert f"{BEGIN_MIXED}| a |\n| --- |\n{END}" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--only", "BIRD 2.17 / BIRD 3.1"), "where BIRD 3.1 is on no host"),
+        (("--only", "quagga"), "expected a part of 'SWITCHES / HOSTS'"),
+        (("--mixed", "--only", "BIRD"), "the POP of --mixed is played whole"),
+    ],
+)
+def test_a_choice_of_nothing_is_refused(words: tuple[str, ...], said: str) -> None:
+    """Wrong usage, with the reason, before anything is booted."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lab.matrix", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+    )
+    assert (done.returncode, done.stdout) == (64, "")
+    assert said in done.stderr

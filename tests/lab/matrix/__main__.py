@@ -13,6 +13,7 @@ from pathlib import Path
 
 from netorch.lab import rootfs_folder
 from netorch.lab.rootfs import check_rootfses, rootfs_for
+from netorch.model.capabilities import RELEASES
 from tests.lab.labs import ROOT
 from tests.lab.matrix.bench import Cell
 from tests.lab.matrix.cell import CHECKS, Outcome, cells, play
@@ -22,6 +23,14 @@ from tests.lab.matrix.mixed_pop import RELEASES as MIXED
 PAGE = ROOT / "docs/matrix.md"
 BEGIN, END = "<!-- ./dev matrix --write -->\n", "<!-- end -->\n"
 BEGIN_MIXED = "<!-- ./dev matrix --mixed --write -->\n"
+WRONG_USAGE = 64
+WITHOUT = tuple(
+    f"where {known.daemon.upper()} {known.release} is on no {role}"
+    for known in RELEASES
+    for role in ("switch", "host")
+    if not known.has_templates_for(role)
+)
+"""What is in no cell: releases that netorch renders for, but not in every part."""
 
 
 def tell(text: str) -> None:
@@ -43,9 +52,15 @@ def main() -> int:
     )
     parser.add_argument("--mixed", action="store_true", help="instead, the POP of both daemons that loses a switch")
     options = parser.parse_args()
+    chosen = [cell for cell in cells() if options.only in str(cell)]
+    if options.mixed and options.only:
+        return refuse("--only chooses cells, and the POP of --mixed is played whole: leave one of them out")
+    if not chosen:
+        return refuse(
+            f"--only {options.only!r}: expected a part of 'SWITCHES / HOSTS' as in {PAGE.name}, {', '.join(WITHOUT)}"
+        )
     if options.mixed:
         return play_mixed(writes=options.write)
-    chosen = [cell for cell in cells() if options.only in str(cell)]
     releases = {release for cell in chosen for release in (cell.switch, cell.host)}
     check_rootfses(rootfs_folder({}), [rootfs_for(release.daemon, release.version) for release in releases])
     outcomes = []
@@ -57,6 +72,12 @@ def main() -> int:
             write([outcome], PAGE)
     tell("\n" + "\n".join(table_of(outcomes)))
     return 1 if not outcomes or any(outcome.problem for outcome in outcomes) else 0
+
+
+def refuse(problem: str) -> int:
+    """Say what is wrong with the command line; its exit code."""
+    sys.stderr.write(f"./dev matrix: {problem}\n")
+    return WRONG_USAGE
 
 
 def play_mixed(*, writes: bool) -> int:
