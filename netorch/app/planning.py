@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from itertools import takewhile
 from typing import AbstractSet, Iterable, Mapping, Sequence
 
 from netorch.api import Plugin
@@ -38,7 +39,8 @@ def make_plan(
     plans: list[DevicePlan] = []
     failures = {name: world.failures[name] for name in targets if name in world.failures}
     chosen = tuple(name for name in targets if name in world.facts)
-    deployed = {name for name, facts in world.facts.items() if facts.daemon.live_stamp is not None} | set(chosen)
+    ready = [name for name in chosen if not _is_hindered(world, name)]
+    deployed = {name for name, facts in world.facts.items() if facts.daemon.live_stamp is not None} | set(ready)
     for name in chosen:
         device, facts = world.intent.device(name), world.facts[name]
         try:
@@ -46,7 +48,7 @@ def make_plan(
             _refuse_blind(world, device)
             desired = (*_own_items(controller, world, device), *proposals.get(name, ()))
             check = derive_check(
-                device, facts, deployed=expected_peers(device, deployed, chosen=chosen), tolerance=tolerance
+                device, facts, deployed=expected_peers(device, deployed, chosen=ready), tolerance=tolerance
             )
             plan = plan_device(desired, facts, check=check)
         except NetorchError as error:
@@ -123,11 +125,20 @@ def pending_steps(plugins: Iterable[Plugin], world: World, targets: Iterable[str
 
 
 def expected_peers(device: DeviceIntent, deployed: AbstractSet[str], *, chosen: Sequence[str]) -> AbstractSet[str]:
-    """Whose sessions a device can wait for on its first deploy."""
+    """Whose sessions a device can wait for on its first deploy; ``chosen`` are changed in the same run, in this order."""
     if device.role == "router":
-        return frozenset(chosen[: chosen.index(device.name)])  # the others may not know of it yet
+        return frozenset(takewhile(lambda name: name != device.name, chosen))  # the others may not know of it yet
     # Switches go first, when their hosts have no configuration yet: only a host waits for its reflectors.
     return deployed if device.role == "host" else frozenset()
+
+
+def _is_hindered(world: World, name: str) -> bool:
+    """Whether a device is known to take no configuration now: nobody is to wait for one that has none."""
+    try:
+        refuse_other_version(world.intent.device(name), world.facts[name])
+    except NetorchError:
+        return True
+    return world.facts[name].daemon.obstacle is not None
 
 
 def _propose(controller: Controller, world: World) -> Mapping[str, list[Item]]:

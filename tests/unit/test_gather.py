@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Optional
 
+import pytest
+
 from netorch.api import Overlay, OverlayEntry, Plugin
 from netorch.app.controller import Controller
 from netorch.app.gather import World, gather_facts, gather_world
 from netorch.app.planning import make_plan
 from netorch.app.status import get_status
 from netorch.errors import DeviceError, Unreachable
-from netorch.model.facts import DeviceFacts, Pending
+from netorch.model.facts import DeviceFacts, Obstacle, Pending
 from netorch.model.request import FactsRequest
 from netorch.testing import FakeClock, FakeSecrets
 from tests.unit.agents import Agent, controller_of
@@ -127,6 +129,25 @@ def test_a_change_that_waits_and_is_not_live_any_more_is_told() -> None:
     assert "c1 by bob@laptop waits, but is no longer what the daemon runs, 42 s are left" in plan.notes["sw2.pop1"]
     document = get_status(controller, ["sw1.pop1", "sw2.pop1"]).document()
     assert [device["pending_replaced"] for device in document["devices"]] == [None, True]
+
+
+@pytest.mark.parametrize(
+    ("is_live", "waited_for"), [(False, ["sw2_v4", "sw2_v6"]), (True, ["sw1_v4", "sw1_v6", "sw2_v4", "sw2_v6"])]
+)
+def test_a_first_deploy_does_not_wait_for_who_refuses_its_own(is_live: bool, waited_for: list[str]) -> None:
+    """A switch that somebody else configures gets no configuration: the sessions of new hosts with it come up if it had one."""
+
+    def new(facts: DeviceFacts) -> DeviceFacts:
+        return replace(facts, generation=0, daemon=replace(facts.daemon, live_stamp=None, protocols=()))
+
+    def refusing(facts: DeviceFacts) -> DeviceFacts:
+        facts = facts if is_live else new(facts)
+        return replace(facts, daemon=replace(facts.daemon, obstacle=Obstacle("NVUE writes it")))
+
+    controller = network(agents={"sw1.pop1": Agent(reports=refusing), "h1.pop1": Agent(reports=new)})
+    plan, failures = make_plan(controller, world_of(controller), ["sw1.pop1", "sw2.pop1", "h1.pop1"])
+    assert failures == {}
+    assert list(plan.devices[-1].check.up) == waited_for
 
 
 def test_what_is_past_its_time_is_found_ended() -> None:
