@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from netorch.lab import set_link
+from tests.lab import forged_rip
 from tests.lab.labs import ROOT
 from tests.lab.quick_lab import QuickLab, quick_lab
 from tests.unit.inventory_texts import edited, texts
@@ -15,6 +18,11 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.lab
 
 SITE = "pops/site1.yml"
+TABLES = {
+    "r1.site1": (("vtysh", "-c", "show ip rip"), ("vtysh", "-c", "show ipv6 ripng")),
+    "r2.site1": (("birdc", "show", "route"),),
+}
+"""The commands that show what a router's daemon was told of."""
 RIGHT = {4: "172.16.20.10", 6: "fd00:20::10"}
 
 
@@ -38,11 +46,10 @@ def mixed(protocol: str, *, frr: str, bird: str) -> dict[str, str]:
     return {**files, SITE: site, "lab.yml": lab}
 
 
-@pytest.fixture(
-    scope="module",
-    params=[("rip", "10.3", "2.17"), ("ospf", "8.4.4", "2.0.12"), ("ospf", "10.3", "3.1")],
-    ids="-".join,
-)
+RIP = ("rip", "10.3", "2.17")
+
+
+@pytest.fixture(scope="module", params=[RIP, ("ospf", "8.4.4", "2.0.12"), ("ospf", "10.3", "3.1")], ids="-".join)
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     """FRR and BIRD side by side, deployed; the stations reach each other."""
     protocol, frr, bird = request.param
@@ -97,3 +104,41 @@ def test_routes_go_with_the_line(pair: QuickLab) -> None:
     set_link("r1.site1", "eth0", pair.lab.settings, connected=False)
     for router in ("r1.site1", "r2.site1"):
         wait_until(lambda router=router: not routes(pair, router), what=f"{router} has no routes left")  # type: ignore[misc]
+
+
+def link_local(pair: QuickLab, station: str) -> str:
+    """The address that a station speaks RIPng from."""
+    (found,) = json.loads(pair.lab.run(station, "ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "link"))
+    return str(next(one["local"] for one in found["addr_info"] if one))
+
+
+def datagrams(pair: QuickLab, router: str) -> int:
+    """How many a router's programs have read so far, and how many came for no program."""
+    found = json.loads(pair.lab.run(router, "nstat", "-asjz"))["kernel"]
+    return sum(found[f"{udp}{what}"] for udp in ("Udp", "Udp6") for what in ("InDatagrams", "NoPorts"))
+
+
+@pytest.mark.parametrize("pair", [RIP], indirect=True, ids="-".join)
+@pytest.mark.parametrize(
+    ("router", "station", "lan", "others"),
+    [
+        ("r1.site1", "left", ("172.16.10.1", "fd00:10::1"), ("172.16.20.0/24", "fd00:20::/64")),
+        ("r2.site1", "right", ("172.16.20.1", "fd00:20::1"), ("172.16.10.0/24", "fd00:10::/64")),
+    ],
+    ids=["frr", "bird"],
+)
+def test_a_station_is_not_believed(
+    pair: QuickLab, router: str, station: str, lan: tuple[str, str], others: tuple[str, str]
+) -> None:
+    """What a station says in RIP is nothing to its router in either family, even where nobody else speaks of that network."""
+    lab = pair.lab
+    set_link("r1.site1", "eth0", lab.settings, connected=False)
+    wait_until(lambda: not routes(pair, router), what=f"{router} has no routes left")
+    before = datagrams(pair, router)
+    sources = (lan[0].rsplit(".", 1)[0] + ".10", link_local(pair, station))
+    for source, address, network in zip(sources, lan, others, strict=True):
+        lab.run(station, sys.executable, forged_rip.__file__, "eth0", source, address, network)
+    wait_until(lambda: datagrams(pair, router) >= before + 2 * forged_rip.COUNT, what=f"{router} has got it")
+    for command in TABLES[router]:
+        assert not any(source in lab.run(router, *command) for source in sources), command
+    assert routes(pair, router) == []
