@@ -305,7 +305,8 @@ class FrrControl:
 
 
 def _file_with(stamp: str) -> Optional[str]:
-    return next((path for path in (PATH, CANDIDATE) if stamp_of(read_text(path) or "") == stamp), None)
+    """What was loaded last: a file on disk that somebody has edited may have the stamp of the candidate that puts it right."""
+    return next((path for path in (CANDIDATE, PATH) if stamp_of(read_text(path) or "") == stamp), None)
 
 
 def _name(address: str, row: Dict[str, Any]) -> str:
