@@ -58,6 +58,7 @@ class FrrDaemon:
     def validate(self, candidate: str, *, path: str, text: str) -> None:
         """See ``daemons.Daemon``."""
         self.refuse_manager()
+        frr_reload.require_room(text)
         frr_reload.validate(candidate, path=path, text=text)
 
     def speaks(self) -> bool:

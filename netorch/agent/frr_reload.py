@@ -34,6 +34,8 @@ LOCKED = "locked by another session"
 """What mgmtd says to whoever loads something while somebody else types: those lines are lost, and frr-reload.py counts them as
 loaded. Source: FRR 10.3, lib/vty.c vty_config_enter()."""
 
+_SPARE_BYTES = 1 << 18
+_SPARE_INODES = 16
 _MARK = "NETORCH_FRR_RELOAD"
 _LOOK_S = 1.0
 _COMPLAINT = re.compile(r"line (?P<line>\d+): % (?P<text>[^\[:]+)")
@@ -87,6 +89,20 @@ def validate(candidate: str, *, path: str, text: str) -> None:
         raise Refused(f"vtysh -C did not finish within {VALIDATE_TIMEOUT_S:g} s") from None
     if run.returncode != 0:
         raise Refused(complaint(run.stdout.decode("utf-8", "replace"), path=path, text=text))
+
+
+def require_room(text: str) -> None:
+    """Refused where what is to be loaded has no room on its way: frr-reload.py would stop half-way, and so would the way back."""
+    folder = RUN if os.path.isdir(RUN) else os.path.dirname(RUN)
+    state = os.statvfs(folder)
+    need, free = 3 * len(text.encode()) + _SPARE_BYTES, state.f_bavail * state.f_frsize
+    if state.f_flag & os.ST_RDONLY:
+        raise Refused(f"{folder} is read-only: expected room for what FRR is given", hint="mount it read-write")
+    if free < need or (state.f_files and state.f_favail < _SPARE_INODES):
+        found = f"{free} bytes and {state.f_favail} inodes left"
+        raise Refused(
+            f"{folder} has {found}, loading needs {need} and {_SPARE_INODES}", hint="make room, then try again"
+        )
 
 
 def complaint(said: str, *, path: str, text: str) -> str:

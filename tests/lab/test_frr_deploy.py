@@ -208,6 +208,21 @@ def test_what_is_typed_in_vtysh_is_seen_and_put_right(untouched: QuickLab) -> No
     wait_until(lambda: all_up(untouched), timeout_s=40, what="every session is up again")
 
 
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["edited", "written-by-vtysh"])
+def test_file_that_somebody_changed_is_put_right(untouched: QuickLab, *, is_loaded: bool) -> None:
+    """With an editor, which FRR does not notice, or typed and written: the file keeps its stamp, and is another one. The next
+    deploy ends it."""
+    if is_loaded:
+        timers = ("-c", "router bgp 64500", "-c", "timers bgp 10 30", "-c", "end", "-c", "write")
+        untouched.lab.run(SWITCH, "vtysh", "-c", "configure terminal", *timers)
+    else:
+        untouched.lab.sh(SWITCH, "sed -i 's/^ timers bgp 30 90$/ timers bgp 10 30/' /etc/frr/frr.conf")
+    assert devices(untouched)[SWITCH]["drift_state"] == "edited by hand"
+    untouched.project("deploy", SWITCH, "--yes")
+    for command in (("cat", "/etc/frr/frr.conf"), ("vtysh", "-c", "show running-config")):
+        assert "\n timers bgp 30 90\n" in untouched.lab.run(SWITCH, *command)
+
+
 def test_pending_change_that_somebody_replaced_is_told(untouched: QuickLab, checkout: Project) -> None:
     """The file on disk, loaded by hand while a change waits for its confirmation, ends it: status and the deploy tell."""
     checkout.edit("pops/pop2.yml", "description: Meadow private peering", "description: Meadow, to be replaced")
@@ -278,6 +293,21 @@ def test_file_that_cannot_be_replaced_is_refused(untouched: QuickLab, checkout: 
         assert devices(untouched)[SWITCH]["pending"] is None
     finally:
         untouched.lab.run(SWITCH, "umount", path)
+
+
+def test_no_room_to_load_from_is_refused(untouched: QuickLab, checkout: Project) -> None:
+    """FRR is given a file's lines by way of /run: where that is full, nothing is begun, and no session restarts."""
+    checkout.edit("pops/pop2.yml", "description: Meadow private peering", "description: Meadow, without room")
+    untouched.lab.run(SWITCH, "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/run/netorch")
+    try:
+        before = moments(untouched)
+        said = checkout("deploy", SWITCH, *FORCED, code=1)
+        assert "/run/netorch has " in said.out + said.err
+        assert "loading needs" in said.out + said.err
+        after = moments(untouched)
+    finally:
+        untouched.lab.run(SWITCH, "umount", "/run/netorch")
+    assert all(abs((after[key] - moment).total_seconds()) <= AGE_ERROR_S for key, moment in before.items())
 
 
 def test_programs_follow_their_file_and_go_back_with_it(quick: QuickLab, checkout: Project) -> None:
