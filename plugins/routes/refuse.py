@@ -9,10 +9,13 @@ from netorch.api import (
     DeviceIntent,
     Family,
     GuardRefused,
+    Host,
     Inventory,
+    IPAddress,
     IPNetwork,
     OverlayEntry,
     Pop,
+    Switch,
     UsageError,
     VerbContext,
     family_of,
@@ -54,6 +57,27 @@ def refuse_families(device: DeviceIntent, routes: Sequence[WantedRoute]) -> None
         )
 
 
+def refuse_distant(context: VerbContext, device: DeviceIntent, routes: Sequence[WantedRoute]) -> None:
+    """UsageError for next hops of a device with FRR that are on no subnet which the inventory gives it, and do not say where
+    they are: FRR would take the way that BGP knows to such an address (BIRD keeps the route out of use)."""
+    if device.daemon != "frr":
+        return
+    subnets = tuple(_subnets(context.inventory, device))
+    found = [
+        str(hop.address)
+        for route in routes
+        for hop in route.hops
+        if hop.address is not None and not hop.interface and not any(_is_in(hop.address, one) for one in subnets)
+    ]
+    if found:
+        raise UsageError(
+            f"via {', '.join(found[:_SHOWN])}: expected an address on a subnet that {device.name} has in the inventory, or the"
+            " interface that it is at: FRR takes the way that BGP knows to any other",
+            where=device.name,
+            hint='write "interface": "eth2" beside it',
+        )
+
+
 def refuse_announcing(context: VerbContext, device: DeviceIntent, routes: Sequence[WantedRoute]) -> None:
     """GuardRefused for routes that ask to be announced and may not be."""
     found = [str(r.prefix) for r in routes if r.announce and not may_announce(context.intent, device, r.prefix)]
@@ -89,6 +113,26 @@ def _reason(prefix: IPNetwork, held: Iterable[Tuple[IPNetwork, str, bool]]) -> s
         if network.subnet_of(prefix) or (not may_be_inside and prefix.subnet_of(network)):  # type: ignore[arg-type]
             return f"covers {what}" if network.subnet_of(prefix) else f"is part of {what}"  # type: ignore[arg-type]
     return ""
+
+
+def _is_in(address: IPAddress, network: IPNetwork) -> bool:
+    return address.version == network.version and address in network
+
+
+def _subnets(inventory: Inventory, device: DeviceIntent) -> Iterator[IPNetwork]:
+    """What is connected to ``device``, as far as the inventory tells, the mirrored addresses of providers included."""
+    found = inventory.device(device.name)
+    if isinstance(found, Host):
+        yield from (ip_interface(uplink.address(family)).network for uplink in found.uplinks for family in Family)
+    elif isinstance(found, Switch):
+        yield from (ip_interface(found.fabric_address(family)).network for family in Family)
+        circuits = (one for one in inventory.pop(device.pop).circuits if one.switch == device.name)
+        both = (circuit.addresses(family) for circuit in circuits for family in Family)
+        yield from (addresses.local.network for addresses in both if addresses is not None)
+    else:
+        both_ends = (one.address(family) for one in found.interfaces for family in Family)
+        yield from (own.network for own in both_ends if own is not None)
+    yield from (ip_network(hop.address) for hop in device.next_hops)
 
 
 def _of_routers(pop: Pop) -> Iterator[Tuple[IPNetwork, str, bool]]:

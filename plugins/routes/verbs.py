@@ -40,7 +40,7 @@ from .entries import (
     with_reason,
 )
 from .reading import SHORTEST_S, WantedRoute, read_routes
-from .refuse import refuse_announcing, refuse_covering, refuse_families, refuse_many
+from .refuse import refuse_announcing, refuse_covering, refuse_distant, refuse_families, refuse_many
 from .show import InUse, hidden_by_others, owner_rows
 
 ROLES = ("switch", "host", "router")
@@ -86,6 +86,7 @@ def set_routes(context: VerbContext, arguments: Mapping[str, Any]) -> Steps:
     routes = read_routes(arguments["file"], lasts_s=lasts_s)
     for device in devices:
         refuse_families(device, routes)
+        refuse_distant(context, device, routes)
         refuse_announcing(context, device, routes)
         if not arguments["allow_covering"]:
             refuse_covering(context, device, routes)

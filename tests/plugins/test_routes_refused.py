@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from netorch.api import (
     GuardRefused,
+    Intent,
     Overlay,
     OverlayEntry,
     UsageError,
@@ -70,6 +72,48 @@ def test_there_is_a_limit(network: Network) -> None:
     network.set("blocklist", "h1.pop1", routes=more[:1])
     network.set("blocklist", "h1.pop1", routes=more[1:])  # in the place of the other
     assert len(network.prefixes("h1.pop1")) == 3
+
+
+# ---- next hops --------------------------------------------------------------------------------------------------------
+
+
+class FrrNetwork(Network):
+    """The same network with FRR everywhere."""
+
+    @property
+    def intent(self) -> Intent:
+        return super().intent.with_devices(lambda device: replace(device, daemon="frr"))
+
+
+def test_frr_gets_no_next_hop_that_bgp_would_lead_to(network: Network) -> None:
+    """An address on no subnet of the inventory needs its interface there; BIRD keeps such a route out of use by itself."""
+    far = {"prefix": "198.18.240.0/24", "via": ["10.1.1.200", "1.144.0.1"]}
+    frr = FrrNetwork()
+    with pytest.raises(UsageError, match=r"via 1\.144\.0\.1: expected an address on a subnet that h1") as refused:
+        frr.set("edge", "h1.pop1", routes=far)
+    assert (refused.value.exit_code, refused.value.where) == (64, "h1.pop1")
+    assert frr.prefixes("h1.pop1") == []
+    frr.set("edge", "h1.pop1", routes={**far, "interface": "eth2"})
+    network.set("edge", "h1.pop1", routes=far)
+    assert frr.prefixes("h1.pop1") == network.prefixes("h1.pop1") == ["198.18.240.0/24"]
+
+
+@pytest.mark.parametrize(
+    ("device", "via"),
+    [
+        ("h1.pop1", "10.1.2.200"),
+        ("h1.pop1", "203.0.113.5"),
+        ("h1.pop1", "fd00:1:1::200"),
+        ("sw2.pop1", "10.1.2.200"),
+        ("sw2.pop1", "203.0.113.5"),
+    ],
+)
+def test_frr_gets_next_hops_of_its_own_subnets(device: str, via: str) -> None:
+    """A neighbour on the fabric, and a provider."""
+    frr = FrrNetwork()
+    prefix = "2001:db8:9::/48" if ":" in via else "198.18.240.0/24"
+    frr.set("edge", device, routes={"prefix": prefix, "via": via})
+    assert frr.prefixes(device) == [prefix]
 
 
 # ---- announcing -------------------------------------------------------------------------------------------------------
