@@ -110,7 +110,9 @@ def _check_management(end: _End, family: str, own: IPInterface, *, findings: Fin
         return
     addresses = [one for other in end.router.interfaces for one in (other.ipv4, other.ipv6) if one is not None]
     if managed not in (one.ip for one in addresses):
-        message = f"expected a subnet without {managed}, the ssh address, which is on no interface here, found {own.network}"
+        message = (
+            f"expected a subnet without {managed}, the ssh address, which is on no interface here, found {own.network}"
+        )
         hint = f"{end.router.name} would look for its management network on {end.interface.name}"
         findings.add(end.site.file, (*end.path, family), message=message, hint=hint)
 
