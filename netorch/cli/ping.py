@@ -141,7 +141,12 @@ def _opened(wanted: Wishes, stack: ExitStack) -> PingFolder | None:
 def _hosts(controller: Controller, pop: str | None, hosts: tuple[str, ...]) -> tuple[str, ...]:
     from netorch.app.targets import select_devices
 
-    names = select_devices(controller.inventory, [pop or "*"], limit=["role:host"])
+    inventory = controller.inventory
+    places = select_devices(inventory, [pop or "*"])
+    names = tuple(host.name for one in inventory.pops for host in one.hosts if host.name in places)
+    if not names:
+        hint = "routers of an underlay send none: try the system's own ping there"
+        raise UsageError(f"{pop or inventory.name} has no hosts, expected some that send the pings", hint=hint)
     if not hosts:
         return names
     wanted = select_devices(controller.inventory, hosts)

@@ -52,6 +52,11 @@ def test_help_imports_nothing_heavy() -> None:
         (["plan", "pop9"], 64, "target 'pop9' means no device"),
         (["ping", "example.org", "--pop", "pop1"], 64, "expected an IPv4 or IPv6 address, found 'example.org'"),
         (["ping", "192.0.2.1"], 64, "--pop pop1"),
+        (
+            ["--inventory", "inventory/examples/clos-bgp", "ping", "10.104.0.10", "--pop", "fabric1"],
+            64,
+            "fabric1 has no hosts, expected some that send the pings",
+        ),
         (["ping", "--pop", "pop1"], 64, "Missing argument 'DESTINATION...'"),
         (["ping", "--since", "24h"], 64, "expected --record FOLDER"),
         (["ping", "192.0.2.1", "--pop", "pop1", "--keep", "long"], 64, "such as 24h, found 'long'"),
