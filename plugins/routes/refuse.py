@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface, ip_network
-from typing import Iterable, Iterator, List, Sequence, Tuple
+from typing import FrozenSet, Iterable, Iterator, List, Sequence, Tuple
 
 from netorch.api import (
     DeviceIntent,
@@ -58,23 +58,27 @@ def refuse_families(device: DeviceIntent, routes: Sequence[WantedRoute]) -> None
 
 
 def refuse_distant(context: VerbContext, device: DeviceIntent, routes: Sequence[WantedRoute]) -> None:
-    """UsageError for next hops of a device with FRR that are on no subnet which the inventory gives it, and do not say where
-    they are: FRR would take the way that BGP knows to such an address (BIRD keeps the route out of use)."""
+    """UsageError for next hops of a device with FRR that are on no subnet which the inventory gives it, unless they are at an
+    interface that it does not know: FRR would take the way that BGP knows to such an address, out of that interface where one
+    is named (BIRD keeps the route out of use)."""
     if device.daemon != "frr":
         return
-    subnets = tuple(_subnets(context.inventory, device))
+    subnets, names = tuple(_subnets(context.inventory, device)), _known_interfaces(context.inventory, device)
     found = [
         str(hop.address)
         for route in routes
         for hop in route.hops
-        if hop.address is not None and not hop.interface and not any(_is_in(hop.address, one) for one in subnets)
+        if hop.address is not None
+        and not hop.address.is_link_local
+        and (not hop.interface or hop.interface in names)
+        and not any(_is_in(hop.address, one) for one in subnets)
     ]
     if found:
         raise UsageError(
-            f"via {', '.join(found[:_SHOWN])}: expected an address on a subnet that {device.name} has in the inventory, or the"
-            " interface that it is at: FRR takes the way that BGP knows to any other",
+            f"via {', '.join(found[:_SHOWN])}: expected an address on a subnet that {device.name} has in the inventory, or on an"
+            " interface of its own that is not there: FRR takes the way that BGP knows to any other",
             where=device.name,
-            hint='write "interface": "eth2" beside it',
+            hint='"interface" says which: "interface": "eth2"',
         )
 
 
@@ -133,6 +137,13 @@ def _subnets(inventory: Inventory, device: DeviceIntent) -> Iterator[IPNetwork]:
         both_ends = (one.address(family) for one in found.interfaces for family in Family)
         yield from (own.network for own in both_ends if own is not None)
     yield from (ip_network(hop.address) for hop in device.next_hops)
+
+
+def _known_interfaces(inventory: Inventory, device: DeviceIntent) -> FrozenSet[str]:
+    found = inventory.device(device.name)
+    if isinstance(found, Host):
+        return frozenset(uplink.interface for uplink in found.uplinks)
+    return frozenset((found.fabric,) if isinstance(found, Switch) else (one.name for one in found.interfaces))
 
 
 def _of_routers(pop: Pop) -> Iterator[Tuple[IPNetwork, str, bool]]:

@@ -86,12 +86,14 @@ class FrrNetwork(Network):
 
 
 def test_frr_gets_no_next_hop_that_bgp_would_lead_to(network: Network) -> None:
-    """An address on no subnet of the inventory needs its interface there; BIRD keeps such a route out of use by itself."""
+    """An address on no subnet of the inventory is taken at an interface that is not there either; BIRD needs none of that."""
     far = {"prefix": "198.18.240.0/24", "via": ["10.1.1.200", "1.144.0.1"]}
     frr = FrrNetwork()
     with pytest.raises(UsageError, match=r"via 1\.144\.0\.1: expected an address on a subnet that h1") as refused:
         frr.set("edge", "h1.pop1", routes=far)
     assert (refused.value.exit_code, refused.value.where) == (64, "h1.pop1")
+    with pytest.raises(UsageError, match="FRR takes the way that BGP knows"):
+        frr.set("edge", "h1.pop1", routes={**far, "interface": "eth0"})
     assert frr.prefixes("h1.pop1") == []
     frr.set("edge", "h1.pop1", routes={**far, "interface": "eth2"})
     network.set("edge", "h1.pop1", routes=far)
