@@ -19,7 +19,7 @@ from netorch.model.items import ClosedSessionItem, FileItem, Item, OverlayItem
 from netorch.model.plan import DevicePlan, Plan
 from netorch.plan import derive_check, plan_device
 from netorch.plan.guards import NOTHING_ALLOWED, Allowances, Refusal, find_refusals
-from netorch.plan.other_ends import lone_ends
+from netorch.plan.other_ends import lone_ends, other_releases
 from netorch.plan.versions import refuse_other_version
 from netorch.render import render_device, seal
 
@@ -60,6 +60,7 @@ def make_plan(
     whole = with_notes(
         Plan(tuple(plans), controller.inventory.commit, later, notes), lone_ends(world.intent, world.facts, chosen)
     )
+    whole = with_notes(whole, other_releases(world.intent, world.facts, chosen))
     return with_notes(whole, {name: _foreseen(error) for name, error in obstacles(whole).items()}), failures
 
 

@@ -39,6 +39,7 @@ class Capabilities:
     ``bfd_beside_gtsm``: BFD comes up where a session refuses packets that came over a router. FRR takes such a session for one
     over several hops, and asks for BFD of that kind, which nobody answers (tried with both releases).
     ``shows_rip_filters_first``: the running configuration of RIP has distribute lists before what is redistributed.
+    ``names_internet``: the community 0:0 is called ``internet``, and has no other name.
     ``enforces_first_as``: by itself it takes routes whose path begins with another number than the neighbour's for broken, and
     keeps nothing of them. ``unnumbered``: a BGP session over a link without addresses, to whoever is at its other end (RFC 8950).
     """
@@ -60,6 +61,7 @@ class Capabilities:
     bfd_waits: bool = False
     bfd_beside_gtsm: bool = True
     shows_rip_filters_first: bool = False
+    names_internet: bool = False
 
     def has_templates_for(self, role: str) -> bool:
         """Whether netorch renders for a device of this ``role``. A host holds what providers announce, and has to read its
@@ -95,6 +97,7 @@ RELEASES = (
         kernel_in_step=True,
         mends_next_hops=False,
         unnumbered=True,
+        names_internet=True,
         bfd_waits=True,
         bfd_beside_gtsm=False,
     ),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Container, Dict, Iterable, Mapping
+from typing import Container, Dict, Iterable, Mapping, Optional
 
+from netorch.model.capabilities import begins_bfd
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent, Intent, Session
 from netorch.plan.daemons import configuration_text
@@ -23,6 +24,30 @@ def lone_ends(intent: Intent, facts: Mapping[str, DeviceFacts], chosen: Containe
         f"deploy {' '.join(others)} as well"
         for name, others in waiting.items()
     }
+
+
+def other_releases(intent: Intent, facts: Mapping[str, DeviceFacts], chosen: Container[str]) -> Dict[str, str]:
+    """Remarks by device, on those of ``chosen`` whose configuration is made for a neighbour of another release than the one
+    that runs there, and would be another one for that: whether BFD is begun for it. Neighbours without facts are not judged."""
+    remarks: Dict[str, Dict[str, None]] = {}
+    for device in intent.devices:
+        for session in device.sessions if device.name in chosen else ():
+            peer, found = _peer_of(intent, session), facts.get(session.peer)
+            version = found.daemon.version if found is not None else None
+            if peer is None or version is None:
+                continue
+            own, written = (device.daemon, device.version), (peer.daemon, peer.version)
+            if session.bfd and begins_bfd(own, written) != begins_bfd(own, (peer.daemon, version)):
+                said = f"{peer.name} runs {peer.daemon} {version}, for the inventory it is {peer.version}"
+                remarks.setdefault(device.name, {})[said] = None
+    return {
+        name: f"{'; '.join(said)}: a session that ends might not come back; correct the inventory, then deploy"
+        for name, said in remarks.items()
+    }
+
+
+def _peer_of(intent: Intent, session: Session) -> Optional[DeviceIntent]:
+    return next((device for device in intent.devices if device.name == session.peer), None)
 
 
 def _unsaid(device: DeviceIntent, facts: DeviceFacts) -> Iterable[Session]:

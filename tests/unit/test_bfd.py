@@ -11,7 +11,7 @@ from netorch.model.conventions import CONFIGURATIONS
 from netorch.model.facts import DaemonFacts, DeviceFacts, FileFact
 from netorch.model.intent import Intent
 from netorch.model.sessions import BfdTimers
-from netorch.plan.other_ends import lone_ends
+from netorch.plan.other_ends import lone_ends, other_releases
 from netorch.render import render_device
 from tests.unit.inventory_texts import edited, example, load
 from tests.unit.planned import TEMPLATES, configuration
@@ -125,3 +125,25 @@ def test_a_host_that_waits_is_not_changed_alone(says_it: bool, chosen: set[str],
     found = lone_ends(intent, {"sw1.pop1": DeviceFacts("sw1.pop1", "agent", "base", 1, daemon, files=(file,))}, chosen)
     assert set(found) == told
     assert all("deploy sw1.pop1 as well" in words for words in found.values())
+
+
+@pytest.mark.parametrize(
+    ("written", "runs", "chosen", "told"),
+    [
+        ("8.4.4", "10.3", {"sw1.pop1"}, {"sw1.pop1"}),
+        ("10.3", "8.4.4", {"sw1.pop1"}, {"sw1.pop1"}),
+        ("8.4.4", "8.4.4-1.1", {"sw1.pop1"}, set()),
+        ("8.4.4", "10.3", {"sw2.pop1"}, set()),
+    ],
+)
+def test_a_neighbour_of_another_release_than_written_is_told(
+    written: str, runs: str, chosen: set[str], told: set[str]
+) -> None:
+    """Where what a switch's file says of BFD depends on it: a host was upgraded, or taken back, behind the inventory."""
+    intent = derive_intent(load(mixed("8.4.4", written)))
+    host = DeviceFacts(
+        "h1.pop1", "agent", "base", 1, DaemonFacts("frr", runs, running=True, live_stamp=None, disk_stamp=None)
+    )
+    found = other_releases(intent, {"h1.pop1": host}, chosen)
+    assert set(found) == told
+    assert all(f"h1.pop1 runs frr {runs}, for the inventory it is {written}" in words for words in found.values())

@@ -104,11 +104,13 @@ def test_prefixes() -> None:
 
 def test_communities() -> None:
     """Sorted, each once, the well-known ones by name, as FRR shows them."""
-    assert frr_communities(((65535, 0), (64498, 7), (65535, 0))) == "64498:7 graceful-shutdown"
-    assert frr_communities(()) == frr_large_communities(()) == "none"
+    known = ((65535, 0), (64498, 7), (65535, 0), (0, 0))
+    assert frr_communities(known, names_internet=True) == "internet 64498:7 graceful-shutdown"
+    assert frr_communities(known, names_internet=False) == "0:0 64498:7 graceful-shutdown"
+    assert frr_communities((), names_internet=True) == frr_large_communities(()) == "none"
     assert frr_large_communities(((2, 0, 0), (1, 5, 5))) == "1:5:5 2:0:0"
     with pytest.raises(RenderError):
-        frr_communities(((1, 2, 3),))  # type: ignore[arg-type]
+        frr_communities(((1, 2, 3),), names_internet=True)  # type: ignore[arg-type]
 
 
 def test_secrets() -> None:

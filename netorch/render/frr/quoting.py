@@ -97,9 +97,10 @@ def frr_secret(value: object) -> str:
     return secret_token(value)
 
 
-def frr_communities(values: tuple[tuple[int, int], ...]) -> str:
-    """Communities as FRR shows them, in its order, each once; ``none`` for none."""
-    words = [WELL_KNOWN.get(value) or _joined(value, 2) for value in sorted(set(values))]
+def frr_communities(values: tuple[tuple[int, int], ...], *, names_internet: bool) -> str:
+    """Communities as FRR shows them, in its order, each once; ``none`` for none. ``names_internet``: 0:0 has a name."""
+    names = {value: name for value, name in WELL_KNOWN.items() if names_internet or value != (0, 0)}
+    words = [names.get(value) or _joined(value, 2) for value in sorted(set(values))]
     return " ".join(words) or "none"
 
 
