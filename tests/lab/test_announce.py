@@ -75,7 +75,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
         ("  - name: h3\n", "  - name: h3\n    version: '2.17'\n"),
     )
     with quick_lab(tmp_path_factory.mktemp("announce"), files, name="ann") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         wait_until(lambda: heard(up.lab, OWN) == dict.fromkeys(EVERYWHERE, PLAIN), timeout_s=60, what="all hear it")
         wait_until(lambda: heard(up.lab, OWN_V6) == dict.fromkeys(EVERYWHERE, PLAIN), timeout_s=60, what="all hear it")
         wait_until(lambda: rpki_of(up, OWN) == {"valid"}, timeout_s=60, what="the validator has answered both switches")

@@ -31,7 +31,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     files = edited(quick_example(), "pops/pop1.yml", *names)
     del files["pops/pop2.yml"]
     with quick_lab(folder, files, name="releases") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         wait_until_exact(up.lab)
         yield up
 

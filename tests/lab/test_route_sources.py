@@ -59,7 +59,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory, irr: Registry) -> Iterator[Bed
         refused = quick.project("deploy", SWITCHES[0], "--yes", code=1)
         assert "expected what is registered under AS-NORTHTEL, found no good answer in" in refused.out + refused.err
         quick.project("filters", "update")
-        quick.project("deploy", "pop1", "--yes", timeout_s=300)
+        quick.deploy("pop1")
         found = Bed(quick)
         found.mend()
         found.until(lambda switch: found.counts(switch) == ACCEPTED, what="all that is to be accepted is")

@@ -36,7 +36,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
     )
     del files["pops/pop2.yml"]
     with quick_lab(tmp_path_factory.mktemp("protected"), files, name="guard") as up:
-        up.project("deploy", "pop1", "--yes")
+        up.deploy("pop1")
         wait_until_exact(up.lab)
         yield up
 

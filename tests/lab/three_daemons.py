@@ -155,5 +155,5 @@ class Trio:
 def three_daemons(folder: Path, inventory: Mapping[str, str], *, name: str) -> Iterator[Trio]:
     """The lab of ``inventory``, deployed, for the time of the block."""
     with quick_lab(folder, inventory, name=name) as quick:
-        quick.project("deploy", "pop1", "--yes", timeout_s=300)
+        quick.deploy("pop1")
         yield Trio(quick)
