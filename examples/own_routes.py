@@ -63,6 +63,7 @@ def follow(options: argparse.Namespace, *, well: bool) -> bool:
 def main() -> None:
     """Look, and follow: one answer may be chance, two of a kind count. What was done is done again before the route ends."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("paramiko").setLevel(logging.WARNING)  # it tells of every connection
     options, pause = arguments(), Event()
     before, settled, since, done = None, None, 0, 0
     while not options.rounds or done < options.rounds:
