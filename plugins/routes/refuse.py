@@ -143,7 +143,9 @@ def _known_interfaces(inventory: Inventory, device: DeviceIntent) -> FrozenSet[s
     found = inventory.device(device.name)
     if isinstance(found, Host):
         return frozenset(uplink.interface for uplink in found.uplinks)
-    return frozenset((found.fabric,) if isinstance(found, Switch) else (one.name for one in found.interfaces))
+    if isinstance(found, Switch):
+        return frozenset((found.fabric, *(port.name for port in found.ports)))
+    return frozenset(one.name for one in found.interfaces)
 
 
 def _of_routers(pop: Pop) -> Iterator[Tuple[IPNetwork, str, bool]]:

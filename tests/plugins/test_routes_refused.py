@@ -100,6 +100,18 @@ def test_frr_gets_no_next_hop_that_bgp_would_lead_to(network: Network) -> None:
     assert frr.prefixes("h1.pop1") == network.prefixes("h1.pop1") == ["198.18.240.0/24"]
 
 
+@pytest.mark.parametrize("interface", ["br0", "swp1", "swp11"])
+def test_frr_gets_no_next_hop_at_a_switchs_interfaces(interface: str) -> None:
+    """The fabric's and the ports are all in the inventory, those of circuits and those of hosts."""
+    frr = FrrNetwork()
+    far = {"prefix": "198.18.240.0/24", "via": "1.144.0.1"}
+    with pytest.raises(UsageError, match=r"via 1\.144\.0\.1: expected an address on a subnet that sw1"):
+        frr.set("edge", "sw1.pop1", routes={**far, "interface": interface})
+    assert frr.prefixes("sw1.pop1") == []
+    frr.set("edge", "sw1.pop1", routes={**far, "interface": "swp9"})
+    assert frr.prefixes("sw1.pop1") == ["198.18.240.0/24"]
+
+
 @pytest.mark.parametrize(
     ("device", "via"),
     [
