@@ -20,8 +20,9 @@ from tests.lab.labs import ROOT
         (b"", False),
     ],
 )
-def test_what_is_no_web_server_is_not_well(answer: bytes, well: bool) -> None:
+def test_what_is_no_web_server_is_not_well(answer: bytes, well: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program goes on whoever answers: one that stopped would leave a dead service its route."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     is_well = runpy.run_path(str(ROOT / "examples/own_routes.py"))["is_well"]
 
     def serve() -> None:
@@ -31,7 +32,9 @@ def test_what_is_no_web_server_is_not_well(answer: bytes, well: bool) -> None:
             connection.sendall(answer)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
         thread = Thread(target=serve)
         thread.start()
         assert is_well(f"http://127.0.0.1:{server.getsockname()[1]}/health") is well
-        thread.join()
+        thread.join(20)
+        assert not thread.is_alive()
