@@ -36,6 +36,8 @@ def main(interface: str, source: str, router: str, network: str) -> None:
         sender.bind((source, _PORTS[version], *scope))
         own = struct.pack("@i", index) if version == 6 else ip_address(source).packed
         sender.setsockopt(*_MULTICAST_IF[version], own)
+        if version == 6:  # RFC 2080 section 2.4.2: with any other hop limit routers need not read it
+            sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
         for _ in range(COUNT):
             for destination in (_GROUPS[version], router):
                 sender.sendto(response(ip_network(network)), (destination, _PORTS[version], *scope))
