@@ -28,8 +28,8 @@ _KERNEL_NAME = re.compile(r"(?P<kind>[a-z]+)(?P<number>\d+(_\d+)*)(?P<sub>\.\d+)
 
 
 class _Silence:
-    """Until when (uptime) a CLI that gave no answer is not asked again: every label of a change, and of undoing it, would wait
-    as long."""
+    """Until when (uptime) a CLI that gave no answer is not asked again in the same change, which is one process of the agent:
+    every label of it, and of undoing it, would wait as long."""
 
     until = 0.0
 
@@ -50,8 +50,8 @@ def eos_name(interface: str) -> Optional[str]:
 def describe_interface(cli: str, interface: str, label: str) -> None:
     """Make ``label`` the description of an interface, "" for none; nothing for an interface that is not EOS's.
 
-    Raises OSError with what the CLI complains of, or at once within ``SILENCE_S`` of one that gave no answer. The running
-    configuration alone is changed, never the one that EOS starts with.
+    Raises OSError with what the CLI complains of, or at once within ``SILENCE_S`` of one that gave this process no answer. The
+    running configuration alone is changed, never the one that EOS starts with.
     """
     import subprocess
 
