@@ -58,7 +58,7 @@ class BirdDaemon:
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
         except (OSError, subprocess.TimeoutExpired):
-            return None  # it could not be started either
+            return None  # it cannot be started, or gives no answer
         return (run.stderr or run.stdout).strip().rpartition(" ")[2] or None
 
     def refuse_manager(self) -> None:

@@ -186,7 +186,7 @@ class Daemon(Protocol):
         """The stamp that a configuration carries."""
 
     def installed_version(self) -> Optional[str]:
-        """The version that is installed, for a daemon that does not run; None for none."""
+        """The version that is installed, for a daemon that does not run; None for none, or one that does not tell it."""
 
     def refuse_manager(self) -> None:
         """Raise Refused where somebody else is in charge of its files: a switch's own manager."""

@@ -47,7 +47,7 @@ class FrrDaemon:
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
         except (OSError, subprocess.TimeoutExpired):
-            return None  # it could not be started either
+            return None  # it cannot be started, or gives no answer
         found = _VERSION.search(run.stdout)
         return found.group(1) if found else None
 

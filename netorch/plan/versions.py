@@ -7,15 +7,19 @@ from netorch.model.capabilities import capabilities_of, is_release
 from netorch.model.facts import DeviceFacts
 from netorch.model.intent import DeviceIntent
 
+_PROGRAMS = {"bird": "bird", "frr": "zebra"}
+"""What tells a daemon's release."""
+
 
 def refuse_other_version(device: DeviceIntent, facts: DeviceFacts) -> None:
-    """Raise DeviceError where the device's daemon is of another release than the inventory's, or is not installed."""
+    """Raise DeviceError where the device's daemon is of another release than the inventory's, or does not tell its own."""
     found = facts.daemon.version
     if found is None:
         raise DeviceError(
-            f"expected {device.daemon} {device.version}, found no {device.daemon}",
+            f"expected {device.daemon} {device.version}, found none that tells its release",
             where=device.name,
-            hint=f"install it, or correct daemon: of {device.name} in the inventory",
+            hint=f"it is not installed, or `{_PROGRAMS[device.daemon]} --version` gives no answer: install it, see what it does,"
+            f" or correct daemon: of {device.name} in the inventory",
         )
     can = capabilities_of(device.daemon, device.version)
     if is_release(found, device.version if can is None else can.release):
