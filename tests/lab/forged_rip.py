@@ -8,7 +8,7 @@ import sys
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 COUNT = 20
-"""Packets to each destination: more than routers tell each other in the time."""
+"""Packets to each destination: half of them are more than routers tell each other in the time."""
 METRIC = 5
 
 _RESPONSE = struct.pack("!BBH", 2, 2, 0)  # RFC 2453 section 4

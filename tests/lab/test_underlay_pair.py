@@ -112,10 +112,10 @@ def link_local(pair: QuickLab, station: str) -> str:
     return str(next(one["local"] for one in found["addr_info"] if one))
 
 
-def datagrams(pair: QuickLab, router: str) -> int:
-    """How many a router's programs have read so far, and how many came for no program."""
+def datagrams(pair: QuickLab, router: str) -> list[int]:
+    """How many a router's programs have read so far, with those that came for no program: of IPv4, of IPv6."""
     found = json.loads(pair.lab.run(router, "nstat", "-asjz"))["kernel"]
-    return sum(found[f"{udp}{what}"] for udp in ("Udp", "Udp6") for what in ("InDatagrams", "NoPorts"))
+    return [found[f"{udp}InDatagrams"] + found[f"{udp}NoPorts"] for udp in ("Udp", "Udp6")]
 
 
 @pytest.mark.parametrize("pair", [RIP], indirect=True, ids="-".join)
@@ -138,7 +138,11 @@ def test_a_station_is_not_believed(
     sources = (lan[0].rsplit(".", 1)[0] + ".10", link_local(pair, station))
     for source, address, network in zip(sources, lan, others, strict=True):
         lab.run(station, sys.executable, forged_rip.__file__, "eth0", source, address, network)
-    wait_until(lambda: datagrams(pair, router) >= before + 2 * forged_rip.COUNT, what=f"{router} has got it")
+    enough = [count + forged_rip.COUNT // 2 for count in before]  # ripngd's buffer may not hold a burst of all of them
+    wait_until(
+        lambda: all(now >= wanted for now, wanted in zip(datagrams(pair, router), enough, strict=True)),
+        what=f"{router} has got it",
+    )
     for command in TABLES[router]:
         assert not any(source in lab.run(router, *command) for source in sources), command
     assert routes(pair, router) == []
