@@ -13,7 +13,16 @@ from contextlib import suppress
 from netorch.agent import boot, checks, cold, facts, journal, services, slots, watchdog, way_back
 from netorch.agent.clock import boot_id, now, uptime
 from netorch.agent.daemons import DaemonAbsent, daemon_of, no_longer_live, other_speaker, refuse_beside
-from netorch.agent.files import file_fact, read_text, refuse_fixed, sha256_of, sync_folder, write_json, write_new
+from netorch.agent.files import (
+    file_fact,
+    read_text,
+    refuse_fixed,
+    require_room,
+    sha256_of,
+    sync_folder,
+    write_json,
+    write_new,
+)
 from netorch.agent.operations import checked_operations
 from netorch.agent.outcome import Busy, Outdated, Refused, Stop, answer, reason_of
 from netorch.agent.paths import OVERLAY, PENDING, SETTINGS, STATE
@@ -171,14 +180,7 @@ class Change:
     def _require_space(self) -> None:
         need = 3 * sum(len(file["text"].encode()) for file in self._files) + _SPARE_BYTES
         for folder in {STATE, *(os.path.dirname(file["path"]) for file in self._files)}:
-            state = os.statvfs(folder)
-            if state.f_bavail * state.f_frsize < need:
-                free = state.f_bavail * state.f_frsize
-                raise Refused(
-                    f"{folder} has {free} bytes left, the change needs {need}", hint="make room, then try again"
-                )
-            if state.f_files and state.f_favail < _SPARE_INODES:
-                raise Refused(f"{folder} has {state.f_favail} inodes left", hint="make room, then try again")
+            require_room(folder, need, inodes=_SPARE_INODES, what="the change")
 
     def _validate(self, files: List[Dict[str, Any]]) -> None:
         assert self._configuration is not None, "called for a change of the configuration"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional
 
 _SYSCTLS = "/proc/sys"
+_ST_RDONLY = 1  # statvfs(3); the os module of PyPy lacks the name
 
 
 def read_text(path: str) -> Optional[str]:
@@ -85,17 +87,34 @@ def write_new(path: str, data: bytes, *, mode: int, owner: Optional[int] = None,
         os.fsync(descriptor)
 
 
+def require_room(folder: str, need: int, *, inodes: int, what: str) -> None:
+    """Raise Refused where ``folder`` can take no more than ``need`` bytes or ``inodes`` files, for ``what``. A file system that
+    tells no size has none that counts."""
+    state = os.statvfs(folder)
+    free = state.f_bavail * state.f_frsize
+    if state.f_flag & _ST_RDONLY:
+        raise Refused(f"{folder} is read-only: expected room for {what}", hint="mount it read-write")
+    if state.f_blocks and free < need:
+        raise Refused(f"{folder} has {free} bytes left, {what} needs {need}", hint="make room, then try again")
+    if state.f_files and state.f_favail < inodes:
+        found = f"{folder} has {state.f_favail} inodes left, {what} needs {inodes}"
+        raise Refused(found, hint="make room, then try again")
+
+
 def refuse_fixed(path: str) -> None:
     """Raise Refused where ``path`` cannot be replaced, which would be noticed only once a change is confirmed and live."""
+    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-        is_mount = any(line.split(" ", 5)[4] == path for line in file)
+        is_mount = any(line.split(" ", 5)[4] == real for line in file)
     if is_mount:
         hint = "mount the folder that it is in instead, as containers can, or copy the file into it"
         raise Refused(f"{path} is a mount of its own: expected a file that can be replaced", hint=hint)
-    is_ours = os.path.isfile(path) and not os.path.islink(path) and not os.statvfs(path).f_flag & os.ST_RDONLY
-    if is_ours and not os.access(path, os.W_OK):  # root may write whatever is not immutable
-        hint = f"lsattr {path} shows whether it is immutable: chattr -i {path}"
-        raise Refused(f"{path} can be written by nobody: expected a file that can be replaced", hint=hint)
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK))
+    except OSError as exc:
+        if exc.errno == errno.EPERM:  # whatever else: replacing it takes the folder alone
+            hint = f"lsattr {path} shows whether it is immutable or append-only: chattr -ia {path}"
+            raise Refused(f"{path} can be replaced by nobody", hint=hint) from None
 
 
 def put_link(target: str, path: str) -> None:

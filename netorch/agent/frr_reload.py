@@ -12,6 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from netorch.agent import files
 from netorch.agent.clock import uptime
 from netorch.agent.files import read_text
 from netorch.agent.frr_programs import FOLDERS, asked_for, missing_modules, program_path
@@ -94,15 +95,8 @@ def validate(candidate: str, *, path: str, text: str) -> None:
 def require_room(text: str) -> None:
     """Refused where what is to be loaded has no room on its way: frr-reload.py would stop half-way, and so would the way back."""
     folder = RUN if os.path.isdir(RUN) else os.path.dirname(RUN)
-    state = os.statvfs(folder)
-    need, free = 3 * len(text.encode()) + _SPARE_BYTES, state.f_bavail * state.f_frsize
-    if state.f_flag & os.ST_RDONLY:
-        raise Refused(f"{folder} is read-only: expected room for what FRR is given", hint="mount it read-write")
-    if free < need or (state.f_files and state.f_favail < _SPARE_INODES):
-        found = f"{free} bytes and {state.f_favail} inodes left"
-        raise Refused(
-            f"{folder} has {found}, loading needs {need} and {_SPARE_INODES}", hint="make room, then try again"
-        )
+    need = 3 * len(text.encode()) + _SPARE_BYTES
+    files.require_room(folder, need, inodes=_SPARE_INODES, what="loading")
 
 
 def complaint(said: str, *, path: str, text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Container, Dict, Iterable, Mapping, Optional
+from typing import Container, Dict, Iterable, Mapping
 
 from netorch.model.capabilities import begins_bfd
 from netorch.model.facts import DeviceFacts
@@ -29,25 +29,22 @@ def lone_ends(intent: Intent, facts: Mapping[str, DeviceFacts], chosen: Containe
 def other_releases(intent: Intent, facts: Mapping[str, DeviceFacts], chosen: Container[str]) -> Dict[str, str]:
     """Remarks by device, on those of ``chosen`` whose configuration is made for a neighbour of another release than the one
     that runs there, and would be another one for that: whether BFD is begun for it. Neighbours without facts are not judged."""
+    by_name = {device.name: device for device in intent.devices}
     remarks: Dict[str, Dict[str, None]] = {}
-    for device in intent.devices:
-        for session in device.sessions if device.name in chosen else ():
-            peer, found = _peer_of(intent, session), facts.get(session.peer)
+    for device in filter(lambda one: one.name in chosen, intent.devices):
+        own = device.daemon, device.version
+        for session in device.sessions:
+            peer, found = by_name.get(session.peer), facts.get(session.peer)
             version = found.daemon.version if found is not None else None
-            if peer is None or version is None:
+            if peer is None or version is None or not session.bfd:
                 continue
-            own, written = (device.daemon, device.version), (peer.daemon, peer.version)
-            if session.bfd and begins_bfd(own, written) != begins_bfd(own, (peer.daemon, version)):
+            if begins_bfd(own, (peer.daemon, peer.version)) != begins_bfd(own, (peer.daemon, version)):
                 said = f"{peer.name} runs {peer.daemon} {version}, for the inventory it is {peer.version}"
                 remarks.setdefault(device.name, {})[said] = None
     return {
         name: f"{'; '.join(said)}: a session that ends might not come back; correct the inventory, then deploy"
         for name, said in remarks.items()
     }
-
-
-def _peer_of(intent: Intent, session: Session) -> Optional[DeviceIntent]:
-    return next((device for device in intent.devices if device.name == session.peer), None)
 
 
 def _unsaid(device: DeviceIntent, facts: DeviceFacts) -> Iterable[Session]:

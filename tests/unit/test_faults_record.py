@@ -10,7 +10,7 @@ from tests.lab.faults.record import endings_of, note
 
 
 def test_plays_of_several_runs_are_read_as_they_were_noted(tmp_path: Path) -> None:
-    """Each is the same again, the mirror's with what only these have."""
+    """Each is the same again, the mirror's with what only these have; one that was cut in the middle is not there."""
     file = tmp_path / "plays"
     played = [
         Ending("path cut", 1, "last good", "exit 1", late_s=0.5, events=("cut", "told"), took_s=1.5),
@@ -19,4 +19,6 @@ def test_plays_of_several_runs_are_read_as_they_were_noted(tmp_path: Path) -> No
     ]
     for ending in played:
         note(ending, file)
+    with file.open("a") as cut:
+        cut.write('{"fault": "path c')
     assert endings_of(file) == played

@@ -95,6 +95,9 @@ def _arguments() -> argparse.Namespace:
         help="plays nothing: the table of what runs added to FILE",
     )
     options = parser.parse_args()
+    missing = [str(file) for file in options.table or () if not file.is_file()]
+    if missing:
+        parser.error(f"--table {missing[0]}: no such file; expected one that --output of a run wrote")
     options.told = functools.partial(tell_and_note, options.output) if options.output else tell_ending
     try:
         options.router = router_of(options.daemon, options.version)

@@ -17,8 +17,8 @@ def note(ending: Ending, file: Path) -> None:
 
 
 def endings_of(file: Path) -> list[Ending]:
-    """All that were noted there, of however many runs."""
-    return [_ending_of(json.loads(line)) for line in file.read_text().splitlines()]
+    """All that were noted there, of however many runs; a last line that was cut is none."""
+    return [_ending_of(json.loads(line)) for line in file.read_text().split("\n")[:-1]]
 
 
 def _ending_of(noted: dict[str, object]) -> Ending:

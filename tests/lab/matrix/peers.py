@@ -14,7 +14,8 @@ from tests.lab.deployed_pop import kernel_routes, mark, service
 from tests.lab.faults.frr_strings import as_frr_has_it
 from tests.lab.hostile_circuits import DESCRIBED, SWITCH
 from tests.lab.hostile_texts import read_back, unmarked
-from tests.lab.matrix.bench import Bench, Cell
+from tests.lab.matrix.bench import Bench, Cell, stamps
+from tests.lab.matrix.checks import CLOCK_ERROR_S, since
 from tests.lab.matrix.pop import Release, all_up, of_releases, sessions
 from tests.lab.matrix.tables import KERNEL_NAMES
 from tests.lab.quick_lab import QuickLab, quick_lab
@@ -97,7 +98,8 @@ def check_texts(bench: Bench) -> None:
     quick, daemon = bench.quick, bench.cell.switch.daemon
     accepted = [text for text in hostile_circuits.STRINGS if hostile_circuits.is_accepted(DESCRIBED, text)]
     refused = [text for text in hostile_circuits.STRINGS if text not in accepted]
-    names = sessions(quick, POP).keys()
+    assert len(accepted) >= TEXTS
+    before = _moments(bench)
     for batch in hostile_circuits.batched(accepted[:TEXTS], CIRCUITS):
         _describe(bench, batch)
         quick.project("deploy", SWITCH, "--yes", timeout_s=180)
@@ -111,13 +113,23 @@ def check_texts(bench: Bench) -> None:
             if as_text is not None and read_back(shown.get(name, "")) != as_text:
                 wrong[name] = shown.get(name), as_text
         assert not wrong, f"other texts than {batch}: {wrong}"
-        now = sessions(quick, POP).keys()
-        assert now == names, f"sessions came or went: {now ^ names}"
+        now = _moments(bench)
+        assert now.keys() == before.keys(), f"sessions came or went: {now.keys() ^ before.keys()}"
+        moved = [name for name, moment in now.items() if abs(moment - before[name]) > CLOCK_ERROR_S]
+        assert not moved, f"sessions began anew: {moved}"
         quick.project("plan", SWITCH, "--detailed-exitcode")
+    unchanged = stamps(bench, POP)
     _describe(bench, refused[:CIRCUITS])
     said = quick.project("deploy", SWITCH, "--yes", code=1)
     assert said.err.count("].description: expected a text") == len(refused[:CIRCUITS]), said.err
+    _describe(bench, [])  # so that the network can be asked
+    assert stamps(bench, POP) == unchanged
     bench.notes["texts"] = f"{len(accepted[:TEXTS])} shown, {len(refused[:CIRCUITS])} refused"
+
+
+def _moments(bench: Bench) -> dict[tuple[str, str], float]:
+    """Since when each session is up."""
+    return {name: since(session) for name, session in sessions(bench.quick, POP).items()}
 
 
 def _describe(bench: Bench, texts: list[str]) -> None:

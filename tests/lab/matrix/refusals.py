@@ -21,7 +21,7 @@ COMPLAINTS = {
         "|     ^\n",
     ),
     # What follows may be a secret.
-    "frr": ("Unknown command", "neighbor 203.0.113.77 wishes ..."),
+    "frr": ("FRR refuses /etc/frr/frr.conf:", "Unknown command", "neighbor 203.0.113.77 wishes ..."),
 }
 
 OTHER_KEY, DEAD, WELL = "h2.pop1", "h3.pop1", "h1.pop1"
