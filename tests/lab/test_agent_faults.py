@@ -121,7 +121,7 @@ def test_read_only_disk_is_refused(device: LabDevice, folder: str) -> None:
     before = device.owned()
     request = device.change(LOAD, ADDRESS)
     device.namespace.run("mount", "-o", "remount,ro", folder)
-    with pytest.raises(DeviceError, match="[Rr]ead-only"):
+    with pytest.raises(DeviceError, match=r"[Rr]ead-only"):
         device.client.apply(request)
     assert device.owned() == before
 
