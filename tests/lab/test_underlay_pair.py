@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -136,8 +136,9 @@ def test_a_station_is_not_believed(
     wait_until(lambda: not routes(pair, router), what=f"{router} has no routes left")
     before = datagrams(pair, router)
     sources = (lan[0].rsplit(".", 1)[0] + ".10", link_local(pair, station))
+    program = Path(forged_rip.__file__).read_text()  # a node need not see the folder that it is in
     for source, address, network in zip(sources, lan, others, strict=True):
-        lab.run(station, sys.executable, forged_rip.__file__, "eth0", source, address, network)
+        lab.run(station, "python3", "-c", program, "eth0", source, address, network)
     enough = [count + forged_rip.COUNT // 2 for count in before]  # ripngd's buffer may not hold a burst of all of them
     wait_until(
         lambda: all(now >= wanted for now, wanted in zip(datagrams(pair, router), enough, strict=True)),
