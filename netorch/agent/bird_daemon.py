@@ -10,7 +10,7 @@ from contextlib import suppress
 from netorch.agent import bird
 from netorch.agent.bird import Bird
 from netorch.agent.clock import as_utc, uptime, wait
-from netorch.agent.daemons import DaemonAbsent, DaemonSilent, no_longer_live, short_neighbours
+from netorch.agent.daemons import DaemonAbsent, DaemonSilent, no_longer_live, said_of_version, short_neighbours
 from netorch.agent.outcome import Refused
 from netorch.agent.paths import PROGRAMS
 from netorch.model.conventions import BIRD_SOCKET, CONFIGURATIONS
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from netorch.model.types import IPNetwork
 
 VALIDATE_TIMEOUT_S = 30.0
-VERSION_TIMEOUT_S = 10.0
 SETTLE_TIMEOUT_S = 30.0
 _UNDO_MARGIN_S = 1.0
 _MASTERS = {"ipv4": "master4", "ipv6": "master6"}
@@ -49,17 +48,8 @@ class BirdDaemon:
 
     def installed_version(self) -> Optional[str]:
         """See ``daemons.Daemon``."""
-        import subprocess
-
         program = _program()
-        if program is None:
-            return None
-        command = [program, "--version"]
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return None  # it cannot be started, or gives no answer
-        return (run.stderr or run.stdout).strip().rpartition(" ")[2] or None
+        return said_of_version(program).rpartition(" ")[2] or None if program is not None else None
 
     def refuse_manager(self) -> None:
         """See ``daemons.Daemon``: no manager is known that writes BIRD's."""

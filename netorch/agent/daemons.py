@@ -22,6 +22,9 @@ else:
     Protocol = object  # nobody asks at run time, and importing typing takes longer than a call on a device
 
 
+VERSION_TIMEOUT_S = 10.0
+
+
 class DaemonAbsent(Stop):
     """The daemon does not run: nothing of it."""
 
@@ -161,6 +164,18 @@ class Control(Protocol):
     def kernel_writers(self) -> Dict[str, str]:
         """What of the daemon writes routes into the kernel, by name, with since when it runs: one that starts anew may take
         some seconds until the kernel's table is right again."""
+
+
+def said_of_version(program: str) -> str:
+    """What a program prints of its version; "" where it cannot be started, or gives no answer."""
+    import subprocess
+
+    command = [program, "--version"]
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (run.stdout + run.stderr).strip()  # BIRD says it on standard error
 
 
 class Daemon(Protocol):

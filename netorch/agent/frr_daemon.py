@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from netorch.agent import frr_programs, frr_reload, frr_text
+from netorch.agent.daemons import said_of_version
 from netorch.agent.frr_control import PATH, FrrControl
 from netorch.agent.frr_manager import refuse_foreign_manager
 from netorch.model.conventions import FRR_DAEMONS
@@ -13,7 +14,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional, Tuple
 
-VERSION_TIMEOUT_S = 10.0
 _VERSION = re.compile(r"version (\S+)")
 
 
@@ -38,17 +38,8 @@ class FrrDaemon:
 
     def installed_version(self) -> Optional[str]:
         """See ``daemons.Daemon``."""
-        import subprocess
-
         program = frr_programs.program_path("zebra")
-        if program is None:
-            return None
-        command = [program, "--version"]
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_TIMEOUT_S, check=False)
-        except (OSError, subprocess.TimeoutExpired):
-            return None  # it cannot be started, or gives no answer
-        found = _VERSION.search(run.stdout)
+        found = _VERSION.search(said_of_version(program)) if program is not None else None
         return found.group(1) if found else None
 
     def refuse_manager(self) -> None:
@@ -58,7 +49,7 @@ class FrrDaemon:
     def validate(self, candidate: str, *, path: str, text: str) -> None:
         """See ``daemons.Daemon``."""
         self.refuse_manager()
-        frr_reload.require_room(text)
+        frr_reload.require_room_to_load(text)
         frr_reload.validate(candidate, path=path, text=text)
 
     def speaks(self) -> bool:

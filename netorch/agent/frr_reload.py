@@ -12,9 +12,8 @@ import signal
 import sys
 from contextlib import suppress
 
-from netorch.agent import files
 from netorch.agent.clock import uptime
-from netorch.agent.files import read_text
+from netorch.agent.files import read_text, require_room
 from netorch.agent.frr_programs import FOLDERS, asked_for, missing_modules, program_path
 from netorch.agent.frr_text import redacted
 from netorch.agent.frr_vty import FrrRefused, FrrSilent
@@ -92,11 +91,11 @@ def validate(candidate: str, *, path: str, text: str) -> None:
         raise Refused(complaint(run.stdout.decode("utf-8", "replace"), path=path, text=text))
 
 
-def require_room(text: str) -> None:
+def require_room_to_load(text: str) -> None:
     """Refused where what is to be loaded has no room on its way: frr-reload.py would stop half-way, and so would the way back."""
     folder = RUN if os.path.isdir(RUN) else os.path.dirname(RUN)
     need = 3 * len(text.encode()) + _SPARE_BYTES
-    files.require_room(folder, need, inodes=_SPARE_INODES, what="loading")
+    require_room(folder, need, inodes=_SPARE_INODES, what="loading")
 
 
 def complaint(said: str, *, path: str, text: str) -> str:

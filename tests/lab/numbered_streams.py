@@ -8,7 +8,6 @@ import struct
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from netorch.lab import lab_status
@@ -27,6 +26,8 @@ SIZE = 200
 BUFFER = 32 << 20
 LATE_S = 10.0
 """How long the last packets may take on a busy machine."""
+
+LOSSES_TOLD = 20
 
 BEHIND_S = 1.0
 """How long a packet may come after later ones of its flow: what is missing then is lost."""
@@ -53,6 +54,8 @@ class Stream:
     way: Way
     sent: int = 0
     taken: dict[str, bytearray] = field(default_factory=dict)
+    unsent: dict[int, str] = field(default_factory=dict)
+    """Why the kernel did not take a number from the sender, or what it told of an earlier one in its place."""
 
     def lost(self) -> list[int]:
         """The numbers that came nowhere."""
@@ -78,6 +81,7 @@ class NumberedStreams:
         files = {status.name: f"/run/netns/{status.netns}" for status in lab_status(lab.settings)}
         self.streams = {way.name: Stream(way, taken={node: bytearray() for node in way.target_nodes}) for way in ways}
         self.lasted_s = 0.0
+        self._begun: list[tuple[str, dict[str, int]]] = []
         self._selector = selectors.DefaultSelector()
         self._senders: dict[str, list[socket.socket]] = {}
         for port, way in enumerate(ways, first_port):
@@ -129,6 +133,24 @@ class NumberedStreams:
     def __getitem__(self, name: str) -> Stream:
         return self.streams[name]
 
+    def begins(self, what: str) -> None:
+        """What is sent from now on is sent during ``what``; told of numbers that are lost."""
+        self._begun.append((what, {name: stream.sent for name, stream in self.streams.items()}))
+
+    def told_of_lost(self) -> list[str]:
+        """A line for each of the first losses of each stream: number, during what, how far into it, what the kernel said."""
+        return [
+            f"{name}: {len(numbers)} lost, {number} {self._when(name, number)} {self.streams[name].unsent.get(number, '')}"
+            for name, numbers in self.lost.items()
+            for number in numbers[:LOSSES_TOLD]
+        ]
+
+    def _when(self, name: str, number: int) -> str:
+        what, first = next(
+            ((what, sent[name]) for what, sent in reversed(self._begun) if sent[name] <= number), ("the beginning", 0)
+        )
+        return f"({number - first} ms into: {what})"
+
     @property
     def rates(self) -> dict[str, float]:
         """Packets per second of each stream; after the block."""
@@ -147,8 +169,10 @@ class NumberedStreams:
             for stream in self.streams.values():
                 senders = self._senders[stream.way.name]
                 for _ in range(min(BURST, due - stream.sent)):
-                    with suppress(OSError):  # no way to send it by, or a word that the last one was in vain: it is lost
+                    try:
                         senders[stream.sent % FLOWS].send(_NUMBER.pack(stream.sent).ljust(SIZE, b"."))
+                    except OSError as error:  # no way to send it by, or a word that the last one was in vain: it is lost
+                        stream.unsent[stream.sent] = str(error)
                     stream.sent += 1
 
     def _take(self) -> None:

@@ -63,12 +63,15 @@ def story(quick: QuickLab) -> Story:
     with NumberedStreams(quick.lab, usual_ways(quick.lab, HOSTS, provider="northtel")) as streams:
         told = Story(streams, moment(quick.lab))
         for kind, name in DRAINED.items():
+            streams.begins(f"drain {kind}")
             told.drains[kind] = quick.project("drain", kind, name, "--wait", "60s", "-o", "json", timeout_s=180)
+            streams.begins(f"{kind} is drained")
             first = {key: one.sent for key, one in streams.streams.items()}
             wait_until(lambda: all(s.sent >= first[key] + AFTER for key, s in streams.streams.items()), what="packets")  # noqa: B023
             told.files[kind] = quick.lab.run(name, "cat", "/etc/frr/frr.conf")
             told.running[kind] = quick.lab.run(name, "vtysh", "-c", "show running-config")
             told.drained = {key: range(first[key], one.sent) for key, one in streams.streams.items()}
+            streams.begins(f"undrain {kind}")
             quick.project("undrain", kind, name, timeout_s=180)
             with suppress(AssertionError):  # a test tells what is different
                 wait_until(lambda: moment(quick.lab) == told.before, timeout_s=60, what="all is as before")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tests.lab.faults.asked import held, held_agent
 from tests.lab.faults.bed import Target
 from tests.lab.faults.listening import MARK, ProcessList, files_of_device
 from tests.lab.labs import ROOT
+from tests.lab.matrix.pop import moments, restarted
 from tests.lab.quick_lab import Project, QuickLab, only_pop2, quick_lab
 from tests.lab.stopping import go_on
 from tests.unit.inventory_texts import edited
@@ -27,8 +27,6 @@ SWITCH, HOST, BIRD_HOST = "sw1.pop2", "h1.pop2", "h2.pop2"
 FORCED = ("--yes", "--allow-resets", "4")
 MEADOW = ("meadow_6_v4", "meadow_6_v6")
 SECRET = "secrets/meadow"
-AGE_ERROR_S = 2
-"""FRR tells ages in whole seconds."""
 
 
 def files() -> dict[str, str]:
@@ -97,25 +95,16 @@ def programs(quick: QuickLab) -> set[str]:
     return set(quick.lab.run(SWITCH, "vtysh", "-c", "show daemons").split())
 
 
-def moments(quick: QuickLab) -> dict[tuple[str, str], datetime]:
-    """Since when each session is up, by device and name."""
-    return {
-        (name, session["name"]): datetime.fromisoformat(session["since"])
-        for name, device in devices(quick).items()
-        for session in device["sessions"]
-    }
-
-
 def test_second_deploy_does_nothing(quick: QuickLab) -> None:
     """Nothing is planned, applied or confirmed, and no session of any device restarts."""
-    before, generations = moments(quick), {name: device["generation"] for name, device in devices(quick).items()}
+    before, generations = (
+        moments(quick, "pop2"),
+        {name: device["generation"] for name, device in devices(quick).items()},
+    )
     said = quick.project("deploy", "pop2", "--yes")
     assert "3 unchanged" in said.out
     assert {name: device["generation"] for name, device in devices(quick).items()} == generations
-    after = moments(quick)
-    assert {
-        key: abs((after[key] - moment).total_seconds()) <= AGE_ERROR_S for key, moment in before.items()
-    } == dict.fromkeys(before, True)
+    assert restarted(before, moments(quick, "pop2")) == []
 
 
 def test_status_is_the_same_for_frr_and_bird(quick: QuickLab) -> None:
@@ -300,14 +289,14 @@ def test_no_room_to_load_from_is_refused(untouched: QuickLab, checkout: Project)
     checkout.edit("pops/pop2.yml", "description: Meadow private peering", "description: Meadow, without room")
     untouched.lab.run(SWITCH, "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/run/netorch")
     try:
-        before = moments(untouched)
+        before = moments(untouched, "pop2")
         said = checkout("deploy", SWITCH, *FORCED, code=1)
         assert "/run/netorch has " in said.out + said.err
         assert "loading needs" in said.out + said.err
-        after = moments(untouched)
+        after = moments(untouched, "pop2")
     finally:
         untouched.lab.run(SWITCH, "umount", "--lazy", "/run/netorch")  # an agent may be writing there
-    assert all(abs((after[key] - moment).total_seconds()) <= AGE_ERROR_S for key, moment in before.items())
+    assert restarted(before, after) == []
 
 
 def test_programs_follow_their_file_and_go_back_with_it(quick: QuickLab, checkout: Project) -> None:

@@ -11,9 +11,8 @@ import pytest
 
 from netorch.lab import set_service, start_node
 from tests.lab.deployed_pop import HOSTS, POP
-from tests.lab.matrix.checks import CLOCK_ERROR_S, since
 from tests.lab.matrix.mixed_pop import DAEMONS, FORWARDING, POWER, RELEASES, Death, mixed_pop, play_death
-from tests.lab.matrix.pop import all_up, devices, sessions
+from tests.lab.matrix.pop import all_up, devices, moments, restarted, sessions
 from tests.lab.matrix.ways import ON_BOTH
 from tests.lab.quick_lab import QuickLab
 from tests.waiting import wait_until
@@ -47,12 +46,10 @@ def test_every_device_runs_its_release(quick: QuickLab) -> None:
 
 def test_second_deploy_resets_nothing(quick: QuickLab) -> None:
     """The plan is empty, and every session is as old as before."""
-    before = {key: since(session) for key, session in sessions(quick).items()}
+    before = moments(quick)
     quick.project("plan", POP, "--detailed-exitcode")
     quick.project("deploy", POP, "--yes")
-    after = {key: since(session) for key, session in sessions(quick).items()}
-    assert after.keys() == before.keys()
-    assert [key for key, moment in after.items() if abs(moment - before[key]) > CLOCK_ERROR_S] == []
+    assert restarted(before, moments(quick)) == []
 
 
 def test_hosts_are_told_alike(quick: QuickLab) -> None:

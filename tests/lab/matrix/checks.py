@@ -6,9 +6,7 @@ import itertools
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from ipaddress import ip_address
-from typing import Any
 
 from netorch.lab import expected_prefixes
 from netorch.model.types import Family
@@ -33,15 +31,12 @@ from tests.lab.deployed_pop import (
 )
 from tests.lab.labs import Lab
 from tests.lab.matrix.bench import Bench, stamps
-from tests.lab.matrix.pop import all_up, devices, sessions
+from tests.lab.matrix.pop import all_up, devices, moments, restarted
 from tests.lab.matrix.tables import provider_table, wait_until_exact
 from tests.waiting import wait_until, wait_until_equal
 
 SWITCH_ROUTES = 100
 """The most routes that a switch may have in all of its own kernel's tables."""
-
-CLOCK_ERROR_S = 2
-"""FRR tells an age in whole seconds, from which the moment is reckoned."""
 
 MISTAKEN = "southnet"
 
@@ -120,14 +115,12 @@ def _check_frames(lab: Lab, captures: Mapping[tuple[str, str], Capture]) -> None
 def check_again(bench: Bench) -> None:
     """A second deploy applies nothing, loads nothing and resets no session."""
     before = _deployed(bench)
-    started = {key: since(session) for key, session in sessions(bench.quick).items()}
+    started = moments(bench.quick)
     bench.quick.project("plan", POP, "--detailed-exitcode")
     said = bench.quick.project("deploy", POP, "--yes")
     assert said.out.splitlines()[-1] == f"{len(before)} unchanged", said.out
     assert _deployed(bench) == before
-    after = {key: since(session) for key, session in sessions(bench.quick).items()}
-    assert after.keys() == started.keys()
-    assert [key for key, moment in after.items() if abs(moment - started[key]) > CLOCK_ERROR_S] == []
+    assert restarted(started, moments(bench.quick)) == []
 
 
 def _deployed(bench: Bench) -> dict[str, object]:
@@ -145,11 +138,6 @@ def _deployed(bench: Bench) -> dict[str, object]:
         assert "Lines To Delete" not in test, f"{name}: {test}"
         found[name] = file, device["generation"]
     return found
-
-
-def since(session: Mapping[str, Any]) -> float:
-    """When the session came up, in seconds since the epoch, by the device's clock."""
-    return datetime.fromisoformat(session["since"]).timestamp()
 
 
 def check_revert(bench: Bench) -> None:

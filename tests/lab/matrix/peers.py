@@ -15,8 +15,7 @@ from tests.lab.faults.frr_strings import as_frr_has_it
 from tests.lab.hostile_circuits import DESCRIBED, SWITCH
 from tests.lab.hostile_texts import read_back, unmarked
 from tests.lab.matrix.bench import Bench, Cell, stamps
-from tests.lab.matrix.checks import CLOCK_ERROR_S, since
-from tests.lab.matrix.pop import Release, all_up, of_releases, sessions
+from tests.lab.matrix.pop import Release, all_up, moments, of_releases, restarted, sessions
 from tests.lab.matrix.tables import KERNEL_NAMES
 from tests.lab.quick_lab import QuickLab, quick_lab
 from tests.waiting import wait_until
@@ -99,7 +98,7 @@ def check_texts(bench: Bench) -> None:
     accepted = [text for text in hostile_circuits.STRINGS if hostile_circuits.is_accepted(DESCRIBED, text)]
     refused = [text for text in hostile_circuits.STRINGS if text not in accepted]
     assert len(accepted) >= TEXTS
-    before = _moments(bench)
+    before = moments(quick, POP)
     for batch in hostile_circuits.batched(accepted[:TEXTS], CIRCUITS):
         _describe(bench, batch)
         quick.project("deploy", SWITCH, "--yes", timeout_s=180)
@@ -113,10 +112,7 @@ def check_texts(bench: Bench) -> None:
             if as_text is not None and read_back(shown.get(name, "")) != as_text:
                 wrong[name] = shown.get(name), as_text
         assert not wrong, f"other texts than {batch}: {wrong}"
-        now = _moments(bench)
-        assert now.keys() == before.keys(), f"sessions came or went: {now.keys() ^ before.keys()}"
-        moved = [name for name, moment in now.items() if abs(moment - before[name]) > CLOCK_ERROR_S]
-        assert not moved, f"sessions began anew: {moved}"
+        assert restarted(before, moments(quick, POP)) == []
         quick.project("plan", SWITCH, "--detailed-exitcode")
     unchanged = stamps(bench, POP)
     _describe(bench, refused[:CIRCUITS])
@@ -125,11 +121,6 @@ def check_texts(bench: Bench) -> None:
     _describe(bench, [])  # so that the network can be asked
     assert stamps(bench, POP) == unchanged
     bench.notes["texts"] = f"{len(accepted[:TEXTS])} shown, {len(refused[:CIRCUITS])} refused"
-
-
-def _moments(bench: Bench) -> dict[tuple[str, str], float]:
-    """Since when each session is up."""
-    return {name: since(session) for name, session in sessions(bench.quick, POP).items()}
 
 
 def _describe(bench: Bench, texts: list[str]) -> None:

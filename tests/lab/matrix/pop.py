@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from tests.lab.deployed_pop import POP
 from tests.lab.quick_lab import QuickLab, quick_example
 from tests.unit.inventory_texts import edited
+
+CLOCK_ERROR_S = 2
+"""FRR tells an age in whole seconds, from which the moment is reckoned."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,20 @@ def sessions(quick: QuickLab, pop: str = POP) -> dict[tuple[str, str], Mapping[s
         for name, device in devices(quick, pop).items()
         for session in device["sessions"]
     }
+
+
+def moments(quick: QuickLab, pop: str = POP) -> dict[tuple[str, str], float]:
+    """When each session came up, in seconds since the epoch, by the device's clock."""
+    return {key: datetime.fromisoformat(one["since"]).timestamp() for key, one in sessions(quick, pop).items()}
+
+
+def restarted(before: Mapping[tuple[str, str], float], after: Mapping[tuple[str, str], float]) -> list[str]:
+    """The sessions that came up anew, came or went between two looks at all of them."""
+    return [
+        f"{name} of {device}"
+        for device, name in {**before, **after}
+        if abs(after.get((device, name), 0) - before.get((device, name), 0)) > CLOCK_ERROR_S
+    ]
 
 
 def all_up(quick: QuickLab, pop: str = POP) -> bool:
