@@ -68,8 +68,13 @@ class BirdDaemon:
         except DaemonSilent:
             return True
 
-    def match_programs(self) -> None:
+    def match_programs(self) -> Tuple[str, ...]:
         """See ``daemons.Daemon``. BIRD is one program."""
+        return ()
+
+    def started_without(self) -> Tuple[str, ...]:
+        """See ``daemons.Daemon``. No file says how BIRD is started."""
+        return ()
 
     def connect(self) -> BirdControl:
         """See ``daemons.Daemon``."""

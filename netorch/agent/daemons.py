@@ -215,8 +215,12 @@ class Daemon(Protocol):
     def speaks(self) -> bool:
         """Whether any of its programs runs that has routes from others, whatever the inventory says is here."""
 
-    def match_programs(self) -> None:
-        """Have those of its programs run that its files ask for, and no others, unless none runs; DaemonSilent."""
+    def match_programs(self) -> Tuple[str, ...]:
+        """Have those of its programs run that its files ask for, and no others, unless none runs; then what ``started_without``
+        says. DaemonSilent."""
+
+    def started_without(self) -> Tuple[str, ...]:
+        """In words, what its files ask for, and takes effect only when a program that runs is started anew."""
 
     def connect(self) -> Control:
         """A connection; DaemonAbsent, DaemonSilent."""

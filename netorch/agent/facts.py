@@ -176,6 +176,7 @@ def _daemon(name: str, *, full: bool) -> Tuple[Dict[str, Any], List[ShortProtoco
     try:
         with daemon.connect() as control:
             facts.update(version=control.version, running=True, live_stamp=control.live_stamp())
+            facts["started_without"] = list(daemon.started_without())
             facts["live_lines"] = control.live_lines(facts["live_stamp"])
             facts["last_reconfiguration"] = control.last_reconfiguration()
             found = control.short_protocols()

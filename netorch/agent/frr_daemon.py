@@ -56,9 +56,13 @@ class FrrDaemon:
         """See ``daemons.Daemon``."""
         return frr_programs.speaks()
 
-    def match_programs(self) -> None:
+    def match_programs(self) -> Tuple[str, ...]:
         """See ``daemons.Daemon``."""
-        frr_programs.match()
+        return frr_programs.match()
+
+    def started_without(self) -> Tuple[str, ...]:
+        """See ``daemons.Daemon``."""
+        return frr_programs.started_without()
 
     def connect(self) -> FrrControl:
         """See ``daemons.Daemon``."""

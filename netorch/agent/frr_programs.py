@@ -15,7 +15,8 @@ from contextlib import suppress
 
 from netorch.agent.clock import uptime, wait
 from netorch.agent.files import read_text
-from netorch.agent.frr_vty import SOCKETS, FrrAbsent, FrrSilent, Vty
+from netorch.agent.frr_vty import SOCKETS, FrrAbsent, FrrRefused, FrrSilent, Vty
+from netorch.io.netlink.route_socket import RouteSocket
 from netorch.model.conventions import FRR_DAEMONS
 
 TYPE_CHECKING = False
@@ -32,6 +33,9 @@ LOADERS_TIMEOUT_S = 60.0
 _INTERVAL_S = 0.05
 _END_TIMEOUT_S = 3.0
 _SYSTEMCTL_TIMEOUT_S = 60.0
+_KERNEL_PROTOCOLS = frozenset((11, *range(186, 199)))
+"""Of the routes that zebra writes: RTPROT_ZEBRA, and RTPROT_BGP to RTPROT_SRTE. Source: FRR zebra/rt_netlink.h."""
+
 _RELOAD_LOG = "/var/log/frr/frr-reload.log"
 
 WITH_NEIGHBOURS = ("ospfd", "ospf6d", "ripd", "ripngd")
@@ -46,6 +50,7 @@ _KNOWN = (
 _SPEAKERS = ("bgpd", "ospfd", "ospf6d", "ripd", "ripngd", "isisd")
 _OPTIONS = re.compile(r"^\s*(\w+)_options=[\"'](.*)[\"']", re.MULTILINE)
 _MODULE = re.compile(r"(?:^|\s)-M\s+(\w+)")
+_FLAG = re.compile(r"(?:^|\s)(--[\w-]+)(?=\s|$)")
 _SWITCH = re.compile(r"^\s*(\w+)=[\"']?(\w*)", re.MULTILINE)
 
 
@@ -107,14 +112,22 @@ def speaks() -> bool:
     return any(name in _SPEAKERS for name in running())
 
 
-def match() -> None:
-    """Have exactly those programs run that /etc/frr/daemons asks for, unless none does; return once it is so.
+def match() -> Tuple[str, ...]:
+    """Have exactly those programs run that /etc/frr/daemons asks for, unless none does; once it is so, what ``started_without``
+    says.
 
-    Raises FrrSilent where it does not become so in time.
+    A program takes its options as it starts: FRR is started anew for them while nobody's traffic hangs on it. Raises FrrSilent
+    where it does not become so in time.
     """
     names = wanted()
-    if not running() or not _differences(names):
-        return
+    if running() and started_without() and not _is_in_use():
+        restart()
+    if running() and _differences(names):
+        _become(names)
+    return started_without()
+
+
+def _become(names: Tuple[str, ...]) -> None:
     for name in names:
         if _lacks_modules(name):
             _kill(name)  # a module is loaded as a program starts, and whoever keeps it running starts it anew
@@ -128,6 +141,34 @@ def match() -> None:
         if uptime() >= deadline:
             raise FrrSilent(f"FRR's programs are not those of {FRR_DAEMONS} after {MATCH_TIMEOUT_S:g} s: {wrong}")
         wait(_INTERVAL_S)
+
+
+def started_without() -> Tuple[str, ...]:
+    """In words, what /etc/frr/daemons has a program started with, and the one that runs was started without."""
+    found = []
+    for name, options in _OPTIONS.findall(read_text(FRR_DAEMONS) or ""):
+        words = _command_line(name)
+        found += [
+            f"{name} was started without {flag}, which {FRR_DAEMONS} asks for"
+            for flag in _FLAG.findall(options)
+            if words and flag not in words
+        ]
+    return tuple(found)
+
+
+def _is_in_use() -> bool:
+    """Whether a BGP session is established, or a route in the kernel is FRR's."""
+    from netorch.io.netlink.route_counts import has_routes_of  # hardly ever needed
+
+    with suppress(FrrAbsent, FrrRefused):
+        bgpd = Vty("bgpd")
+        try:
+            if '"Established"' in bgpd.ask("show bgp vrf all neighbors json"):
+                return True
+        finally:
+            bgpd.close()
+    with RouteSocket() as kernel:
+        return has_routes_of(kernel, _KERNEL_PROTOCOLS)
 
 
 def _differences(names: Tuple[str, ...]) -> Tuple[str, ...]:
@@ -153,13 +194,24 @@ def _modules(text: str) -> Dict[str, Tuple[str, ...]]:
 
 def _lacks_modules(name: str) -> Tuple[str, ...]:
     """The modules that a program which runs was not started with."""
-    pid = _pid(name)
-    if not pid:
+    words = _command_line(name)
+    if not words:
         return ()
-    loaded: Tuple[str, ...] = ()
-    with suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
-        loaded = tuple(_MODULE.findall(file.read().decode("utf-8", "replace").replace("\0", " ")))
+    loaded = _MODULE.findall(" ".join(words))
     return tuple(one for one in _modules(read_text(FRR_DAEMONS) or "").get(name, ()) if one not in loaded)
+
+
+def _command_line(name: str) -> List[str]:
+    """The words that a program was started with; [] where it does not run."""
+    pid = _pid(name)
+    with suppress(OSError):
+        return _words_of(pid) if pid else []
+    return []
+
+
+def _words_of(pid: int) -> List[str]:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().decode("utf-8", "replace").split("\0")[:-1]
 
 
 def _kill(name: str) -> None:
@@ -229,8 +281,7 @@ def vtysh_processes() -> Iterator[Tuple[int, List[str]]]:
     """Every vtysh of this machine: its process id and its arguments."""
     for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
         with suppress(OSError):
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                words = file.read().decode("utf-8", "replace").split("\0")[:-1]
+            words = _words_of(pid)
             if words and os.path.basename(words[0]) == "vtysh":
                 yield pid, words[1:]
 

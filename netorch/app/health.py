@@ -106,10 +106,7 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
         if not held.daemon.running:
             yield Trouble(CRITICAL, device.name, f"{held.daemon.name} does not run")
             continue
-        try:
-            refuse_other_version(device, held)
-        except NetorchError as error:
-            yield Trouble(WARNING, device.name, f"no change can be deployed: {error.message}")
+        yield from (Trouble(WARNING, device.name, text) for text in _daemon(device, held))
         meant = [session.name for session in device.sessions if session.enabled]
         down = [name for name in meant if not _is_established(held, name)]
         if down and down == meant:
@@ -120,14 +117,24 @@ def _devices(intent: Intent, devices: Iterable[DeviceIntent], facts: Facts) -> I
             problem = session_problem(intent, session, held)
             if problem:
                 yield Trouble(WARNING, device.name, f"session {session.name}: {problem}")
-        if held.pending is None and held.daemon.live_stamp != held.daemon.disk_stamp:
-            yield Trouble(WARNING, device.name, f"{held.daemon.name} runs another configuration than its file")
         yield from _uplinks(device, held)
         yield from (Trouble(WARNING, device.name, moving_mac(name)) for name in moving_macs(device, held))
         yield from _agents(intent, device, held)
         yield from _certificate(device.name, held)
         for is_blind, text in validator_problems(device, held):
             yield Trouble(CRITICAL if is_blind else WARNING, device.name, text)
+
+
+def _daemon(device: DeviceIntent, held: DeviceFacts) -> Iterator[str]:
+    """What is wrong with a daemon that runs: its release, its configuration, how it was started."""
+    try:
+        refuse_other_version(device, held)
+    except NetorchError as error:
+        yield f"no change can be deployed: {error.message}"
+    if held.pending is None and held.daemon.live_stamp != held.daemon.disk_stamp:
+        yield f"{held.daemon.name} runs another configuration than its file"
+    for text in held.daemon.started_without:
+        yield f"{text}: drain {device.name}, start {held.daemon.name} anew, then undrain it"
 
 
 def _uplinks(device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:

@@ -44,7 +44,8 @@ class DaemonFacts:
     """The routing daemon. Stamps are those of the configuration that is live, and of the file on disk; None where there
     is none. ``protocols`` is () when the daemon does not run. ``live_lines`` is what runs otherwise than in the file; None where
     the daemon does not tell what it runs. ``obstacle`` None: nothing keeps netorch from configuring it. ``other`` is looked for
-    while the daemon does not run.
+    while the daemon does not run. ``started_without`` says in words what its files ask for, and takes effect only when it is
+    started anew.
     """
 
     name: str
@@ -57,6 +58,7 @@ class DaemonFacts:
     live_lines: Optional[Tuple[LineChange, ...]] = None
     obstacle: Optional[Obstacle] = None
     other: Optional[OtherDaemon] = None
+    started_without: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

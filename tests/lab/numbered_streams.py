@@ -171,7 +171,7 @@ class NumberedStreams:
                 for _ in range(min(BURST, due - stream.sent)):
                     try:
                         senders[stream.sent % FLOWS].send(_NUMBER.pack(stream.sent).ljust(SIZE, b"."))
-                    except OSError as error:  # no way to send it by, or a word that the last one was in vain: it is lost
+                    except OSError as error:  # no way to send it by, or word that the last one was in vain: it is lost
                         stream.unsent[stream.sent] = str(error)
                     stream.sent += 1
 

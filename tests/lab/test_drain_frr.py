@@ -25,6 +25,7 @@ from tests.lab.matrix.tables import wait_until_exact
 from tests.lab.numbered_streams import NumberedStreams
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import QuickLab, quick_lab
+from tests.lab.route_news import RouteNews, route_news
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -40,6 +41,7 @@ class Story:
     """What was there before, during and after each drain, what was said, and which packets were sent while drained."""
 
     streams: NumberedStreams
+    news: RouteNews
     before: Moment
     drains: dict[str, Said] = field(default_factory=dict)
     after: dict[str, Moment] = field(default_factory=dict)
@@ -59,9 +61,13 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
 
 
 @pytest.fixture(scope="module")
-def story(quick: QuickLab) -> Story:
-    with NumberedStreams(quick.lab, usual_ways(quick.lab, HOSTS, provider="northtel")) as streams:
-        told = Story(streams, moment(quick.lab))
+def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    devices = [device.name for device in quick.lab.inventory.devices if device.pop == POP]
+    with (
+        NumberedStreams(quick.lab, usual_ways(quick.lab, HOSTS, provider="northtel")) as streams,
+        route_news(quick.lab, devices, tmp_path_factory.mktemp("news")) as news,
+    ):
+        told = Story(streams, news, moment(quick.lab))
         for kind, name in DRAINED.items():
             streams.begins(f"drain {kind}")
             told.drains[kind] = quick.project("drain", kind, name, "--wait", "60s", "-o", "json", timeout_s=180)
@@ -82,6 +88,12 @@ def story(quick: QuickLab) -> Story:
 def test_no_packet_is_lost(story: Story) -> None:
     """In and out and from host to host, IPv4 and IPv6, through both drains and undrains: each came."""
     assert_whole(story.streams)
+
+
+def test_no_route_is_away_while_it_changes(story: Story) -> None:
+    """FRR deletes IPv6 routes and adds them again unless it is told not to: every packet between the two is lost."""
+    assert all(len(lines) > len(story.news.lines) for lines in story.news.lines.values())
+    assert story.news.instants() == []
 
 
 @pytest.mark.parametrize("kind", list(DRAINED))

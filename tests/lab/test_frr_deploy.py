@@ -27,6 +27,8 @@ SWITCH, HOST, BIRD_HOST = "sw1.pop2", "h1.pop2", "h2.pop2"
 FORCED = ("--yes", "--allow-resets", "4")
 MEADOW = ("meadow_6_v4", "meadow_6_v6")
 SECRET = "secrets/meadow"
+REPLACES = "--v6-rr-semantics"
+STARTED_WITHOUT = f"zebra was started without {REPLACES}, which /etc/frr/daemons asks for"
 
 
 def files() -> dict[str, str]:
@@ -93,6 +95,45 @@ def look(quick: QuickLab) -> tuple[object, ...]:
 def programs(quick: QuickLab) -> set[str]:
     """What of FRR runs on the switch."""
     return set(quick.lab.run(SWITCH, "vtysh", "-c", "show daemons").split())
+
+
+def zebra(quick: QuickLab, device: str) -> tuple[str, list[str]]:
+    """The process of zebra on ``device``, and the words that it was started with; none of them while it does not run."""
+    script = "pid=$(cat /run/frr/zebra.pid); echo $pid; tr '\\0' '\\n' </proc/$pid/cmdline || true"
+    pid, *words = quick.lab.sh(device, script).split()
+    return pid, words
+
+
+def start_frr_anew(quick: QuickLab) -> None:
+    """End all of FRR on the switch, and return once it is back, with every session."""
+    ended = "while [ -e /proc/$pid ]; do sleep 0.1; done"
+    quick.lab.sh(SWITCH, f"pids=$(cat /run/frr/*.pid); kill $pids; for pid in $pids; do {ended}; done")
+    wait_until(lambda: zebra(quick, SWITCH)[1] and all_up(quick), timeout_s=60, what="every session is up again")
+
+
+def test_first_deploy_starts_frr_as_its_file_says(quick: QuickLab) -> None:
+    """The package starts zebra without that option, and nobody's traffic hung on it yet."""
+    assert all(REPLACES in zebra(quick, name)[1] for name in (SWITCH, HOST))
+    assert STARTED_WITHOUT not in quick.project("check", "pop2", code=None).out
+
+
+def test_frr_in_use_is_not_started_anew(quick: QuickLab) -> None:
+    """A switch that runs what an earlier netorch wrote: the deploy puts the file right, leaves routes and sessions alone, and
+    tells what is to be done; so does ``check``, until it is."""
+    lab, project = quick.lab, quick.project
+    lab.sh(SWITCH, f"sed -i 's/ {REPLACES}//' /etc/frr/daemons")
+    start_frr_anew(quick)
+    (process, words), before = zebra(quick, SWITCH), moments(quick, "pop2")
+    assert REPLACES not in words
+    said = project("deploy", SWITCH, "--yes")
+    assert STARTED_WITHOUT in said.out + said.err
+    assert (zebra(quick, SWITCH)[0], restarted(before, moments(quick, "pop2"))) == (process, [])
+    warned = project("check", "pop2", code=1).out
+    assert f"{SWITCH}: {STARTED_WITHOUT}" in warned
+    assert f"drain {SWITCH}, start frr anew, then undrain it" in warned
+    start_frr_anew(quick)
+    assert REPLACES in zebra(quick, SWITCH)[1]
+    assert STARTED_WITHOUT not in project("check", "pop2", code=None).out
 
 
 def test_second_deploy_does_nothing(quick: QuickLab) -> None:

@@ -16,7 +16,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.io.netlink.links import read_links
-from netorch.io.netlink.route_counts import count_part
+from netorch.io.netlink.route_counts import count_part, route_protocols
 from netorch.io.netlink.route_socket import RouteSocket, decoded
 
 
@@ -108,6 +108,16 @@ def test_garbage_never_hangs_the_counter(data: bytes) -> None:
     except (OSError, ValueError):
         return
     assert sum(counts.values()) <= len(data) / 16
+
+
+def test_routes_tell_who_wrote_them() -> None:
+    """Other messages between them do not."""
+    written = [rtmsg(), rtmsg()]
+    for entry, protocol in zip(written, (186, 110), strict=True):
+        entry["header"]["type"], entry["proto"] = RTM_NEWROUTE, protocol
+        entry.encode()
+    data = message(RTM_NEWLINK, bytes(32)).join(bytes(entry.data) for entry in written)
+    assert list(route_protocols(data + message(NLMSG_DONE, bytes(4)))) == [186, 110]
 
 
 def test_address_of_a_tunnel_is_no_mac() -> None:

@@ -18,12 +18,13 @@ from netorch.io.netlink.route_socket import FAMILIES, RouteSocket, decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Iterator, Tuple
+    from typing import AbstractSet, Dict, Iterator, Tuple
 
 _TABLE_LOCAL = 255
 _TABLE_IN_ATTRIBUTE = 252  # RT_TABLE_COMPAT: the number does not fit into a byte
 _RTA_TABLE = 15
 _HEADER = struct.Struct("=IHHI")  # length, kind, flags, sequence number
+_PROTOCOL_AT = 21  # rtm_protocol, from the start of a message
 _ROUTE_HEAD = struct.Struct("=IH14xB7xHHI")  # length, kind, table; first attribute: its length, kind and value
 
 
@@ -41,6 +42,27 @@ def count_routes(kernel: RouteSocket) -> Dict[Tuple[int, int], int]:
             count_part(data, tables)
         counts.update({(family, table): routes for table, routes in tables.items() if table != _TABLE_LOCAL})
     return counts
+
+
+def has_routes_of(kernel: RouteSocket, protocols: AbstractSet[int]) -> bool:
+    """Whether any table holds a route of any of these protocols (RTPROT)."""
+    for family in FAMILIES:
+        request = rtmsg()
+        request["family"] = family
+        for data in route_parts(kernel, request):
+            if not protocols.isdisjoint(route_protocols(data)):
+                return True
+    return False
+
+
+def route_protocols(data: bytes) -> Iterator[int]:
+    """The protocol of each route of one part of a dump."""
+    start = 0
+    while start + _PROTOCOL_AT < len(data):
+        length, kind, _, _ = _HEADER.unpack_from(data, start)
+        if kind == RTM_NEWROUTE:  # the end of the dump is another
+            yield data[start + _PROTOCOL_AT]
+        start += (max(length, 16) + 3) & ~3
 
 
 def count_part(data: bytes, tables: Dict[int, int]) -> None:
