@@ -216,6 +216,8 @@ def set_link(node: str, interface: str, settings: LabSettings, *, connected: boo
         line = f"link set dev {end_down.interface} {'up' if connected else 'down'}"
         # Addresses and routes went with the link. What sets up other links would plug in cables that are pulled.
         again = [each for each in setup if not each.endswith(" up") or end_down.interface in each.split()]
+        if connected and end_down.node == ROOT:  # who asked for the device last would still be told that nobody answers
+            again += [f"neigh flush dev {plan.bridge} nud {state}" for state in ("incomplete", "failed")]
         tools.ip_batch([line, *again] if connected else [line], netns=netns)
 
 

@@ -1,5 +1,8 @@
 """The lab carries traffic for a switch and a host that were configured by hand, and only with a mirror."""
 
+import errno
+import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
@@ -258,6 +261,25 @@ def test_a_cable_plugged_in_leaves_others_pulled(hand: Lab) -> None:
     assert [hand.run(node, "cat", carrier).strip() for node in (SWITCH, HOST)] == ["0", "1"]
     set_link(SWITCH, "mgmt0", hand.settings, connected=True)
     assert hand.run(SWITCH, "cat", carrier).strip() == "1"
+
+
+def test_a_cable_plugged_in_is_answered_at_once(hand: Lab) -> None:
+    """Also who asks while the kernel is about to tell that nobody answered the one before."""
+    device = hand.inventory.device(HOST)
+    address = str(device.ssh.address)
+    set_link(HOST, "mgmt0", hand.settings, connected=False)
+    subprocess.run(["ip", "neigh", "flush", "to", address], check=True)
+    with socket.socket() as before, socket.socket() as after:
+        before.setblocking(False)
+        assert before.connect_ex((address, 22)) == errno.EINPROGRESS
+        asked = ["ip", "-statistics", "neigh", "show", "to", address]
+        wait_until(
+            lambda: "probes 6 " in subprocess.run(asked, check=True, capture_output=True, text=True).stdout,
+            what="the kernel has asked for the last time",
+        )
+        set_link(HOST, "mgmt0", hand.settings, connected=True)
+        after.settimeout(20)
+        after.connect((address, 22))
 
 
 def test_unplugged_interface_is_named(hand: Lab) -> None:
