@@ -304,7 +304,8 @@ class Change:
     def _place_first(self, item: Item) -> None:
         journal.place(self._file_of(item))
         if not self._is_cold:
-            self.notes += self._daemon.match_programs()
+            self.notes += self._daemon.renew()
+            self._daemon.match_programs()
 
     def _load(self, item: Item) -> None:
         file = self._file_of(item)

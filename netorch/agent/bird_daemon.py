@@ -68,8 +68,11 @@ class BirdDaemon:
         except DaemonSilent:
             return True
 
-    def match_programs(self) -> Tuple[str, ...]:
+    def match_programs(self) -> None:
         """See ``daemons.Daemon``. BIRD is one program."""
+
+    def renew(self) -> Tuple[str, ...]:
+        """See ``daemons.Daemon``. No file says how BIRD is started."""
         return ()
 
     def started_without(self) -> Tuple[str, ...]:

@@ -185,8 +185,8 @@ class Daemon(Protocol):
     configuration. ``replaces_file`` tells that a candidate is put in that place before it is live (and the last good one put back
     there before it is made live again); otherwise it is loaded from beside it, and the file replaced upon confirmation.
     ``placed_first`` are files of its own that say which of its programs run: they are put in place before the configuration is
-    loaded, and ``match_programs`` is called; likewise when they have been put back. ``start_timeout_s`` is how long it may take
-    to come up with its configuration.
+    loaded, and ``renew`` and ``match_programs`` are called; the latter also when they have been put back. ``start_timeout_s``
+    is how long it may take to come up with its configuration.
     """
 
     name: str
@@ -215,9 +215,12 @@ class Daemon(Protocol):
     def speaks(self) -> bool:
         """Whether any of its programs runs that has routes from others, whatever the inventory says is here."""
 
-    def match_programs(self) -> Tuple[str, ...]:
-        """Have those of its programs run that its files ask for, and no others, unless none runs; then what ``started_without``
-        says. DaemonSilent."""
+    def match_programs(self) -> None:
+        """Have those of its programs run that its files ask for, and no others, unless none runs; DaemonSilent."""
+
+    def renew(self) -> Tuple[str, ...]:
+        """Start anew what was not started as its files ask for, where nobody's traffic hangs on it; then what
+        ``started_without`` says. DaemonSilent."""
 
     def started_without(self) -> Tuple[str, ...]:
         """In words, what its files ask for, and takes effect only when a program that runs is started anew."""

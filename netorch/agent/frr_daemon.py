@@ -56,9 +56,13 @@ class FrrDaemon:
         """See ``daemons.Daemon``."""
         return frr_programs.speaks()
 
-    def match_programs(self) -> Tuple[str, ...]:
+    def match_programs(self) -> None:
         """See ``daemons.Daemon``."""
-        return frr_programs.match()
+        frr_programs.match()
+
+    def renew(self) -> Tuple[str, ...]:
+        """See ``daemons.Daemon``."""
+        return frr_programs.renew()
 
     def started_without(self) -> Tuple[str, ...]:
         """See ``daemons.Daemon``."""

@@ -16,7 +16,6 @@ from contextlib import suppress
 from netorch.agent.clock import uptime, wait
 from netorch.agent.files import read_text
 from netorch.agent.frr_vty import SOCKETS, FrrAbsent, FrrRefused, FrrSilent, Vty
-from netorch.io.netlink.route_socket import RouteSocket
 from netorch.model.conventions import FRR_DAEMONS
 
 TYPE_CHECKING = False
@@ -34,7 +33,8 @@ _INTERVAL_S = 0.05
 _END_TIMEOUT_S = 3.0
 _SYSTEMCTL_TIMEOUT_S = 60.0
 _KERNEL_PROTOCOLS = frozenset((11, *range(186, 199)))
-"""Of the routes that zebra writes: RTPROT_ZEBRA, and RTPROT_BGP to RTPROT_SRTE. Source: FRR zebra/rt_netlink.h."""
+"""Of the routes that zebra writes for the programs that netorch leaves running: RTPROT_ZEBRA, and RTPROT_BGP to RTPROT_SRTE.
+Source: FRR zebra/rt_netlink.h."""
 
 _RELOAD_LOG = "/var/log/frr/frr-reload.log"
 
@@ -112,22 +112,22 @@ def speaks() -> bool:
     return any(name in _SPEAKERS for name in running())
 
 
-def match() -> Tuple[str, ...]:
-    """Have exactly those programs run that /etc/frr/daemons asks for, unless none does; once it is so, what ``started_without``
-    says.
-
-    A program takes its options as it starts: FRR is started anew for them while nobody's traffic hangs on it. Raises FrrSilent
-    where it does not become so in time.
-    """
-    names = wanted()
-    if running() and started_without() and not _is_in_use():
+def renew() -> Tuple[str, ...]:
+    """Start FRR anew where a program lacks options of /etc/frr/daemons, while nobody's traffic hangs on it; then what
+    ``started_without`` says. FrrSilent where it does not come back in time."""
+    if started_without() and not _is_in_use():
         restart()
-    if running() and _differences(names):
-        _become(names)
     return started_without()
 
 
-def _become(names: Tuple[str, ...]) -> None:
+def match() -> None:
+    """Have exactly those programs run that /etc/frr/daemons asks for, unless none does; return once it is so.
+
+    Raises FrrSilent where it does not become so in time.
+    """
+    names = wanted()
+    if not running() or not _differences(names):
+        return
     for name in names:
         if _lacks_modules(name):
             _kill(name)  # a module is loaded as a program starts, and whoever keeps it running starts it anew
@@ -157,8 +157,10 @@ def started_without() -> Tuple[str, ...]:
 
 
 def _is_in_use() -> bool:
-    """Whether a BGP session is established, or a route in the kernel is FRR's."""
-    from netorch.io.netlink.route_counts import has_routes_of  # hardly ever needed
+    """Whether a BGP session is established, or a route in the kernel is FRR's; also where that cannot be told."""
+    # To import these takes as long as a confirmation.
+    from netorch.io.netlink.route_counts import has_routes_of
+    from netorch.io.netlink.route_socket import RouteSocket
 
     with suppress(FrrAbsent, FrrRefused):
         bgpd = Vty("bgpd")
@@ -167,8 +169,9 @@ def _is_in_use() -> bool:
                 return True
         finally:
             bgpd.close()
-    with RouteSocket() as kernel:
+    with suppress(OSError), RouteSocket() as kernel:
         return has_routes_of(kernel, _KERNEL_PROTOCOLS)
+    return True
 
 
 def _differences(names: Tuple[str, ...]) -> Tuple[str, ...]:
@@ -239,6 +242,9 @@ def restart() -> None:
     Raises FrrSilent where they do not in time.
     """
     if _runs_systemd():
+        _systemctl(
+            "reset-failed"
+        )  # systemd counts starts, whoever asked for them, and gives up after three in three minutes
         _systemctl("restart")
     else:
         end()

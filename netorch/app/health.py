@@ -134,7 +134,7 @@ def _daemon(device: DeviceIntent, held: DeviceFacts) -> Iterator[str]:
     if held.pending is None and held.daemon.live_stamp != held.daemon.disk_stamp:
         yield f"{held.daemon.name} runs another configuration than its file"
     for text in held.daemon.started_without:
-        yield f"{text}: drain {device.name}, start {held.daemon.name} anew, then undrain it"
+        yield f"{text}: drain {device.name}, start {held.daemon.name} anew, check it, then undrain it"
 
 
 def _uplinks(device: DeviceIntent, held: DeviceFacts) -> Iterator[Trouble]:

@@ -85,7 +85,10 @@ def test_work_loads_nothing_slow(folder: Path, module: str) -> None:
 
 def test_deciding_needs_no_netlink(folder: Path) -> None:
     """A confirmation does not wait for pyroute2 to be loaded."""
-    assert run_alone(folder, "import netorch.agent.decide; print('pyroute2' in sys.modules)") == "False\n"
+    assert (
+        run_alone(folder, "import netorch.agent.decide, netorch.agent.frr_daemon; print('pyroute2' in sys.modules)")
+        == "False\n"
+    )
 
 
 def test_watchdog_has_loaded_what_undoing_needs(folder: Path) -> None:

@@ -92,7 +92,6 @@ def test_no_packet_is_lost(story: Story) -> None:
 
 def test_no_route_is_away_while_it_changes(story: Story) -> None:
     """FRR deletes IPv6 routes and adds them again unless it is told not to: every packet between the two is lost."""
-    assert all(len(lines) > len(story.news.lines) for lines in story.news.lines.values())
     assert story.news.instants() == []
 
 

@@ -25,6 +25,7 @@ from tests.lab.labs import Lab
 from tests.lab.numbered_streams import NumberedStreams, Stream, Way
 from tests.lab.operator_shell import Said
 from tests.lab.quick_lab import QuickLab, quick_example, quick_lab, wait_until_exact
+from tests.lab.route_news import RouteNews, route_news
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
@@ -56,6 +57,7 @@ class Story:
 
     streams: NumberedStreams
     own: NumberedStreams
+    news: RouteNews
     before: Moment
     plays: dict[str, Play] = field(default_factory=dict)
     listed: list[list[str]] = field(default_factory=list)
@@ -74,10 +76,14 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuickLab]:
 
 
 @pytest.fixture(scope="module")
-def story(quick: QuickLab) -> Story:
+def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
     lab = quick.lab
-    with NumberedStreams(lab, usual_ways(lab, HOSTS, provider=PROVIDER)) as streams:
-        told = Story(streams, NumberedStreams(lab, _ways_to(lab, HOST), first_port=5000), moment(lab))
+    devices = [device.name for device in lab.inventory.devices if device.pop == POP]
+    with (
+        NumberedStreams(lab, usual_ways(lab, HOSTS, provider=PROVIDER)) as streams,
+        route_news(lab, devices, tmp_path_factory.mktemp("news")) as news,
+    ):
+        told = Story(streams, NumberedStreams(lab, _ways_to(lab, HOST), first_port=5000), news, moment(lab))
         _drain(quick, told, "circuit", CIRCUIT)
         _look(quick, told, "circuit")
         _undrain(quick, told, "circuit", CIRCUIT)
@@ -107,6 +113,7 @@ def _ways_to(lab: Lab, host: str) -> list[Way]:
 
 
 def _drain(quick: QuickLab, told: Story, kind: str, name: str, *options: str) -> None:
+    told.streams.begins(f"drain {kind}")
     drain = quick.project("drain", kind, name, *options, "--wait", "60s", "-o", "json", timeout_s=180)
     told.plays[kind] = Play(drain)
 
@@ -124,6 +131,7 @@ def _look(quick: QuickLab, told: Story, kind: str) -> None:
 
 def _undrain(quick: QuickLab, told: Story, kind: str, name: str) -> None:
     """The last of what was drained for this play comes back, and all is as before within a while."""
+    told.streams.begins(f"undrain {kind}")
     quick.project("undrain", name, timeout_s=180)
     with suppress(AssertionError):  # a test tells what is different
         wait_until(lambda: moment(quick.lab) == told.before, timeout_s=30, what="all is as before")
@@ -148,6 +156,11 @@ def sent_meanwhile(play: Play, stream: Stream) -> range:
 def test_no_packet_is_lost(story: Story) -> None:
     """In and out and from host to host, IPv4 and IPv6, through every drain and undrain: each came."""
     assert_whole(story.streams)
+
+
+def test_no_route_is_away_while_it_changes(story: Story) -> None:
+    """The kernels of switches and hosts tell of none that was deleted and came again at once."""
+    assert story.news.instants() == []
 
 
 @pytest.mark.parametrize("kind", ["circuit", "switch", "host"])

@@ -91,8 +91,11 @@ def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
         refused = project("drain", "pop", "pop2", code=7)
         overloaded = project("drain", PROVIDER, "--pop", "pop1", code=7)
         told = Story(streams, before, refused, overloaded)
+        streams.begins("drain and undrain POP")
         _drain_pop(quick, told)
+        streams.begins("drain provider")
         _drain_everywhere(quick, told, tmp_path_factory.mktemp("elsewhere"))
+        streams.begins("lapse")
         _lapse(quick, told)
     return told
 

@@ -75,8 +75,11 @@ def story(quick: QuickLab, tmp_path_factory: pytest.TempPathFactory) -> Story:
     share_addresses(quick.lab, HOSTS)
     with NumberedStreams(quick.lab, usual_ways(quick.lab, HOSTS, provider=DRAINED)) as streams:
         told = Story(quick, streams, _moment(quick))
+        streams.begins("drain")
         _drain(told)
+        streams.begins("drained")
         _drain_again_and_elsewhere(told, folder)
+        streams.begins("undrain")
         told.undrain = quick.project("undrain", DRAINED, "--pop", "pop1")
         told.plan = quick.project("plan", "pop1", "--detailed-exitcode", code=None)
         wait_until(lambda: _moment(quick) == told.before, timeout_s=20, what="everything is as before")

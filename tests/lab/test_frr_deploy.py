@@ -130,7 +130,7 @@ def test_frr_in_use_is_not_started_anew(quick: QuickLab) -> None:
     assert (zebra(quick, SWITCH)[0], restarted(before, moments(quick, "pop2"))) == (process, [])
     warned = project("check", "pop2", code=1).out
     assert f"{SWITCH}: {STARTED_WITHOUT}" in warned
-    assert f"drain {SWITCH}, start frr anew, then undrain it" in warned
+    assert f"drain {SWITCH}, start frr anew, check it, then undrain it" in warned
     start_frr_anew(quick)
     assert REPLACES in zebra(quick, SWITCH)[1]
     assert STARTED_WITHOUT not in project("check", "pop2", code=None).out

@@ -27,19 +27,21 @@ def check_drain(bench: Bench) -> None:
         drain = ("drain", "provider", DRAINED, "--pop", POP, "--reason", "matrix")
         project(*drain, "--keep-session", "--wait", "0s")
         _assert_asked(bench)
+        streams.begins("close")
         project(*drain)
         wait_until_exact(lab, providers=OTHERS)
         assert through(moment(lab), DRAINED, lab.inventory) == [], f"hosts send to {DRAINED}"
         project.copy(bench.folder / "colleague")("deploy", POP, "--yes")
         states = {s["state"] for s in sessions(bench.quick).values() if s["peer"] == DRAINED}
         assert states == {"down"}, states
+        streams.begins("undrain")
         project("undrain", DRAINED, "--pop", POP)
         project("plan", POP, "--detailed-exitcode")
         wait_until_exact(lab)
         wait_until(lambda: moment(lab) == before, timeout_s=30, what="everything is as before")
     lost = {name: len(numbers) for name, numbers in streams.lost.items()}
     bench.notes["drain"] = f"{sum(lost.values())} of {sum(one.sent for one in streams.streams.values())} lost"
-    assert not sum(lost.values()), f"lost: {lost}"
+    assert not lost, "\n".join(streams.told_of_lost())
 
 
 def _assert_asked(bench: Bench) -> None:
