@@ -1,4 +1,7 @@
-"""What the kernels of nodes tell of their routes, and which were away for an instant."""
+"""What the kernels of nodes tell of their IPv6 routes, and which were away for an instant.
+
+IPv4 routes are left out: everybody replaces them, and a full table of them is more news at once than a socket holds.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _MARKS = ("2001:db8:ffff:1::", "2001:db8:ffff:2::")
 
 @dataclass
 class RouteNews:
-    """After the block, what was told, by node: lines of ``ip -ts monitor route``."""
+    """After the block, what was told, by node: lines of ``ip -6 -ts monitor route``."""
 
     lines: dict[str, list[str]] = field(default_factory=dict)
 
@@ -41,7 +44,7 @@ class RouteNews:
 
 @contextmanager
 def route_news(lab: Lab, nodes: Sequence[str], folder: Path) -> Iterator[RouteNews]:
-    """All that changes in the tables of ``nodes`` while the block runs. AssertionError where some of it was missed."""
+    """All that changes in the IPv6 tables of ``nodes`` while the block runs. AssertionError where some of it was missed."""
     news, files = RouteNews(), {node: folder / f"{node}.routes" for node in nodes}
     with ExitStack() as stack:
         for node, path in files.items():
@@ -58,7 +61,7 @@ def route_news(lab: Lab, nodes: Sequence[str], folder: Path) -> Iterator[RouteNe
 @contextmanager
 def _monitor(lab: Lab, node: str, path: Path) -> Iterator[None]:
     netns = next(status.netns for status in lab_status(lab.settings) if status.name == node)
-    argv = ["nsenter", f"--net=/run/netns/{netns}", "ip", "-ts", "-rcvbuf", str(32 << 20), "monitor", "route"]
+    argv = ["nsenter", f"--net=/run/netns/{netns}", "ip", "-6", "-ts", "-rcvbuf", str(32 << 20), "monitor", "route"]
     with path.open("wb") as file, subprocess.Popen(argv, stdout=file, stderr=subprocess.STDOUT) as monitor:
         try:
             yield
@@ -80,11 +83,10 @@ def _wait_for(lab: Lab, files: dict[str, Path], mark: str) -> None:
 
 
 def _instants(node: str, lines: Sequence[str]) -> Iterator[str]:
-    gone: dict[tuple[str, str, bool], datetime] = {}
+    gone: dict[tuple[str, str], datetime] = {}
     for found in filter(None, map(_LINE.match, lines)):
         table = _TABLE.search(found["rest"])
-        is_ipv6 = " pref " in found["rest"]  # of IPv4 there is none, and ``default`` is both families'
-        key = (found["prefix"], table[1] if table else "main", is_ipv6)
+        key = (found["prefix"], table[1] if table else "main")
         at = datetime.fromisoformat(found["at"])
         if found["deleted"]:
             gone[key] = at

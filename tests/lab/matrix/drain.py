@@ -11,6 +11,7 @@ from tests.lab.matrix.bench import Bench
 from tests.lab.matrix.pop import sessions
 from tests.lab.matrix.tables import wait_until_exact
 from tests.lab.numbered_streams import NumberedStreams
+from tests.lab.route_news import route_news
 from tests.waiting import wait_until
 
 DRAINED = "northtel"
@@ -18,12 +19,17 @@ OTHERS = tuple(provider for provider in PROVIDERS if provider != DRAINED)
 
 
 def check_drain(bench: Bench) -> None:
-    """The provider sees the community, hosts move to others, nothing is lost in either direction while it drains and closes; a
-    deploy from another checkout keeps it closed; after the undrain everything is as before."""
+    """The provider sees the community, hosts move to others, nothing is lost in either direction while it drains and closes, and
+    no kernel deletes an IPv6 route to change it; a deploy from another checkout keeps it closed; after the undrain everything is
+    as before."""
     lab, project = bench.quick.lab, bench.quick.project
     share_addresses(lab, HOSTS)
     before = moment(lab)
-    with NumberedStreams(lab, usual_ways(lab, HOSTS, provider=DRAINED)) as streams:
+    devices = [device.name for device in lab.inventory.devices if device.pop == POP]
+    with (
+        NumberedStreams(lab, usual_ways(lab, HOSTS, provider=DRAINED)) as streams,
+        route_news(lab, devices, bench.folder) as news,
+    ):
         drain = ("drain", "provider", DRAINED, "--pop", POP, "--reason", "matrix")
         project(*drain, "--keep-session", "--wait", "0s")
         _assert_asked(bench)
@@ -41,6 +47,7 @@ def check_drain(bench: Bench) -> None:
         wait_until(lambda: moment(lab) == before, timeout_s=30, what="everything is as before")
     lost = {name: len(numbers) for name, numbers in streams.lost.items()}
     bench.notes["drain"] = f"{sum(lost.values())} of {sum(one.sent for one in streams.streams.values())} lost"
+    assert news.instants() == []
     assert not lost, "\n".join(streams.told_of_lost())
 
 
